@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * cmd.h - what a subcommand is
+ *
+ * main.c holds one sorted table; nothing registers itself.  A subcommand
+ * returns its exit code (0, 1 = "the answer is no") or a negative enum
+ * err_code with `e` set: main prints it and exits 128, or 129 for ERR_USAGE.
+ *
+ *	int cmd_track(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
+ *	{
+ *		struct opt opts[] = { ... };
+ *		int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+ *		if (rc)
+ *			return rc;		help or completion was printed, or a usage error
+ */
+#ifndef CMD_H
+#define CMD_H
+
+#include "base/err.h"
+#include "base/opt.h"
+#include "repo/repo.h"
+
+enum cmd_needs {
+	CMD_REPO = 1 << 0,     /* ctx->repo is open */
+	CMD_WORKTREE = 1 << 1, /* and has a work tree */
+	CMD_HIDDEN = 1 << 2,   /* not listed: hook, textconv and merge drivers */
+};
+
+struct cmd_ctx {
+	const char *name;
+	struct repo *repo;
+};
+
+typedef int (*cmd_fn)(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
+
+struct cmd {
+	const char *name;
+	cmd_fn run;
+	unsigned int needs;
+	const char *summary; /* one line for help and the man page */
+};
+
+#define CMD_DONE 1000 /* cmd_parse printed help or completion: return 0 */
+
+/*
+ * opt_parse plus the options every command has (-h, -q, -v, --progress,
+ * --no-progress).  0: go on; CMD_DONE: return it (main turns it into exit 0); negative: error.
+ */
+int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opts,
+	      const char *const *usage, enum opt_flags flags, struct err *e) MUST_CHECK;
+
+#endif

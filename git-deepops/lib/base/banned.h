@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * banned.h - functions whose use is a bug here; included by the build for every file (-include)
+ */
+#ifndef BASE_BANNED_H
+#define BASE_BANNED_H
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets gmtime localtime     \
+	asctime ctime system mktemp tmpnam alloca strncpy strncat
+
+#endif

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * hash.h - SHA-256 through libcrypto
+ *
+ * The only file that knows libcrypto.  A failure inside libcrypto (out of
+ * memory) ends the process as xalloc does: hashing has no error to handle.
+ */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include "base/defs.h"
+
+#define HASH_BYTES 32
+#define HASH_HEX_BYTES 64
+
+struct hash; /* running SHA-256 */
+
+struct hash *hash_new(void);
+void hash_reset(struct hash *h);
+void hash_update(struct hash *h, const void *data, size_t len);
+void hash_final(struct hash *h, uint8_t out[HASH_BYTES]); /* then reset before reuse */
+void hash_copy(struct hash *to, const struct hash *from); /* same running state */
+void hash_free(struct hash *h);
+
+void hash_sha256(uint8_t out[HASH_BYTES], const void *data, size_t len);
+
+/* git's SHA-1 object id of `type` ("blob", "commit") with this content, for C2. */
+void hash_git_object(uint8_t out[20], const char *type, const void *data, size_t len);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * path.h - names of files that others chose: checked, confined, quoted
+ *
+ * Every path from a pointer, node, record or peer is first path_is_safe() and
+ * then opened with path_open_beneath(), which the kernel confines.
+ */
+#ifndef BASE_PATH_H
+#define BASE_PATH_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+/*
+ * Relative, no empty, "." or ".." component, no NUL, no component that is
+ * ".git" in any case, components <= 255 bytes, <= 4096 bytes, depth <= 128.
+ */
+bool path_is_safe(const char *path, size_t len);
+/* One component of such a path. */
+bool path_name_is_safe(const char *name, size_t len);
+
+/*
+ * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS) with O_CLOEXEC; falls
+ * back to walking with O_NOFOLLOW where the kernel lacks it.  Returns a
+ * descriptor or ERR_SYS (sys: EXDEV escaped, ELOOP symlink), ERR_NOTFOUND.
+ */
+int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode,
+		      struct err *e) MUST_CHECK;
+
+/* mkdir -p of every component of `path` beneath rootfd, symlinks refused. */
+int path_mkdirs_beneath(int rootfd, const char *path, mode_t mode, struct err *e) MUST_CHECK;
+/* mkdir -p of a path we chose ourselves. */
+int path_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
+/* Remove a directory tree that is ours (temporary directories); absent is fine. */
+int path_remove_tree(const char *path, struct err *e) MUST_CHECK;
+
+/* dir + "/" + name; a borrowed "" or "." dir gives name. */
+void path_join(struct buf *out, const char *dir, const char *name);
+/* Last component, borrowed. */
+const char *path_basename(const char *path);
+/* Everything before the last slash, "." if none; appended. */
+void path_dirname(struct buf *out, const char *path);
+/* Resolve "." ".." and double slashes textually; ERR_INPUT if it climbs out. */
+int path_normalize(struct buf *out, const char *path, struct err *e) MUST_CHECK;
+
+/*
+ * git's C-quoting.  A byte below 0x20 or from 0x7f on, '"', '\', or a leading
+ * or trailing blank makes the name quoted: \a \b \t \n \v \f \r \" \\ and \ooo.
+ * path_quote appends the name as it is when nothing needs quoting.
+ */
+void path_quote(struct buf *out, const char *name, size_t len);
+bool path_needs_quote(const char *name, size_t len);
+/*
+ * The inverse, strict: what is not the canonical form of its value is
+ * ERR_INPUT.  `text` without a leading '"' stands for itself.  The value may
+ * not hold NUL.
+ */
+int path_unquote(struct buf *out, const char *text, size_t len, struct err *e) MUST_CHECK;
+
+/* A single-quoted shell word, as git sends paths to ssh. */
+void path_shell_quote(struct buf *out, const char *s);
+
+/* Well-formed UTF-8 without control bytes. */
+bool path_is_clean_utf8(const char *s, size_t len);
+
+#endif

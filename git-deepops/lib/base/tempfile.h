@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tempfile.h - durable creation and replacement of files
+ *
+ *	struct tempfile *t;
+ *	tempfile_create(&t, dir, 0644, e);		.tmp-<pid>-<random> in the same directory
+ *	io_write_all(tempfile_fd(t), ...);
+ *	tempfile_commit(&t, final_path, TEMPFILE_REPLACE, e);	fsync, close, rename, fsync directory
+ *
+ * On any error call tempfile_abort(&t) (fine on NULL): the file is removed.
+ * Live temp files are also removed at exit and on INT, TERM, HUP, QUIT by the
+ * process that made them, never by a forked child.  After SIGKILL a .tmp-* may
+ * stay; tempfile_sweep() removes those of dead processes.
+ * Thread-safe.
+ */
+#ifndef BASE_TEMPFILE_H
+#define BASE_TEMPFILE_H
+
+#include <sys/types.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+
+struct tempfile;
+
+enum tempfile_how {
+	TEMPFILE_REPLACE,   /* an existing target is replaced */
+	TEMPFILE_NOREPLACE, /* an existing target is ERR_EXISTS, temp removed */
+};
+
+int tempfile_create(struct tempfile **out, const char *dir, mode_t mode, struct err *e) MUST_CHECK;
+/* Beneath `rootfd` (path_open_beneath rules), in directory `dir` ("" = rootfd itself). */
+int tempfile_create_beneath(struct tempfile **out, int rootfd, const char *dir, mode_t mode,
+			    struct err *e) MUST_CHECK;
+int tempfile_fd(const struct tempfile *t);
+const char *tempfile_path(const struct tempfile *t); /* as it can be opened relative to its root */
+
+/* fsync and close, keep the temp name: first half of a batch. */
+int tempfile_sync(struct tempfile *t, struct err *e) MUST_CHECK;
+/* Close without fsync (work tree files, which git does not sync either). */
+int tempfile_close(struct tempfile *t, struct err *e) MUST_CHECK;
+/*
+ * Rename to `path` (same directory); frees *t.  Does not sync the directory:
+ * a batch does that once with io_fsync_dir().
+ */
+int tempfile_rename(struct tempfile **t, const char *path, enum tempfile_how how,
+		    struct err *e) MUST_CHECK;
+/* tempfile_sync + tempfile_rename + fsync of the directory.  Frees *t in every case. */
+int tempfile_commit(struct tempfile **t, const char *path, enum tempfile_how how,
+		    struct err *e) MUST_CHECK;
+void tempfile_abort(struct tempfile **t);
+
+/* Write `content` durably to `path`, replacing it. */
+int tempfile_write(const char *path, mode_t mode, const void *content, size_t len,
+		   struct err *e) MUST_CHECK;
+
+/* Remove `.tmp-<pid>-*` in `dir` whose process is gone. */
+void tempfile_sweep(const char *dir);
+
+#endif

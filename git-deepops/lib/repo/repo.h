@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * repo.h - the git repository: where it is, its objects, trees, refs, config
+ *
+ * libgit2 for objects, refs, trees, config and in the hooks; the git command
+ * (repo_git) for index, work tree and history walks on the client.  repo/ is the only
+ * layer that includes git2.h.  Ids are lowercase hex text, so that a longer
+ * hash needs no new type; SHA-256 repositories are refused by name at open.
+ * Paths from git are bytes.  Not thread-safe.
+ */
+#ifndef REPO_REPO_H
+#define REPO_REPO_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/proc.h"
+#include "base/strvec.h"
+
+#define REPO_OID_HEX 40
+
+struct repo_oid {
+	char hex[REPO_OID_HEX + 1];
+};
+
+struct repo;
+
+enum repo_open_flags {
+	REPO_NEED_WORKTREE = 1 << 0, /* a bare repository is ERR_INPUT */
+	REPO_HOOK = 1 << 1,    /* from the environment with quarantine; nothing can be written */
+	REPO_BARE_AT = 1 << 2, /* open exactly `path` (server commands) */
+};
+
+/* `path` NULL: discover from the working directory as git does. "not a git repository" is ERR_NOTFOUND. */
+int repo_open(struct repo **out, const char *path, enum repo_open_flags flags,
+	      struct err *e) MUST_CHECK;
+void repo_close(struct repo *r);
+
+const char *repo_gitdir(const struct repo *r);    /* absolute, no trailing slash */
+const char *repo_commondir(const struct repo *r); /* where refs and .git/deepops live */
+const char *repo_worktree(const struct repo *r);  /* absolute; NULL if bare */
+int repo_worktree_fd(struct repo *r); /* O_PATH|O_DIRECTORY descriptor, owned by r; -1 if bare */
+const char *repo_prefix(const struct repo *r);      /* cwd inside the work tree: "" or "sub/dir" */
+const char *repo_deepops_dir(const struct repo *r); /* <commondir>/deepops */
+bool repo_is_bare(const struct repo *r);
+
+/* Path as the user typed it (relative to cwd, or absolute) to work-tree relative, normalised; ERR_INPUT if outside. */
+int repo_user_path(struct repo *r, const char *user, struct buf *out, struct err *e) MUST_CHECK;
+
+/* ---- config (repository, global, system; includes followed as git does) ---- */
+int repo_config_get(struct repo *r, const char *key, struct buf *out,
+		    struct err *e) MUST_CHECK; /* 1 found, 0 not */
+int repo_config_bool(struct repo *r, const char *key, bool fallback, bool *out,
+		     struct err *e) MUST_CHECK;
+int repo_config_all(struct repo *r, const char *key, struct strvec *out, struct err *e) MUST_CHECK;
+int repo_config_set(struct repo *r, const char *key, const char *value,
+		    struct err *e) MUST_CHECK; /* repository file */
+int repo_config_add(struct repo *r, const char *key, const char *value,
+		    struct err *e) MUST_CHECK; /* unless there */
+
+/* ---- the git command ---- */
+/* Fill p->args with "git" and the directory options that make it act on this repository; hook environment cleaned. Caller adds arguments. */
+void repo_git(struct repo *r, struct proc *p);
+/* Run git with NULL-terminated args, stdout to `out` (may be NULL); non-zero exit is ERR_SYS with git's first stderr line. */
+int repo_git_run(struct repo *r, struct buf *out, struct err *e, ...)
+	__attribute__((sentinel)) MUST_CHECK;
+int repo_git_runv(struct repo *r, const struct strvec *args, const struct buf *input,
+		  struct buf *out, struct err *e) MUST_CHECK;
+
+/* ---- objects ---- */
+int repo_resolve(struct repo *r, const char *rev, struct repo_oid *out,
+		 struct err *e) MUST_CHECK; /* any revision, peeled to a commit */
+int repo_commit_tree(struct repo *r, const struct repo_oid *commit, struct repo_oid *tree,
+		     struct err *e) MUST_CHECK;
+int repo_read_blob(struct repo *r, const struct repo_oid *id, size_t max, struct buf *out,
+		   struct err *e) MUST_CHECK; /* appends */
+int repo_read_raw(struct repo *r, const struct repo_oid *id, const char *type, size_t max,
+		  struct buf *out,
+		  struct err *e) MUST_CHECK; /* "commit": the bytes that hash to id */
+int repo_write_blob(struct repo *r, const void *p, size_t len, struct repo_oid *out,
+		    struct err *e) MUST_CHECK;
+bool repo_has_object(struct repo *r, const struct repo_oid *id);
+bool repo_oid_ok(const char *hex); /* 40 lowercase hex digits */
+bool repo_oid_is_zero(const struct repo_oid *id);
+bool repo_oid_equal(const struct repo_oid *a, const struct repo_oid *b);
+
+/* ---- refs ---- */
+/* Exact name, no revparse. 1 found, 0 absent. Peeled only through symbolic refs. */
+int repo_ref_get(struct repo *r, const char *name, struct repo_oid *out, struct err *e) MUST_CHECK;
+int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target,
+		      struct err *e) MUST_CHECK; /* 1 symbolic, 0 not */
+/* Compare-and-swap: expect NULL = any, zero id = must not exist. ERR_EXISTS when it moved meanwhile. */
+int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
+		 const struct repo_oid *expect, const char *why, struct err *e) MUST_CHECK;
+typedef int (*repo_ref_fn)(void *arg, const char *name, const struct repo_oid *id, struct err *e);
+int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg,
+		  struct err *e) MUST_CHECK;
+/* HEAD: branch name in full ("refs/heads/main", also when unborn), empty when detached; *id zero when unborn. */
+int repo_head(struct repo *r, struct buf *branch, struct repo_oid *id, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * tree.h - reading and building git trees without an index
+ */
+#ifndef REPO_TREE_H
+#define REPO_TREE_H
+
+#include "repo/repo.h"
+
+#define TREE_MODE_FILE 0100644
+#define TREE_MODE_EXEC 0100755
+#define TREE_MODE_LINK 0120000
+#define TREE_MODE_GITLINK 0160000
+#define TREE_MODE_DIR 0040000
+
+struct tree_entry {
+	uint32_t mode;
+	struct repo_oid id;
+	const char *name; /* walk: full path; borrowed during the callback */
+};
+
+/* 1 found, 0 absent. `path` with slashes. */
+int tree_find(struct repo *r, const struct repo_oid *tree, const char *path, struct tree_entry *out,
+	      struct err *e) MUST_CHECK; /* out->name is not set */
+typedef int (*tree_fn)(void *arg, const struct tree_entry *entry, struct err *e);
+/* Every blob, link and gitlink below `tree` in tree order, with full paths; depth capped. */
+int tree_walk(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg,
+	      struct err *e) MUST_CHECK;
+/* Entries of one level only. */
+int tree_list(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg,
+	      struct err *e) MUST_CHECK;
+/* Paths whose entry differs: cb gets old (mode 0: added) and new (mode 0: deleted). Reads only trees that differ. `a` NULL: empty. */
+typedef int (*tree_diff_fn)(void *arg, const char *path, const struct tree_entry *a,
+			    const struct tree_entry *b, struct err *e);
+int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
+	      void *arg, struct err *e) MUST_CHECK;
+
+/* Building: collect path -> (mode, id), then write. Paths may be given in any order. */
+struct tree_builder;
+struct tree_builder *tree_builder_new(struct repo *r);
+void tree_builder_add(
+	struct tree_builder *b, const char *path, uint32_t mode,
+	const struct repo_oid *id); /* id of a blob, or of a whole tree for TREE_MODE_DIR */
+int tree_builder_add_blob(struct tree_builder *b, const char *path, const void *p, size_t len,
+			  struct err *e) MUST_CHECK;
+int tree_builder_write(struct tree_builder *b, struct repo_oid *tree, struct err *e) MUST_CHECK;
+void tree_builder_free(struct tree_builder *b);
+/* `tree` with `path` set to (mode, id), or removed when id is NULL. */
+int tree_update(struct repo *r, const struct repo_oid *tree, const char *path, uint32_t mode,
+		const struct repo_oid *id, struct repo_oid *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * store.h - a directory of chunks: packs, segments, catalogue
+ *
+ * The same code is the client's local store (.git/deepops) and the server's
+ * (<repo>/deepops).  Layout and byte formats: gitformat-deepops-store(5).
+ *
+ *	format			store uuid, version, feature sets
+ *	packs/ab/<sha256>.pack	immutable, self-describing
+ *	segments/<sha256>.seg	immutable sorted index over the packs of one commit (or a merge)
+ *	catalogue.db		SQLite: names packs and segments; its transaction is the only commit point
+ *	tmp/  incoming/<nonce>/	staging of sessions
+ *
+ *	struct store_txn *t;
+ *	store_begin(s, NULL, &t, e);
+ *	store_put(t, CHUNK_DATA, &id, p, len, true, e);		any thread
+ *	store_commit(t, NULL, e);				seals packs, segment, one transaction; frees t
+ *
+ * Durability order: packs, segment, catalogue.  What store_commit acknowledged
+ * is there after any crash; what it did not is absent or complete.
+ * Reading is thread-safe; one txn may be fed by many threads; several
+ * processes may commit at once (the catalogue serialises them).
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "chunk/chunkid.h"
+#include "chunk/node.h"
+#include "chunk/zframe.h"
+
+struct store;
+struct store_txn;
+
+enum store_flags {
+	STORE_CREATE = 1 << 0, /* make it if absent */
+	STORE_VERIFY = 1 << 1, /* server: everything put is decoded, hashed, closed before commit */
+	STORE_READONLY = 1 << 2, /* hooks: writes nothing, tmp/ neither */
+};
+
+/* ERR_NOTFOUND if absent; ERR_CORRUPT/ERR_INPUT names the unknown incompatible feature. */
+int store_open(struct store **out, const char *dir, enum store_flags flags,
+	       struct err *e) MUST_CHECK;
+void store_close(struct store *s); /* NULL is fine */
+const char *store_dir(const struct store *s);
+const uint8_t *store_uuid(const struct store *s); /* 16 bytes */
+int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_CHECK;
+
+/* See commits that other processes made since open (store_has and friends do it by themselves on a miss). */
+int store_refresh(struct store *s, struct err *e) MUST_CHECK;
+
+struct store_info {
+	uint32_t plain;
+	uint32_t stored;
+	uint8_t encoding;
+};
+
+/* 1 and *info (may be NULL) if committed and not condemned or lost, 0 if not. */
+int store_has(struct store *s, enum chunk_kind kind, const struct chunkid *id,
+	      struct store_info *info, struct err *e) MUST_CHECK;
+
+/*
+ * Append the plain bytes to `out`, verified: DATA and NODE against their id, RECIPE for form only (its key
+ * is the hash of the file: readers hash what they assemble).
+ * ERR_NOTFOUND: not here.  ERR_CORRUPT: names pack and id.
+ */
+int store_load(struct store *s, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
+	       struct err *e) MUST_CHECK;
+
+/* Append the encoded bytes as stored, CRC checked, for sending on without decoding. */
+int store_load_stored(struct store *s, enum chunk_kind kind, const struct chunkid *id,
+		      struct store_info *info, struct buf *out, struct err *e) MUST_CHECK;
+
+/* ---- writing ---- */
+
+#define STORE_NONCE_BYTES 16
+
+/*
+ * Begin, or with the nonce of a session that was cut off resume: what was synced
+ * then is there.  NULL nonce: a random one.
+ */
+int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out,
+		struct err *e) MUST_CHECK;
+const uint8_t *store_nonce(const struct store_txn *t);
+
+/*
+ * Encode and append unless the store or this txn has it.  1 stored, 0 was there.  `id` is believed: the
+ * caller has just computed it (a recipe's: the file's hash).
+ */
+int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id, const void *p,
+	      size_t len, bool try_compress, struct err *e) MUST_CHECK;
+
+/*
+ * Take encoded bytes from outside: decode within limits, verify the id (DATA, NODE: also
+ * that a node parses), append as they are.  A recipe is verified at commit.  1 stored, 0 was there.
+ */
+int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		     unsigned int encoding, const void *stored, size_t stored_len, size_t plain,
+		     struct err *e) MUST_CHECK;
+
+/* As store_has / store_load, seeing this txn's chunks too. */
+int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		  struct store_info *info, struct err *e) MUST_CHECK;
+int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		   struct buf *out, struct err *e) MUST_CHECK;
+
+/* Make what was put so far survive a crash (for cumulative ACKs). */
+int store_sync(struct store_txn *t, struct err *e) MUST_CHECK;
+
+uint64_t store_txn_bytes(const struct store_txn *t); /* stored bytes appended */
+uint64_t store_txn_count(const struct store_txn *t); /* chunks appended */
+
+/* ---- roots: complete markers and pins (server) ---- */
+
+enum store_root_state {
+	STORE_ROOT_NONE,
+	STORE_ROOT_PENDING,
+	STORE_ROOT_COMPLETE,
+	STORE_ROOT_ROOTED
+};
+
+#define STORE_PIN_SECONDS (90 * INT64_C(86400))
+
+struct store_root {
+	enum store_root_state state; /* ROOTED: complete and named by a ref or hold */
+	uint64_t files, bytes;       /* verified */
+	int64_t pin_until;           /* seconds; 0: none */
+};
+
+/* A root is a node (kind CHUNK_NODE) or a file (CHUNK_DATA or CHUNK_RECIPE, by its file id; kind given as CHUNK_DATA). */
+int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
+	       struct store_root *out, struct err *e) MUST_CHECK;
+/* The proven dataset id of a split (node_split_key); ERR_NOTFOUND. */
+int store_split_dataset(struct store *s, const struct chunkid *split_key, struct chunkid *dataset,
+			struct err *e) MUST_CHECK;
+/* Say which roots refs name: used by post-receive and `server index` only. */
+struct store_rootref {
+	enum chunk_kind kind;
+	struct chunkid id;
+};
+int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t n,
+		      bool replace_all, struct err *e) MUST_CHECK;
+
+/* What a commit is to certify, and what it found missing. */
+struct store_split { /* one directory dataset: its pointer's shards */
+	struct node_shard *shards;
+	size_t n;
+};
+struct store_commit {
+	const struct store_split *splits;
+	size_t nsplits;
+	const struct store_rootref *files; /* file datasets, kind CHUNK_DATA */
+	size_t nfiles;
+	struct chunkset *missing; /* filled with missing keys; NULL: not wanted */
+	const char *who;          /* for the audit log */
+};
+#define STORE_COMMIT_INIT                                                                          \
+	{                                                                                          \
+		NULL, 0, NULL, 0, NULL, NULL                                                       \
+	}
+
+/*
+ * With STORE_VERIFY: check closure of every root and of every node and recipe of
+ * this txn, re-hash assembled files.  Something missing: returns 1, `missing` is filled,
+ * the txn stays open for more puts.  0: committed and durable, t is freed.
+ * Negative: nothing changed, t is still the caller's to abort.  Without STORE_VERIFY c may be NULL.
+ * Idempotent by nonce: committing a nonce that is committed already returns 0.
+ */
+int store_commit(struct store_txn *t, const struct store_commit *c, struct err *e) MUST_CHECK;
+/* Forget it.  keep: leave what was synced for a resume. */
+void store_abort(struct store_txn *t, bool keep);
+
+/* Are all of a committed node's descendants certain to be here? (bit of NODES answers) */
+int store_node_certified(struct store *s, const struct chunkid *id,
+			 struct err *e) MUST_CHECK; /* 1, 0 */
+
+/* ---- care ---- */
+
+enum store_fsck_depth { STORE_FSCK_QUICK, STORE_FSCK_PACKS, STORE_FSCK_DEEP };
+struct store_damage {
+	const char *file;    /* relative to the store */
+	struct chunkkey key; /* kind 0: the file as a whole */
+	const char *what;
+};
+typedef int (*store_damage_fn)(void *arg, const struct store_damage *d, struct err *e);
+/* Report every damage to `cb`; changes nothing.  `seen` counts chunks (may be NULL).  Returns 0 or an error other than damage. */
+int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb, void *arg,
+	       uint64_t *chunks, uint64_t *bytes, struct err *e) MUST_CHECK;
+
+/* Every committed chunk: any order. */
+typedef int (*store_each_fn)(void *arg, const struct chunkkey *key, const struct store_info *info,
+			     struct err *e);
+int store_each(struct store *s, store_each_fn cb, void *arg, struct err *e) MUST_CHECK;
+
+/* Remove chunks for which keep() says 0, rewriting packs; local cache eviction. *freed in bytes. */
+typedef int (*store_keep_fn)(void *arg, const struct chunkkey *key);
+int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed,
+		struct err *e) MUST_CHECK;
+uint64_t store_bytes(struct store *s); /* of all packs */
+
+#endif
