@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * capture.h - what this machine is, in canonical text, without an interpreter
+ *
+ * Sorted `key=value` lines, UTF-8, LF; values percent-encoded where a byte is
+ * outside [ -~] or `%`.  Machine id = SHA-256 of the text.
+ * Keys (gitformat-deepops-record(5)):
+ *	os.id os.version os.arch
+ *	os.pkg.dpkg.<name>:<arch>=<version> sha256:<digest of its md5sums file>|none
+ *	os.pkg.python.<interpreter dir>.<name>=<version> sha256:<digest of RECORD>|dpkg:<package>|none
+ *	kernel.release kernel.version kernel.machine
+ *	cpu.vendor cpu.model cpu.flags cpu.microcode cpu.sockets cpu.cores cpu.threads
+ *	gpu.count gpu.<n>.model gpu.<n>.memory gpu.driver gpu.cuda
+ *	env.ulimit.<name> env.cgroup.<name> env.container env.vm
+ * Nothing that changes between two runs on the same machine is in it.
+ */
+#ifndef MACHINE_CAPTURE_H
+#define MACHINE_CAPTURE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/strvec.h"
+#include "chunk/chunkid.h"
+
+#define CAPTURE_MAX_BYTES (4 * 1024 * 1024)
+
+struct capture {
+	struct buf text;
+	struct chunkid id;    /* of the text */
+	char device[64];      /* hardware class in a word: "a100x1", "x86_64x2" */
+	unsigned int threads; /* CPUs this process may use */
+	size_t packages;
+	size_t undigested;    /* packages without a digest */
+	struct strvec absent; /* what could not be read, for people */
+};
+
+struct capture_opts {
+	const char *rootfs; /* NULL: / of this process; else files there, no kernel, CPU, GPU */
+	const char
+		*cache_dir;  /* NULL: no cache; else package lists are kept there by status mtime */
+	const char *command; /* NULL, or the program of the run: its interpreter is "in use" too */
+};
+
+void capture_init(struct capture *c);
+void capture_release(struct capture *c);
+int capture_machine(const struct capture_opts *o, struct capture *out, struct err *e) MUST_CHECK;
+
+/* Value of a key in a capture's text, decoded and appended; 1 found, 0 not. */
+int capture_value(const void *text, size_t len, const char *key, struct buf *out);
+/* Is it the canonical form: sorted, no duplicate, known first component? ERR_INPUT says where not. */
+int capture_check(const void *text, size_t len, struct err *e) MUST_CHECK;
+
+/*
+ * Split an environment by the allow-list of gitdeepops-run(1): "NAME=value" to `values`, the
+ * names of all others to `names`; both sorted.
+ */
+void capture_env(char *const *environment, struct strvec *values, struct strvec *names);
+bool capture_env_allowed(const char *name);
+
+#endif

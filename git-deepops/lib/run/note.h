@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * note.h - the line `git log` shows for a run, and its projection to refs/notes/deepops
+ *
+ *	Deepops-Run: 7f3a12b4c5d6 ok train.py acc=0.931 t=1h12m code=clean data=train@9f2c... rec=...
+ *
+ * gitformat-deepops-record(5).  Fields by single blanks in fixed order; bytes of
+ * values outside [!-~], `%` and `=` are percent-encoded; ids have 12 digits;
+ * level= stands just before rec=.  A projection: it can be rebuilt from journals
+ * at any time.
+ */
+#ifndef RUN_NOTE_H
+#define RUN_NOTE_H
+
+#include "run/record.h"
+#include "run/runindex.h"
+
+#define NOTE_REF "refs/notes/deepops"
+#define NOTE_PREFIX "Deepops-Run: "
+#define NOTE_MAX_METRICS 5
+#define NOTE_ALL_UP_TO 5 /* from one more on: best, latest 5, summary */
+
+/* `[metric] best = max:val_acc` of .deepops/config; name NULL: none. */
+struct note_best {
+	char *name;
+	bool max;
+};
+/* From the work tree's or (bare, or absent) HEAD's .deepops/config. */
+int note_best_load(struct repo *r, struct note_best *out, struct err *e) MUST_CHECK;
+void note_best_release(struct note_best *b);
+
+/* Append one line with its LF. `level` NULL: none known; stale: the commit's tree is not what ran. */
+void note_line(const struct record *rec, const struct chunkid *id, const struct note_best *best,
+	       const char *level, struct buf *out);
+/* 12 digits of rec= and the level= of a line; false if it isn't one of ours. */
+bool note_line_parse(const char *line, size_t len, char rec[13], char level[16]);
+
+/*
+ * Write the notes of every commit that the index knows runs of (or only `commit`), in one notes
+ * commit.  `level` says what the server found for a row (out: "" for none); NULL: take the level=
+ * of the server's copy, refs/deepops/remotes/<remote>/notes/deepops.
+ */
+typedef int (*note_level_fn)(void *arg, const struct runindex_row *row, char out[16],
+			     struct err *e);
+struct note_opts {
+	const struct repo_oid *commits; /* NULL: all, and notes of other commits are dropped */
+	size_t n;
+	note_level_fn level;
+	void *arg;
+};
+int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
+		 struct err *e) MUST_CHECK;
+
+#endif

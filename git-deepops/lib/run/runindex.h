@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * runindex.h - <deepops dir>/runs.db: journals in a form that can be asked
+ *
+ * Rebuildable: journals are the truth.  runindex_update() reads what is new
+ * since the heads it knows; a broken file is set aside (runs.db.broken-<time>)
+ * and built again.  The same code on a client (own and fetched journals) and
+ * in a bare repository.
+ *
+ *	runindex_open(&ix, repo, 0, e);
+ *	runindex_update(ix, e);
+ *	runindex_by_commit(ix, &commit, cb, arg, e);
+ *	runindex_close(&ix);
+ */
+#ifndef RUN_RUNINDEX_H
+#define RUN_RUNINDEX_H
+
+#include "repo/repo.h"
+#include "run/journal.h"
+#include "run/record.h"
+
+struct runindex;
+
+enum runindex_flags {
+	RUNINDEX_READONLY = 1 << 0, /* hooks: never written; ERR_NOTFOUND when absent */
+};
+
+int runindex_open(struct runindex **out, struct repo *r, enum runindex_flags flags,
+		  struct err *e) MUST_CHECK;
+void runindex_close(struct runindex **ix); /* NULL is fine */
+
+/* Bring it up to the journals' heads.  `added` (may be NULL) counts new rows. */
+int runindex_update(struct runindex *ix, uint64_t *added, struct err *e) MUST_CHECK;
+/* Forget everything and read all journals again. */
+int runindex_rebuild(struct runindex *ix, struct err *e) MUST_CHECK;
+
+/* The journal commit up to which the chain of `tip` is indexed; hooks walk from the pushed tip to there. */
+bool runindex_has_journal_commit(struct runindex *ix, const struct repo_oid *commit);
+
+struct runindex_row {            /* strings valid during the callback only; "" where absent */
+	struct repo_oid journal; /* read the rest with journal_read() */
+	const char *record;      /* sha256:... */
+	const char *run;
+	const char *kind;
+	const char *writer;
+	int64_t seq;
+	const char *commit, *code_tree;
+	const char *title, *author, *argv0;
+	const char *parent;
+	int64_t started, wall_ms; /* RECORD_NONE where absent */
+	int64_t exit, signal;
+	bool dirty;
+	const char *level; /* what record-local facts allow, e.g. "R1"; see level.h */
+};
+typedef int (*runindex_fn)(void *arg, const struct runindex_row *row, struct err *e);
+
+/* All newest first by start time.  `cb` negative stops. */
+int runindex_each(struct runindex *ix, runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runindex_fn cb,
+		       void *arg, struct err *e) MUST_CHECK;
+int runindex_by_tree(struct runindex *ix, const struct repo_oid *code_tree, runindex_fn cb,
+		     void *arg, struct err *e) MUST_CHECK;
+/* Records among whose outputs is this git blob (path NULL: any), or this content or dataset id. */
+int runindex_by_output_blob(struct runindex *ix, const char *path, const struct repo_oid *blob,
+			    runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
+			  runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+/* Records that speak of this run: amend, retract, attest, rerun. */
+int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
+		       struct err *e) MUST_CHECK;
+
+/*
+ * A unique prefix (>= 4 digits) of a run id or record id, with or without "sha256:".
+ * ERR_NOTFOUND; ERR_INPUT when it is ambiguous, with the candidates in the hint.
+ */
+int runindex_find(struct runindex *ix, const char *prefix, struct repo_oid *journal,
+		  struct err *e) MUST_CHECK;
+
+/* Hashes of git trees and blobs, for treehash.h; put needs a writable index. */
+struct treehash_cache;
+void runindex_treehash_cache(struct runindex *ix, struct treehash_cache *out);
+
+#endif
