@@ -69,7 +69,7 @@ $(B)/flags: FORCE
 	cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
 unit: all $(tests)
-	prove $(PROVE_OPTS) $(tests)
+	$(if $(tests),prove $(PROVE_OPTS) $(tests))
 clean:
 	rm -rf build build-san
 .PHONY: all unit clean FORCE
