@@ -9,7 +9,8 @@
  *	packs/ab/<sha256>.pack	immutable, self-describing
  *	segments/<sha256>.seg	immutable sorted index over the packs of one commit (or a merge)
  *	catalogue.db		SQLite: names packs and segments; its transaction is the only commit point
- *	tmp/  incoming/<nonce>/	staging of sessions
+ *	incoming/<nonce>/	staging of one session
+ *	lock			shared by every open txn, exclusive for evict and rebuild
  *
  *	struct store_txn *t;
  *	store_begin(s, NULL, &t, e);
@@ -20,6 +21,10 @@
  * is there after any crash; what it did not is absent or complete.
  * Reading is thread-safe; one txn may be fed by many threads; several
  * processes may commit at once (the catalogue serialises them).
+ *
+ * Memory of a txn: some 150 bytes a chunk.  Without STORE_VERIFY it commits what
+ * it has by itself every STORE_TXN_CHUNKS chunks, so it stays small whatever the
+ * size of the data; with STORE_VERIFY the feeder commits every so many chunks.
  */
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
@@ -33,19 +38,28 @@
 struct store;
 struct store_txn;
 
+#define STORE_TXN_CHUNKS (256 * 1024)
+
 enum store_flags {
 	STORE_CREATE = 1 << 0, /* make it if absent */
 	STORE_VERIFY = 1 << 1, /* server: everything put is decoded, hashed, closed before commit */
-	STORE_READONLY = 1 << 2, /* hooks: writes nothing, tmp/ neither */
+	STORE_READONLY = 1 << 2, /* hooks: writes nothing but the rollback of a hot journal */
 };
 
-/* ERR_NOTFOUND if absent; ERR_CORRUPT/ERR_INPUT names the unknown incompatible feature. */
+/*
+ * ERR_NOTFOUND if absent; ERR_INPUT names an unknown incompatible feature.  A catalogue that is
+ * missing or unreadable: ERR_CORRUPT, but without STORE_VERIFY and STORE_READONLY it is
+ * set aside and rebuilt (store_rebuild).
+ */
 int store_open(struct store **out, const char *dir, enum store_flags flags,
 	       struct err *e) MUST_CHECK;
 void store_close(struct store *s); /* NULL is fine */
 const char *store_dir(const struct store *s);
 const uint8_t *store_uuid(const struct store *s); /* 16 bytes */
 int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_CHECK;
+/* Bytes that may still be stored; UINT64_MAX without a quota. max UINT64_MAX: lift it. */
+int store_quota_left(struct store *s, uint64_t *left, struct err *e) MUST_CHECK;
+int store_set_quota(struct store *s, uint64_t max, struct err *e) MUST_CHECK;
 
 /* See commits that other processes made since open (store_has and friends do it by themselves on a miss). */
 int store_refresh(struct store *s, struct err *e) MUST_CHECK;
@@ -78,7 +92,8 @@ int store_load_stored(struct store *s, enum chunk_kind kind, const struct chunki
 
 /*
  * Begin, or with the nonce of a session that was cut off resume: what was synced
- * then is there.  NULL nonce: a random one.
+ * then is there.  NULL nonce: a random one.  ERR_DENIED: another process has this session, or
+ * store_evict or store_rebuild is running.
  */
 int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out,
 		struct err *e) MUST_CHECK;
@@ -143,6 +158,7 @@ int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t
 		      bool replace_all, struct err *e) MUST_CHECK;
 
 /* What a commit is to certify, and what it found missing. */
+#define STORE_MISSING_MAX 4096
 struct store_split { /* one directory dataset: its pointer's shards */
 	struct node_shard *shards;
 	size_t n;
@@ -152,8 +168,14 @@ struct store_commit {
 	size_t nsplits;
 	const struct store_rootref *files; /* file datasets, kind CHUNK_DATA */
 	size_t nfiles;
-	struct chunkset *missing; /* filled with missing keys; NULL: not wanted */
-	const char *who;          /* for the audit log */
+	/*
+	 * Filled with at most STORE_MISSING_MAX missing keys a round; NULL: not wanted.  A file that
+	 * some node names and that is here neither whole nor as a recipe is given as
+	 * (CHUNK_DATA, file id), above CHUNK_MAX_BYTES as (CHUNK_RECIPE, file id): send what you have of
+	 * the two.
+	 */
+	struct chunkset *missing;
+	const char *who; /* for the audit log */
 };
 #define STORE_COMMIT_INIT                                                                          \
 	{                                                                                          \
@@ -171,7 +193,10 @@ int store_commit(struct store_txn *t, const struct store_commit *c, struct err *
 /* Forget it.  keep: leave what was synced for a resume. */
 void store_abort(struct store_txn *t, bool keep);
 
-/* Are all of a committed node's descendants certain to be here? (bit of NODES answers) */
+/*
+ * Are all of a committed node's descendants certain to be here? (bit of NODES answers)  Without
+ * known damage that follows from its being committed; with damage the tree is walked.
+ */
 int store_node_certified(struct store *s, const struct chunkid *id,
 			 struct err *e) MUST_CHECK; /* 1, 0 */
 
@@ -188,12 +213,29 @@ typedef int (*store_damage_fn)(void *arg, const struct store_damage *d, struct e
 int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb, void *arg,
 	       uint64_t *chunks, uint64_t *bytes, struct err *e) MUST_CHECK;
 
+/*
+ * These chunks are damaged or gone: from now on they answer "not here", roots above them
+ * count as pending, and a new put stores them again, which heals all that.
+ */
+int store_mark_lost(struct store *s, const struct chunkkey *keys, size_t n, const char *who,
+		    struct err *e) MUST_CHECK;
+
+/*
+ * Make catalogue and segments anew from the packs alone.  The old catalogue is kept as
+ * catalogue.db.bad-<time>, a pack that needs salvage as <name>.bad.  Roots, pins and sessions
+ * are gone: the next push certifies anew.  ERR_DENIED while a txn is open.
+ */
+int store_rebuild(const char *dir, uint64_t *chunks, struct err *e) MUST_CHECK;
+
 /* Every committed chunk: any order. */
 typedef int (*store_each_fn)(void *arg, const struct chunkkey *key, const struct store_info *info,
 			     struct err *e);
 int store_each(struct store *s, store_each_fn cb, void *arg, struct err *e) MUST_CHECK;
 
-/* Remove chunks for which keep() says 0, rewriting packs; local cache eviction. *freed in bytes. */
+/*
+ * Remove chunks for which keep() says 0, rewriting packs; local cache eviction.  *freed in
+ * bytes.  ERR_DENIED while any txn is open, in this process or another.
+ */
 typedef int (*store_keep_fn)(void *arg, const struct chunkkey *key);
 int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed,
 		struct err *e) MUST_CHECK;
