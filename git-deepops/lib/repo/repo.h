@@ -58,13 +58,23 @@ int repo_config_add(struct repo *r, const char *key, const char *value,
 		    struct err *e) MUST_CHECK; /* unless there */
 
 /* ---- the git command ---- */
-/* Fill p->args with "git" and the directory options that make it act on this repository; hook environment cleaned. Caller adds arguments. */
+/*
+ * Fill p->args with "git" and the options that make it act on this repository, and
+ * unset what a hook's environment would make it act on instead (GIT_INDEX_FILE
+ * and the like; in a REPO_HOOK repository the quarantine stays visible).
+ * `-c` options that the user gave to the outer git are kept.  Caller adds arguments.
+ */
 void repo_git(struct repo *r, struct proc *p);
+/* The same for a repository that is not open: `git_dir` and `worktree` (NULL: bare), absolute. */
+void repo_git_at(struct proc *p, const char *git_dir, const char *worktree);
 /* Run git with NULL-terminated args, stdout to `out` (may be NULL); non-zero exit is ERR_SYS with git's first stderr line. */
 int repo_git_run(struct repo *r, struct buf *out, struct err *e, ...)
 	__attribute__((sentinel)) MUST_CHECK;
 int repo_git_runv(struct repo *r, const struct strvec *args, const struct buf *input,
 		  struct buf *out, struct err *e) MUST_CHECK;
+/* Run a prepared git command to its end as repo_git_runv does; p is released. */
+int repo_git_finish(struct proc *p, const struct buf *input, struct buf *out,
+		    struct err *e) MUST_CHECK;
 
 /* ---- objects ---- */
 int repo_resolve(struct repo *r, const char *rev, struct repo_oid *out,
@@ -78,10 +88,48 @@ int repo_read_raw(struct repo *r, const struct repo_oid *id, const char *type, s
 		  struct err *e) MUST_CHECK; /* "commit": the bytes that hash to id */
 int repo_write_blob(struct repo *r, const void *p, size_t len, struct repo_oid *out,
 		    struct err *e) MUST_CHECK;
+/* Any object from its exact bytes: type "blob", "tree", "commit", "tag".  Not validated. */
+int repo_write_raw(struct repo *r, const char *type, const void *p, size_t len,
+		   struct repo_oid *out, struct err *e) MUST_CHECK;
 bool repo_has_object(struct repo *r, const struct repo_oid *id);
 bool repo_oid_ok(const char *hex); /* 40 lowercase hex digits */
 bool repo_oid_is_zero(const struct repo_oid *id);
 bool repo_oid_equal(const struct repo_oid *a, const struct repo_oid *b);
+
+/* ---- commits ---- */
+/* "Name <mail> 1700000000 +0100" as git would write it now; who: "author" or "committer". */
+int repo_ident(struct repo *r, const char *who, struct buf *out, struct err *e) MUST_CHECK;
+
+struct repo_commit {
+	struct repo_oid tree;
+	const struct repo_oid *parents; /* may be NULL when nparents is 0 */
+	size_t nparents;
+	const char *author, *committer; /* as repo_ident gives them; NULL: now, by the user */
+	const char *message;            /* UTF-8, ends with a newline */
+};
+int repo_write_commit(struct repo *r, const struct repo_commit *c, struct repo_oid *out,
+		      struct err *e) MUST_CHECK;
+/* Parents in order, as 40-digit text. */
+int repo_commit_parents(struct repo *r, const struct repo_oid *commit, struct strvec *out,
+			struct err *e) MUST_CHECK;
+/* 1 if `a` is `b` or an ancestor of it, 0 if not. */
+int repo_is_ancestor(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
+		     struct err *e) MUST_CHECK;
+
+/*
+ * Commits reachable from `show` and not from `hide`, children before parents.
+ * More than `max` is ERR_LIMIT.  Ids that are no commits here are left out of
+ * `hide` and are ERR_NOTFOUND in `show`.  `cb` negative stops, positive stops with 0.
+ */
+struct repo_walk {
+	const struct repo_oid *show, *hide;
+	size_t nshow, nhide;
+	bool first_parent;
+	size_t max;
+};
+typedef int (*repo_walk_fn)(void *arg, const struct repo_oid *commit, struct err *e);
+int repo_walk(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *arg,
+	      struct err *e) MUST_CHECK;
 
 /* ---- refs ---- */
 /* Exact name, no revparse. 1 found, 0 absent. Peeled only through symbolic refs. */
@@ -92,6 +140,7 @@ int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target,
 int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 		 const struct repo_oid *expect, const char *why, struct err *e) MUST_CHECK;
 typedef int (*repo_ref_fn)(void *arg, const char *name, const struct repo_oid *id, struct err *e);
+/* Every ref whose name begins with `prefix`, symbolic ones resolved, in name order. */
 int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg,
 		  struct err *e) MUST_CHECK;
 /* HEAD: branch name in full ("refs/heads/main", also when unborn), empty when detached; *id zero when unborn. */
