@@ -44,6 +44,11 @@
 #define WINDOW_BYTES (64 * MIB) /* unacknowledged upload */
 #define WIRE_STRING_MAX_BYTES (4 * KIB)
 #define WIRE_NOISE_MAX_BYTES (4 * KIB) /* shell start-up output before HELLO */
+#define BATCH_MAX_INFLIGHT 8           /* unanswered batches: 1 MiB of ids a round trip */
+#define HELLO_MAX_CAPS 64
+#define COMMIT_MAX_BYTES (16 * MIB) /* one COMMIT message over all its frames */
+#define COMMIT_MAX_ROOTS 65536      /* splits, shards and files of one COMMIT */
+#define MISSING_MAX_KEYS 65536      /* in one answer; the client asks again */
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)
