@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#undef alloca /* a macro of stdlib.h: what is a macro already cannot be poisoned */
+
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets gmtime localtime     \
 	asctime ctime system mktemp tmpnam alloca strncpy strncat
 
