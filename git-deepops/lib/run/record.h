@@ -31,9 +31,9 @@
 #define RECORD_RUN_HEX 32    /* digits of a run id */
 #define RECORD_WRITER_HEX 16 /* digits of a writer id */
 
-/* In the order of record_kind_names. */
+/* In every enum here 0 means absent. */
 enum record_kind {
-	RECORD_RUN,
+	RECORD_RUN = 1,
 	RECORD_RERUN,
 	RECORD_ATTEST,
 	RECORD_AMEND,
@@ -45,13 +45,13 @@ enum record_kind {
 	RECORD_FORK
 };
 enum record_input_role {
-	RECORD_ROLE_INPUT,   /* declared with -i */
-	RECORD_ROLE_TRACKED, /* another dataset of the tree: the code can read it */
-	RECORD_ROLE_PARAMS,  /* a file named by -p */
+	RECORD_ROLE_INPUT = 1, /* declared with -i */
+	RECORD_ROLE_TRACKED,   /* another dataset of the tree: the code can read it */
+	RECORD_ROLE_PARAMS,    /* a file named by -p */
 };
-enum record_output_role { RECORD_ROLE_OUTPUT, RECORD_ROLE_METRICS };
+enum record_output_role { RECORD_ROLE_OUTPUT = 1, RECORD_ROLE_METRICS };
 enum record_verdict {
-	RECORD_IDENTICAL,
+	RECORD_IDENTICAL = 1,
 	RECORD_WITHIN_TOLERANCE,
 	RECORD_DIFFERENT,
 	RECORD_NOT_COMPARABLE,
@@ -125,7 +125,7 @@ struct record_code {
 	struct record_large *large;
 	size_t nlarge;
 	int64_t ignored_count; /* files git ignores beside the run, outside datasets */
-	char *ignored_digest;  /* SHA-256 of their sorted names, one a line */
+	char *ignored_digest;  /* SHA-256 of their sorted names, a NUL after each */
 };
 
 struct record {
@@ -196,8 +196,10 @@ void record_release(struct record *r);
 
 /* Strict.  ERR_INPUT names the field ("record: code.tree: not 40 hex digits"), ERR_LIMIT. */
 int record_parse(struct record *r, const void *bytes, size_t len, struct err *e) MUST_CHECK;
-/* Append the canonical bytes, LF included.  Lists are sorted where the format says so.  ERR_INPUT, ERR_LIMIT. */
-int record_format(struct record *r, struct buf *out, struct err *e) MUST_CHECK;
+/* Append the canonical bytes, LF included.  Call record_sort() first.  ERR_INPUT, ERR_LIMIT. */
+int record_format(const struct record *r, struct buf *out, struct err *e) MUST_CHECK;
+/* Bring lists into the order that the format asks for: by path, by name.  Before parts are numbered. */
+void record_sort(struct record *r);
 /* Record id: SHA-256 of the bytes, LF included. */
 void record_id(struct chunkid *id, const void *bytes, size_t len);
 
@@ -216,7 +218,7 @@ const char *record_verdict_name(enum record_verdict v);
 const char *record_input_role_name(enum record_input_role v);
 const char *record_output_role_name(enum record_output_role v);
 
-/* Building: copies; order is mended by record_format. */
+/* Building: copies; order is mended by record_sort. */
 void record_set(char **field, const char *value); /* NULL: absent */
 void record_setf(char **field, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void record_set_digest(char **field, const struct chunkid *id);
