@@ -23,11 +23,10 @@
 #include "base/err.h"
 
 enum conf_flags {
-	CONF_COMMENTS =
-		1
-		<< 0, /* `;` and `#` comments and blank lines allowed, values may be quoted, any indent */
-	CONF_EXACT =
-		1 << 1, /* pointer form: one tab, `key = value`, no quotes, LF, last LF present */
+	/* `;` and `#` comments, blank lines, any indent; values may be quoted as a whole */
+	CONF_COMMENTS = 1 << 0,
+	/* pointer form: one tab, `key = value`, no quotes, LF, last LF present */
+	CONF_EXACT = 1 << 1,
 };
 
 struct conf_line {

@@ -20,14 +20,12 @@
 struct db;
 struct db_stmt;
 
+/* Without DB_DURABLE and DB_WAL nothing is synced: for caches that can be rebuilt. */
 enum db_flags {
 	DB_CREATE = 1 << 0,
-	DB_DURABLE =
-		1 << 1, /* synchronous=FULL; else NORMAL with WAL off for rebuildable caches: OFF */
-	DB_WAL = 1 << 2, /* write-ahead log; default is the rollback journal */
-	DB_READONLY =
-		1
-		<< 3, /* opened read-write so that a hot journal is rolled back, then query_only */
+	DB_DURABLE = 1 << 1,  /* synchronous=FULL */
+	DB_WAL = 1 << 2,      /* write-ahead log; default is the rollback journal */
+	DB_READONLY = 1 << 3, /* query_only, after a hot journal was rolled back */
 };
 
 /* ERR_NOTFOUND without DB_CREATE if absent; ERR_CORRUPT if not a database. Threads: serialise yourself. */

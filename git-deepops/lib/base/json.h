@@ -64,7 +64,7 @@ int64_t json_get_int(const struct json *obj, const char *key, int64_t fallback);
 bool json_get_bool(const struct json *obj, const char *key, bool fallback);
 const char *json_str(const struct json *j); /* NULL unless a string */
 int64_t json_int(const struct json *j);
-double json_real(const struct json *j); /* of an int or a real */
+double json_num(const struct json *j); /* of an int or a real */
 bool json_bool(const struct json *j);
 size_t json_len(const struct json *j);                        /* of an array or object; 0 else */
 const struct json *json_at(const struct json *arr, size_t i); /* borrowed */

@@ -16,7 +16,6 @@
  * checked by the compiler.  Sizes take k, M, G (powers of 1024).
  */
 #ifndef BASE_OPT_H
-#include "base/buf.h"
 #define BASE_OPT_H
 
 #include "base/buf.h"
