@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync.h - data, journal, branch: what a push sends and a fetch brings
+ *
+ *	sync_plan_init(&plan);
+ *	sync_plan_commits(&plan, repo, "origin", &tips, e);	pointers of tips and of new commits
+ *	sync_plan_journal(&plan, repo, "origin", e);		pointers that unpushed records name
+ *	sync_push_data(repo, &where, &plan, &opts, &result, e);
+ *	sync_push_journal(repo, &where, e);
+ *	sync_plan_release(&plan);
+ *
+ * The order is the contract: nothing that names bytes leaves before the bytes
+ * are durable on the remote.  Everything can be interrupted and run again: the
+ * remote keeps what it acknowledged.
+ */
+#ifndef SYNC_SYNC_H
+#define SYNC_SYNC_H
+
+#include "base/strvec.h"
+#include "data/pointer.h"
+#include "repo/repo.h"
+#include "store/store.h"
+#include "sync/where.h"
+
+/* ---- what to send ---- */
+
+struct sync_item {
+	char *name; /* for messages: "data.deepops", "run 7f3a12: data" */
+	struct pointer pointer;
+	bool lenient; /* others' data: skip what is neither there nor here */
+};
+
+struct sync_plan {
+	struct sync_item *items;
+	size_t n, alloc;
+	struct chunkset *seen;   /* split keys */
+	struct repo_oid journal; /* own tip covered by the plan; empty if none */
+	struct strvec tips;      /* commits covered */
+};
+
+void sync_plan_init(struct sync_plan *p);
+void sync_plan_release(struct sync_plan *p);
+
+/* A pointer's text; a malformed one is ERR_INPUT naming it. Same pointer twice counts once. */
+int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_t len, bool lenient,
+		  struct err *e) MUST_CHECK;
+
+/*
+ * Every pointer in the trees of `tips` and in commits that the remote's tracking refs lack;
+ * leniently those in commits since the last data push that succeeded, so that a push with
+ * --no-verify in between is made good.
+ */
+int sync_plan_commits(struct sync_plan *p, struct repo *r, const char *remote,
+		      const struct strvec *tips, struct err *e) MUST_CHECK;
+/* Pointers of own journal entries since the last data push that succeeded. */
+int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote,
+		      struct err *e) MUST_CHECK;
+
+/* ---- sending ---- */
+
+struct sync_opts {
+	bool dry_run;
+	uint64_t bytes_per_second; /* 0: no limit */
+};
+
+struct sync_result {
+	uint64_t chunks, bytes; /* sent, or with dry_run would be (stored bytes) */
+	uint64_t datasets;      /* that were not complete there */
+	uint64_t skipped;       /* lenient ones neither there nor here */
+};
+
+int sync_push_data(struct repo *r, const struct where *w, const struct sync_plan *p,
+		   const struct sync_opts *opts, struct sync_result *out, struct err *e) MUST_CHECK;
+
+/*
+ * Push the own journal, at most PUSH_MAX_RECORDS records at a time, in a push of its own
+ * (no tags, hooks of ours quiet).  A journal that the remote refuses as not its own continues
+ * under a new writer.  *records is how many went.
+ */
+int sync_push_journal(struct repo *r, const struct where *w, uint64_t *records,
+		      struct err *e) MUST_CHECK;
+
+/* Set in the environment of nested git commands: our hooks then do nothing. */
+#define SYNC_GUARD_ENV "DEEPOPS_IN_PUSH"
+
+/* ---- bringing ---- */
+
+struct sync_fetch_opts {
+	const struct strvec *include, *exclude; /* globs on paths inside a dataset; NULL: none */
+};
+
+/*
+ * Bring into the local store what it lacks of `items`.  ERR_NOTFOUND names the dataset whose
+ * bytes the remote lacks.  Connects only when something is missing.
+ */
+int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *items, size_t n,
+	       const struct sync_fetch_opts *opts, struct sync_result *out,
+	       struct err *e) MUST_CHECK;
+
+/*
+ * Ask the remote, now, whether every root of the pointer is complete and named by a ref or a
+ * hold there: what drop and eviction need.  *rooted false: `why` says which shard.
+ */
+int sync_is_rooted(struct remote *remote, const struct pointer *p, bool *rooted, struct buf *why,
+		   struct err *e) MUST_CHECK;
+
+#endif

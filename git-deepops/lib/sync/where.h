@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * where.h - which chunk remote belongs to a git remote
+ *
+ * In this order: deepops.remote in git config (a URL, for every git remote that
+ * has deepops = true), `remote` in the committed .deepops/config, else beside
+ * the git remote's own URL.  The committed file is an outsider's input: only an
+ * allow-list of keys is read from it, and a remote on another host than the git
+ * remote's, or a local path, is used only when its URL stands in
+ * deepops.confirmed in git config (`git deepops remote add` puts it there).
+ */
+#ifndef SYNC_WHERE_H
+#define SYNC_WHERE_H
+
+#include "repo/repo.h"
+#include "store/remote.h"
+
+struct where {
+	struct buf name; /* git remote: "origin" */
+	struct buf url, serve, transport, ssh_command;
+	bool ssh_command_is_program;
+};
+
+void where_init(struct where *w);
+void where_release(struct where *w);
+
+/*
+ * `name` NULL: the remote a plain `git push` of the current branch would use
+ * (branch.<name>.pushRemote, remote.pushDefault, branch.<name>.remote, the only
+ * remote, origin).  ERR_NOTFOUND: no such remote, with the hint that adds one.
+ * ERR_DENIED: the committed file names a place that was not confirmed.
+ */
+int where_resolve(struct repo *r, const char *name, struct where *out, struct err *e) MUST_CHECK;
+
+/* remote.<name>.deepops is true: hooks act on it. */
+int where_is_ours(struct repo *r, const char *name, bool *ours, struct err *e) MUST_CHECK;
+
+/* The view remote_open() takes; borrows from `w`. */
+struct remote_where where_view(const struct where *w);
+
+#endif
