@@ -13,6 +13,9 @@
 #undef alloca /* a macro of stdlib.h: what is a macro already cannot be poisoned */
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets gmtime localtime     \
-	asctime ctime system mktemp tmpnam alloca strncpy strncat
+	asctime system mktemp tmpnam alloca strncpy strncat
+
+/* libgit2 has a member of this name, so only calls are refused. */
+char *ctime(const time_t *when) __attribute__((error("banned: use clock_text()")));
 
 #endif

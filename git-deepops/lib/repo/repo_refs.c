@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MIT */
+/* repo_refs.c - reading and moving refs; see repo.h */
+#include <unistd.h>
+
+#include "base/random.h"
+#include "base/xalloc.h"
+#include "repo/repo_internal.h"
+
+#define LOCKED_TRIES 20      /* another process holds <ref>.lock for a moment */
+#define LOCKED_WAIT_US 50000 /* at most this long between two tries */
+
+int repo_ref_get(struct repo *r, const char *name, struct repo_oid *out, struct err *e)
+{
+	git_oid oid;
+	int rc = git_reference_name_to_id(&oid, r->git, name);
+
+	if (rc == GIT_ENOTFOUND)
+		return 0;
+	if (rc < 0)
+		return repo_lgerr(e, rc, "ref %s", name);
+	repo_oid_from(out, &oid);
+	return 1;
+}
+
+int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target, struct err *e)
+{
+	git_reference *ref = NULL;
+	int rc = git_reference_lookup(&ref, r->git, name);
+	bool symbolic;
+
+	if (rc == GIT_ENOTFOUND)
+		return 0;
+	if (rc < 0)
+		return repo_lgerr(e, rc, "ref %s", name);
+	symbolic = git_reference_type(ref) == GIT_REFERENCE_SYMBOLIC;
+	if (symbolic)
+		buf_sets(target, git_reference_symbolic_target(ref));
+	git_reference_free(ref);
+	return symbolic;
+}
+
+static int try_set(struct repo *r, const char *name, const git_oid *to, const git_oid *expect,
+		   const char *why)
+{
+	git_reference *ref = NULL;
+	bool absent = expect && git_oid_is_zero(expect);
+	int rc = git_reference_create_matching(&ref, r->git, name, to, !absent,
+					       absent ? NULL : expect, why);
+
+	git_reference_free(ref);
+	return rc;
+}
+
+int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
+		 const struct repo_oid *expect, const char *why, struct err *e)
+{
+	git_oid to_oid;
+	git_oid expect_oid;
+	int rc = repo_may_write(r, name, e);
+
+	if (rc == 0)
+		rc = repo_oid_to(&to_oid, to, e);
+	if (rc == 0 && expect)
+		rc = repo_oid_to(&expect_oid, expect, e);
+	if (rc < 0)
+		return rc;
+	for (unsigned int i = 0; i < LOCKED_TRIES; i++) {
+		uint16_t jitter;
+
+		rc = try_set(r, name, &to_oid, expect ? &expect_oid : NULL, why);
+		if (rc != GIT_ELOCKED)
+			break;
+		random_bytes(&jitter, sizeof(jitter));
+		usleep(jitter % LOCKED_WAIT_US);
+	}
+	if (rc == 0)
+		return 0;
+	/* A ref that was expected and is gone has moved, too. */
+	if (rc == GIT_EMODIFIED || rc == GIT_EEXISTS || (rc == GIT_ENOTFOUND && expect))
+		return err_set(e, ERR_EXISTS, "ref %s moved meanwhile", name);
+	return repo_lgerr(e, rc, "ref %s", name);
+}
+
+struct found_ref {
+	char *name;
+	struct repo_oid id;
+};
+
+static int by_name(const void *a, const void *b)
+{
+	return strcmp(((const struct found_ref *)a)->name, ((const struct found_ref *)b)->name);
+}
+
+struct found_refs {
+	struct found_ref *v;
+	size_t nr, alloc;
+};
+
+static int collect_refs(struct repo *r, const char *prefix, struct found_refs *found, struct err *e)
+{
+	git_reference_iterator *it = NULL;
+	const char *name;
+	char *glob = xstrfmt("%s*", prefix);
+	int rc = git_reference_iterator_glob_new(&it, r->git, glob);
+
+	while (rc == 0 && (rc = git_reference_next_name(&name, it)) == 0) {
+		struct repo_oid id;
+		int got = repo_ref_get(r, name, &id, e);
+
+		if (got < 0) {
+			rc = got;
+			break;
+		}
+		if (got == 0)
+			continue; /* symbolic, to a branch that is not there */
+		XGROW(found->v, found->nr + 1, found->alloc);
+		found->v[found->nr].name = xstrdup(name);
+		found->v[found->nr++].id = id;
+	}
+	git_reference_iterator_free(it);
+	free(glob);
+	if (rc == 0 || rc == GIT_ITEROVER)
+		return 0;
+	return e && e->code ? e->code : repo_lgerr(e, rc, "refs below %s", prefix);
+}
+
+int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg, struct err *e)
+{
+	struct found_refs found = {NULL, 0, 0};
+	int rc = collect_refs(r, prefix, &found, e);
+
+	/* First all, then the callbacks: they may move refs. */
+	if (found.nr)
+		qsort(found.v, found.nr, sizeof(*found.v), by_name);
+	for (size_t i = 0; rc == 0 && i < found.nr; i++)
+		rc = cb(arg, found.v[i].name, &found.v[i].id, e);
+	for (size_t i = 0; i < found.nr; i++)
+		free(found.v[i].name);
+	free(found.v);
+	return rc;
+}
+
+int repo_head(struct repo *r, struct buf *branch, struct repo_oid *id, struct err *e)
+{
+	int rc;
+
+	buf_reset(branch);
+	memset(id->hex, '0', REPO_OID_HEX);
+	id->hex[REPO_OID_HEX] = '\0';
+	rc = repo_ref_symbolic(r, "HEAD", branch, e);
+	if (rc >= 0)
+		rc = repo_ref_get(r, "HEAD", id, e);
+	return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: MIT */
+/* tree.c - reading and building git trees without an index; see tree.h */
+#include "repo/tree.h"
+
+#include "base/limits.h"
+#include "base/xalloc.h"
+#include "repo/repo_internal.h"
+
+static int lookup(struct repo *r, const struct repo_oid *id, git_tree **out, struct err *e)
+{
+	git_oid oid;
+	int rc = repo_oid_to(&oid, id, e);
+
+	*out = NULL;
+	if (rc < 0)
+		return rc;
+	rc = git_tree_lookup(out, r->git, &oid);
+	return rc < 0 ? repo_lgerr(e, rc, "tree %s", id->hex) : 0;
+}
+
+static void to_entry(const git_tree_entry *from, struct tree_entry *to)
+{
+	to->mode = (uint32_t)git_tree_entry_filemode(from);
+	to->name = git_tree_entry_name(from);
+	repo_oid_from(&to->id, git_tree_entry_id(from));
+}
+
+int tree_find(struct repo *r, const struct repo_oid *tree, const char *path, struct tree_entry *out,
+	      struct err *e)
+{
+	git_tree_entry *entry = NULL;
+	git_tree *t;
+	int rc = lookup(r, tree, &t, e);
+
+	if (rc < 0)
+		return rc;
+	rc = git_tree_entry_bypath(&entry, t, path);
+	if (rc == 0) {
+		to_entry(entry, out);
+		out->name = NULL;
+	}
+	git_tree_entry_free(entry);
+	git_tree_free(t);
+	if (rc == 0)
+		return 1;
+	/* A file where the path wants a directory is absence, and so is a bad path. */
+	if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC)
+		return 0;
+	return repo_lgerr(e, rc, "'%s' in tree %s", path, tree->hex);
+}
+
+int tree_list(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
+{
+	git_tree *t;
+	int rc = lookup(r, tree, &t, e);
+
+	for (size_t i = 0; rc == 0 && i < git_tree_entrycount(t); i++) {
+		struct tree_entry entry;
+
+		to_entry(git_tree_entry_byindex(t, i), &entry);
+		rc = cb(arg, &entry, e);
+	}
+	git_tree_free(t);
+	return rc;
+}
+
+/* ---- walks ---- */
+
+struct walk {
+	struct repo *r;
+	tree_fn cb;
+	tree_diff_fn diff;
+	void *arg;
+	struct buf path;
+	unsigned int depth;
+};
+
+static int enter(struct walk *w, const char *name, size_t *len, struct err *e)
+{
+	*len = w->path.len;
+	if (w->depth >= TREE_MAX_DEPTH)
+		return err_set(e, ERR_LIMIT, "tree deeper than %d at '%s'", TREE_MAX_DEPTH,
+			       w->path.p);
+	if (w->path.len + strlen(name) > PATH_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "path longer than %d bytes in a tree", PATH_MAX_BYTES);
+	if (w->path.len)
+		buf_addch(&w->path, '/');
+	buf_addstr(&w->path, name);
+	w->depth++;
+	return 0;
+}
+
+static void leave(struct walk *w, size_t len)
+{
+	buf_setlen(&w->path, len);
+	w->depth--;
+}
+
+static int walk_level(struct walk *w, const struct repo_oid *tree, struct err *e)
+{
+	git_tree *t;
+	int rc = lookup(w->r, tree, &t, e);
+
+	for (size_t i = 0; rc == 0 && i < git_tree_entrycount(t); i++) {
+		struct tree_entry entry;
+		size_t len;
+
+		to_entry(git_tree_entry_byindex(t, i), &entry);
+		rc = enter(w, entry.name, &len, e);
+		if (rc < 0)
+			break;
+		if (entry.mode == TREE_MODE_DIR) {
+			rc = walk_level(w, &entry.id, e);
+		} else {
+			entry.name = w->path.p;
+			rc = w->cb(w->arg, &entry, e);
+		}
+		leave(w, len);
+	}
+	git_tree_free(t);
+	return rc;
+}
+
+int tree_walk(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
+{
+	struct walk w = {r, cb, NULL, arg, BUF_INIT, 0};
+	int rc = walk_level(&w, tree, e);
+
+	buf_release(&w.path);
+	return rc;
+}
+
+/* git's order: as bytes, a directory as if its name ended in a slash. */
+static int entry_cmp(const struct tree_entry *a, const struct tree_entry *b)
+{
+	size_t la = strlen(a->name);
+	size_t lb = strlen(b->name);
+	int c = memcmp(a->name, b->name, MIN(la, lb));
+	unsigned char ca;
+	unsigned char cb;
+
+	if (c)
+		return c;
+	ca = (unsigned char)a->name[MIN(la, lb)];
+	cb = (unsigned char)b->name[MIN(la, lb)];
+	if (!ca && a->mode == TREE_MODE_DIR)
+		ca = '/';
+	if (!cb && b->mode == TREE_MODE_DIR)
+		cb = '/';
+	return (int)ca - (int)cb;
+}
+
+static int diff_level(struct walk *w, const struct repo_oid *a, const struct repo_oid *b,
+		      struct err *e);
+
+/* One name on which the two sides may differ; a side may have mode 0. */
+static int diff_entry(struct walk *w, struct tree_entry *a, struct tree_entry *b, struct err *e)
+{
+	bool a_dir = a->mode == TREE_MODE_DIR;
+	bool b_dir = b->mode == TREE_MODE_DIR;
+	size_t len;
+	int rc;
+
+	if (a->mode == b->mode && repo_oid_equal(&a->id, &b->id))
+		return 0;
+	rc = enter(w, a->mode ? a->name : b->name, &len, e);
+	if (rc < 0)
+		return rc;
+	if (a_dir || b_dir) {
+		rc = diff_level(w, a_dir ? &a->id : NULL, b_dir ? &b->id : NULL, e);
+	} else {
+		a->name = b->name = w->path.p;
+		rc = w->diff(w->arg, w->path.p, a, b, e);
+	}
+	leave(w, len);
+	return rc;
+}
+
+static bool entry_at(const git_tree *t, size_t i, struct tree_entry *out)
+{
+	memset(out, 0, sizeof(*out));
+	if (!t || i >= git_tree_entrycount(t))
+		return false;
+	to_entry(git_tree_entry_byindex(t, i), out);
+	return true;
+}
+
+static int diff_level(struct walk *w, const struct repo_oid *a, const struct repo_oid *b,
+		      struct err *e)
+{
+	git_tree *ta = NULL;
+	git_tree *tb = NULL;
+	size_t ia = 0;
+	size_t ib = 0;
+	int rc = a ? lookup(w->r, a, &ta, e) : 0;
+
+	if (rc == 0 && b)
+		rc = lookup(w->r, b, &tb, e);
+	while (rc == 0) {
+		struct tree_entry ea;
+		struct tree_entry eb;
+		bool has_a = entry_at(ta, ia, &ea);
+		bool has_b = entry_at(tb, ib, &eb);
+		int c;
+
+		if (!has_a && !has_b)
+			break;
+		c = !has_a ? 1 : !has_b ? -1 : entry_cmp(&ea, &eb);
+		if (c < 0)
+			memset(&eb, 0, sizeof(eb));
+		if (c > 0)
+			memset(&ea, 0, sizeof(ea));
+		ia += c <= 0;
+		ib += c >= 0;
+		rc = diff_entry(w, &ea, &eb, e);
+	}
+	git_tree_free(ta);
+	git_tree_free(tb);
+	return rc;
+}
+
+int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
+	      void *arg, struct err *e)
+{
+	struct walk w = {r, NULL, cb, arg, BUF_INIT, 0};
+	int rc = 0;
+
+	if (a && repo_oid_is_zero(a))
+		a = NULL;
+	if (b && repo_oid_is_zero(b))
+		b = NULL;
+	if (!a || !b || !repo_oid_equal(a, b))
+		rc = diff_level(&w, a, b, e);
+	buf_release(&w.path);
+	return rc;
+}
+
+/* ---- building ---- */
+
+struct item {
+	char *key; /* path, with a slash at its end for a whole tree: then bytes sort as git's trees */
+	uint32_t mode;
+	struct repo_oid id;
+	size_t seq;
+};
+
+struct tree_builder {
+	struct repo *r;
+	struct item *v;
+	size_t nr, alloc;
+};
+
+struct tree_builder *tree_builder_new(struct repo *r)
+{
+	struct tree_builder *b = xcalloc(1, sizeof(*b));
+
+	b->r = r;
+	return b;
+}
+
+void tree_builder_add(struct tree_builder *b, const char *path, uint32_t mode,
+		      const struct repo_oid *id)
+{
+	struct item *item;
+
+	XGROW(b->v, b->nr + 1, b->alloc);
+	item = &b->v[b->nr];
+	item->key = xstrfmt("%s%s", path, mode == TREE_MODE_DIR ? "/" : "");
+	item->mode = mode;
+	item->id = *id;
+	item->seq = b->nr++;
+}
+
+int tree_builder_add_blob(struct tree_builder *b, const char *path, const void *p, size_t len,
+			  struct err *e)
+{
+	struct repo_oid id;
+	int rc = repo_write_blob(b->r, p, len, &id, e);
+
+	if (rc == 0)
+		tree_builder_add(b, path, TREE_MODE_FILE, &id);
+	return rc;
+}
+
+void tree_builder_free(struct tree_builder *b)
+{
+	if (!b)
+		return;
+	for (size_t i = 0; i < b->nr; i++)
+		free(b->v[i].key);
+	free(b->v);
+	free(b);
+}
+
+static int by_key(const void *a, const void *b)
+{
+	const struct item *x = a;
+	const struct item *y = b;
+	int c = strcmp(x->key, y->key);
+
+	return c ? c : (x->seq > y->seq) - (x->seq < y->seq);
+}
+
+static int add_raw(struct buf *raw, uint32_t mode, const char *name, size_t len,
+		   const struct repo_oid *id, struct err *e)
+{
+	git_oid oid;
+	int rc = repo_oid_to(&oid, id, e);
+
+	if (rc < 0)
+		return rc;
+	if (len == 0 || memchr(name, '/', len) || (len == 1 && name[0] == '.') ||
+	    (len == 2 && !memcmp(name, "..", 2)))
+		return err_set(e, ERR_INPUT, "'%.*s' can't be a name in a tree", (int)MIN(len, 255),
+			       name);
+	buf_addf(raw, "%o ", mode);
+	buf_add(raw, name, len);
+	buf_addch(raw, '\0');
+	buf_add(raw, oid.id, sizeof(oid.id));
+	return 0;
+}
+
+/* A file and a directory of one name need not be neighbours: compare sorted names. */
+static int check_unique(struct strvec *names, const char *at, size_t at_len, struct err *e)
+{
+	strvec_sort(names);
+	for (size_t i = 1; i < names->nr; i++)
+		if (!strcmp(names->v[i - 1], names->v[i]))
+			return err_set(e, ERR_INPUT, "'%.*s%s' is both a file and a directory",
+				       (int)MIN(at_len, 255), at, names->v[i]);
+	return 0;
+}
+
+/* Items [from, to) share the first `skip` bytes of their keys, which end in a slash. */
+static int write_level(struct tree_builder *b, size_t from, size_t to, size_t skip,
+		       struct repo_oid *out, struct err *e)
+{
+	struct strvec names = STRVEC_INIT;
+	struct buf raw = BUF_INIT;
+	int rc = 0;
+
+	while (rc == 0 && from < to) {
+		const struct item *item = &b->v[from];
+		const char *name = item->key + skip;
+		size_t len = strcspn(name, "/");
+		size_t next = from + 1;
+
+		strvec_pushn(&names, name, len);
+		if (name[len] && name[len + 1]) {
+			struct repo_oid sub;
+
+			while (next < to && !strncmp(b->v[next].key + skip, name, len + 1))
+				next++;
+			rc = write_level(b, from, next, skip + len + 1, &sub, e);
+			if (rc == 0)
+				rc = add_raw(&raw, TREE_MODE_DIR, name, len, &sub, e);
+		} else if (next < to && !strcmp(b->v[next].key, item->key)) {
+			strvec_pop(&names); /* the same path once more: the last one counts */
+		} else {
+			rc = add_raw(&raw, item->mode, name, len, &item->id, e);
+		}
+		from = next;
+	}
+	if (rc == 0 && names.nr)
+		rc = check_unique(&names, b->v[to - 1].key, skip, e);
+	if (rc == 0)
+		rc = repo_write_raw(b->r, "tree", raw.p, raw.len, out, e);
+	strvec_release(&names);
+	buf_release(&raw);
+	return rc;
+}
+
+int tree_builder_write(struct tree_builder *b, struct repo_oid *tree, struct err *e)
+{
+	if (b->nr)
+		qsort(b->v, b->nr, sizeof(*b->v), by_key);
+	return write_level(b, 0, b->nr, 0, tree, e);
+}
+
+/* ---- changing one path ---- */
+
+struct update {
+	struct repo *r;
+	const char *path;
+	uint32_t mode;
+	const struct repo_oid *id;
+};
+
+static int update_level(const struct update *u, const struct repo_oid *tree, const char *path,
+			struct repo_oid *out, struct err *e);
+
+/* What now stands under the first component of `path`; id NULL: nothing. */
+static int updated_entry(const struct update *u, const struct tree_entry *old, const char *path,
+			 struct tree_entry *out, struct err *e)
+{
+	const char *slash = strchr(path, '/');
+	int rc;
+
+	out->mode = 0;
+	if (!slash) {
+		if (u->id) {
+			out->mode = u->mode;
+			out->id = *u->id;
+		}
+		return 0;
+	}
+	if (!u->id && (!old || old->mode != TREE_MODE_DIR)) {
+		if (old)
+			*out = *old; /* the path isn't there: nothing to remove */
+		return 0;
+	}
+	rc = update_level(u, old && old->mode == TREE_MODE_DIR ? &old->id : NULL, slash + 1,
+			  &out->id, e);
+	if (rc == 1)
+		return 0; /* empty: git has no empty directories */
+	out->mode = TREE_MODE_DIR;
+	return rc;
+}
+
+/* 1: the level is empty, and *out is the empty tree. */
+static int update_level(const struct update *u, const struct repo_oid *tree, const char *path,
+			struct repo_oid *out, struct err *e)
+{
+	struct tree_builder *b = tree_builder_new(u->r);
+	size_t len = strcspn(path, "/");
+	struct tree_entry entry;
+	struct tree_entry old;
+	bool found = false;
+	git_tree *t = NULL;
+	int rc = tree ? lookup(u->r, tree, &t, e) : 0;
+
+	for (size_t i = 0; rc == 0 && entry_at(t, i, &entry); i++) {
+		if (strlen(entry.name) == len && !memcmp(entry.name, path, len)) {
+			old = entry;
+			found = true;
+		} else {
+			tree_builder_add(b, entry.name, entry.mode, &entry.id);
+		}
+	}
+	if (rc == 0)
+		rc = updated_entry(u, found ? &old : NULL, path, &entry, e);
+	if (rc == 0 && entry.mode) {
+		char *name = xstrndup(path, len);
+
+		tree_builder_add(b, name, entry.mode, &entry.id);
+		free(name);
+	}
+	if (rc == 0)
+		rc = tree_builder_write(b, out, e);
+	if (rc == 0 && b->nr == 0)
+		rc = 1;
+	tree_builder_free(b);
+	git_tree_free(t);
+	return rc;
+}
+
+int tree_update(struct repo *r, const struct repo_oid *tree, const char *path, uint32_t mode,
+		const struct repo_oid *id, struct repo_oid *out, struct err *e)
+{
+	struct update u = {r, path, mode, id};
+	int rc = update_level(&u, tree && !repo_oid_is_zero(tree) ? tree : NULL, path, out, e);
+
+	return rc < 0 ? err_wrap(e, "tree with '%s'", path) : 0;
+}
