@@ -51,7 +51,10 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF_LIKE
 /* Message + ": " + strerror(errno); code ERR_SYS.  Keeps errno.  Return ERR_SYS. */
 int err_sys(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* Put "context: " in front of the message.  Return e->code (ERR_SYS if e is NULL). */
+/*
+ * Put "context: " in front of the message.  Return e->code (ERR_SYS if e is
+ * NULL: who must keep the code for such callers returns its own rc instead).
+ */
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* Set the hint: a command or sentence that mends it.  Return e->code. */

@@ -24,7 +24,8 @@ bool path_name_is_safe(const char *name, size_t len);
 /*
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS) with O_CLOEXEC; falls
  * back to walking with O_NOFOLLOW where the kernel lacks it.  Returns a
- * descriptor or ERR_SYS (sys: EXDEV escaped, ELOOP symlink), ERR_NOTFOUND.
+ * descriptor or ERR_SYS (sys: EXDEV escaped, ELOOP symlink), ERR_NOTFOUND,
+ * ERR_EXISTS (O_EXCL).  "" is the root itself.
  */
 int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode,
 		      struct err *e) MUST_CHECK;
@@ -36,13 +37,13 @@ int path_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /* Remove a directory tree that is ours (temporary directories); absent is fine. */
 int path_remove_tree(const char *path, struct err *e) MUST_CHECK;
 
-/* dir + "/" + name; a borrowed "" or "." dir gives name. */
+/* Append dir + "/" + name; a dir of "" or "." gives name alone. */
 void path_join(struct buf *out, const char *dir, const char *name);
 /* Last component, borrowed. */
 const char *path_basename(const char *path);
 /* Everything before the last slash, "." if none; appended. */
 void path_dirname(struct buf *out, const char *path);
-/* Resolve "." ".." and double slashes textually; ERR_INPUT if it climbs out. */
+/* Append `path` with "." ".." and double slashes resolved textually; ERR_INPUT if it climbs out. */
 int path_normalize(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 
 /*

@@ -10,7 +10,8 @@
  * On any error call tempfile_abort(&t) (fine on NULL): the file is removed.
  * Live temp files are also removed at exit and on INT, TERM, HUP, QUIT by the
  * process that made them, never by a forked child.  After SIGKILL a .tmp-* may
- * stay; tempfile_sweep() removes those of dead processes.
+ * stay; tempfile_sweep() removes those of dead processes (an flock tells it of
+ * live ones on another host or in another pid namespace).
  * Thread-safe.
  */
 #ifndef BASE_TEMPFILE_H
@@ -40,8 +41,9 @@ int tempfile_sync(struct tempfile *t, struct err *e) MUST_CHECK;
 /* Close without fsync (work tree files, which git does not sync either). */
 int tempfile_close(struct tempfile *t, struct err *e) MUST_CHECK;
 /*
- * Rename to `path` (same directory); frees *t.  Does not sync the directory:
- * a batch does that once with io_fsync_dir().
+ * Rename to the last component of `path` in the directory it was created in;
+ * frees *t in every case.  Does not sync the directory: a batch does that once
+ * with io_fsync_dir().
  */
 int tempfile_rename(struct tempfile **t, const char *path, enum tempfile_how how,
 		    struct err *e) MUST_CHECK;
