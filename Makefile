@@ -1,9 +1,12 @@
-# make [V=1] [SAN=address,undefined] [CC=clang] [DEVELOPER=] all|check|demo|lint|bench|install|clean
+# make [V=1] [SAN=address,undefined] [CC=clang] [DEVELOPER=]
+#	all check unit e2e demo docs lint bench bare-chroot
+#	install uninstall dist compile_commands.json clean
 # GNU make.  `make` needs only the -dev packages and says which are missing;
-# `make check` and `make demo` install what they need through contrib/setup.
+# check, demo, lint and bench install what they need through contrib/setup.
 
 B      := build$(if $(SAN),-san)
 PREFIX ?= /usr/local
+JOBS   ?= $(shell nproc)
 VERSION := 0.1.0
 DEVELOPER ?= 1
 
@@ -32,7 +35,8 @@ Q      = $(if $(V),,@echo '  $(1) $@';)
 # What links against what: the chunk server needs no libgit2.
 SERVE_PKGS  := sqlite3 libzstd libcrypto jansson libssh2
 CLIENT_PKGS := $(SERVE_PKGS) libgit2 libarchive
-pc = $(shell pkg-config $(1) $(2))
+pc = $(shell pkg-config $(1) $(2) 2>/dev/null)
+HAVE_PKGS := $(shell pkg-config --exists $(CLIENT_PKGS) 2>/dev/null && echo yes)
 PC_CFLAGS := $(call pc,--cflags,$(CLIENT_PKGS))
 PC_SERVE  := $(call pc,--libs,$(SERVE_PKGS))
 PC_CLIENT := $(call pc,--libs,$(CLIENT_PKGS))
@@ -65,14 +69,95 @@ $(B)/obj/%.o: %.c $(B)/flags
 
 # Rebuild everything when the compiler or a flag changes.
 $(B)/flags: FORCE
+	@$(if $(HAVE_PKGS),,contrib/setup -n build)
 	@mkdir -p $(B); echo '$(CC) $(subst ','"'"',$(STD) $(WARN) $(HARD) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' >$@.new; \
 	cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 
+# Tests.  `check` is the whole suite; `unit` and `e2e` are its parts, without the installation.
+e2es    := $(wildcard tests/t/t[0-9]*.sh)
+fuzzers := $(wildcard tests/fuzz/fuzz-*.c)
+PROVE    = DEEPOPS_BUILD=$(abspath $(B)) prove $(PROVE_OPTS)
+SUBMAKE  = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+
+check:
+	@contrib/setup check
+	+$(SUBMAKE) all docs $(tests) $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
+	+$(MAKE) fuzz-replay
+	$(PROVE) -j$(JOBS) $(tests) $(e2es)
 unit: all $(tests)
-	$(if $(tests),prove $(PROVE_OPTS) $(tests))
+	$(if $(tests),$(PROVE) $(tests))
+e2e: all
+	$(PROVE) -j$(JOBS) $(or $(T),$(e2es))
+
+# One target per decoder; each replays its corpus directory.
+$(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libdeepops.a
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
+fuzz-replay: $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
+	@set -e; for f in $(notdir $^); do $(B)/fuzz/$$f tests/fuzz/corpus/$${f#fuzz-}; done
+
+demo:
+	@contrib/setup demo
+	+@$(SUBMAKE) -s all
+	@DEEPOPS_BUILD=$(abspath $(B)) contrib/demo.sh
+bench:
+	@contrib/setup bench
+	+@$(SUBMAKE) -s all
+	@DEEPOPS_BUILD=$(abspath $(B)) tests/bench/run
+bare-chroot:
+	tests/bare-chroot
+
+# Manual pages, from the sources git itself uses; without asciidoctor the program still builds.
+adocs := $(wildcard git-deepops/docs/*.adoc)
+pages := $(foreach d,$(adocs),$(B)/man/man$(lastword $(subst ., ,$(basename $(d))))/$(notdir $(basename $(d))))
+ifneq ($(shell command -v asciidoctor 2>/dev/null),)
+docs: $(B)/man/stamp
+$(B)/man/stamp: $(adocs)
+	@mkdir -p $(B)/man $(sort $(dir $(pages)))
+	$(call Q,DOC)for n in 1 5 7; do \
+		set -- $$(ls git-deepops/docs/*.$$n.adoc 2>/dev/null); test $$# -eq 0 || \
+		asciidoctor -b manpage --failure-level=WARN -a manmanual='git-deepops manual' \
+			-a mansource='git-deepops $(VERSION)' -D $(B)/man/man$$n "$$@" || exit; done
+	@touch $@
+else
+docs:
+	@echo '  SKIP manual pages: asciidoctor is not installed'
+endif
+
+lint: compile_commands.json
+	@contrib/setup lint
+	+@$(SUBMAKE) -s all
+	@B=$(B) tests/lint/run
+# gcc's own analyser: minutes, so apart from lint.
+analyze:
+	+$(MAKE) B=build-analyze CFLAGS='-O1 -g -fanalyzer -Wno-error' build-analyze/libdeepops.a
+compile_commands.json: $(B)/flags
+	@printf '%s\n' $(lib) $(client) $(wildcard server/*.c hooks/*.c) | \
+		tests/lint/compile-commands cc $(STD) -Wall -Wextra $(PC_CFLAGS) >$@
+
+bindir  = $(DESTDIR)$(PREFIX)/bin
+mandir  = $(DESTDIR)$(PREFIX)/share/man
+bashdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+zshdir  = $(DESTDIR)$(PREFIX)/share/zsh/site-functions
+install: all docs
+	install -d $(bindir) $(bashdir) $(zshdir)
+	install -m 755 $(bins) $(bindir)
+	install -m 644 contrib/completion/git-deepops.bash $(bashdir)/git-deepops
+	install -m 644 contrib/completion/_git-deepops $(zshdir)
+	@for p in $(pages); do test ! -e $$p || \
+		install -D -m 644 $$p $(mandir)/$${p#$(B)/man/} || exit; done
+uninstall:
+	rm -f $(addprefix $(bindir)/,$(notdir $(bins))) $(bashdir)/git-deepops $(zshdir)/_git-deepops \
+		$(pages:$(B)/man/%=$(mandir)/%)
+dist:
+	@mkdir -p $(B)
+	git archive --prefix=git-deepops-$(VERSION)/ -o $(B)/git-deepops-$(VERSION).tar.gz HEAD
+	@echo $(B)/git-deepops-$(VERSION).tar.gz
+
 clean:
-	rm -rf build build-san
-.PHONY: all unit clean FORCE
+	rm -rf build build-*/ compile_commands.json
+.PHONY: all check unit e2e fuzz-replay demo bench bare-chroot docs lint analyze install uninstall \
+	dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 .SUFFIXES:

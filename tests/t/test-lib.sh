@@ -32,7 +32,7 @@ case $DEEPOPS_BUILD in
 *) DEEPOPS_BUILD=$TOP_DIR/$DEEPOPS_BUILD ;;
 esac
 
-test_verbose_= test_trace_= test_keep_= test_stop_= test_only_=
+unset test_verbose_ test_trace_ test_keep_ test_stop_ test_only_
 for test_arg_; do
 	case $test_arg_ in
 	-v) test_verbose_=t ;;
@@ -61,6 +61,8 @@ unset SSH_AUTH_SOCK SSH_AGENT_PID SSH_ASKPASS CDPATH PAGER VISUAL MAKEFLAGS MFLA
 export TESTS_DIR TOP_DIR DEEPOPS_BUILD TEST_ROOT TRASH
 export HOME="$TEST_ROOT/home" PATH="$DEEPOPS_BUILD:$PATH"
 export LC_ALL=C TZ=UTC TERM=dumb EDITOR=: PAGER=cat
+# The packages of apt belong to this Python, whatever else PATH offers.
+export TEST_PYTHON="${TEST_PYTHON:-/usr/bin/python3}"
 export DEEPOPS_FSYNC=0
 export GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_MERGE_AUTOEDIT=no
 export GIT_CEILING_DIRECTORIES="$TEST_ROOT"
@@ -78,20 +80,19 @@ umask 022
 
 # 3 and 4: where a body's stdout and stderr go; 5: TAP.
 exec 5>&1
-if test -n "$test_verbose_"; then
+if test -n "${test_verbose_-}"; then
 	exec 3>&2 4>&2
 else
 	exec 3>"$TEST_ROOT/out" 4>&3
 fi
 
-test_count=0 test_failed_=0 test_finished_= test_cleanup_= test_atexit_=:
-test_prereqs_=' '
+test_count=0 test_failed_=0 test_finished_='' test_cleanup_='' test_atexit_=:
 
 test_exit_ () {
 	test_rc_=$?
 	trap - EXIT
 	cd / && eval "$test_atexit_" >&3 2>&4
-	if test -n "$test_keep_"; then
+	if test -n "${test_keep_-}"; then
 		echo "# kept: $TEST_ROOT" >&5
 	else
 		chmod -R u+rwx "$TEST_ROOT" 2>/dev/null
@@ -285,33 +286,31 @@ test_unprivileged () {
 	fi
 }
 
-# test_set_prereq NAME: the machine has it.
-test_set_prereq () {
-	test_prereqs_="$test_prereqs_$1 "
-}
-
-# test_need NAME 'COMMAND' 'what to install': NAME holds if the command succeeds.
+# test_need NAME 'COMMAND' 'what to install': prerequisite NAME holds if the command
+# succeeds.  It runs once, when the first test asks.
 test_need () {
-	if eval "$2" >/dev/null 2>&1; then
-		test_set_prereq "$1"
-	else
-		eval "test_reason_$1=\$3"
-	fi
+	eval "test_probe_$1=\$2 test_reason_$1=\$3 test_have_$1="
 }
 
 test_have_prereq () {
 	for test_p_ in $(echo "$1" | tr , ' '); do
-		case $test_prereqs_ in
-		*" $test_p_ "*) ;;
-		*) test_missing_=$test_p_; return 1 ;;
-		esac
+		eval "test_state_=\$test_have_$test_p_"
+		if test -z "$test_state_"; then
+			eval "eval \"\$test_probe_$test_p_\"" >/dev/null 2>&1 </dev/null
+			test_state_=$?
+			eval "test_have_$test_p_=$test_state_"
+		fi
+		if test "$test_state_" -ne 0; then
+			test_missing_=$test_p_
+			return 1
+		fi
 	done
 }
 
 test_need SSHD 'test -x /usr/sbin/sshd && command -v ssh' 'openssh-server and openssh-client'
-test_need NUMPY 'python3 -c "import numpy"' python3-numpy
-test_need PYTORCH 'python3 -c "import torch"' python3-torch
-test_need FASHION 'test -d /usr/share/dataset-fashion-mnist' dataset-fashion-mnist
+test_need NUMPY '"$TEST_PYTHON" -c "import numpy"' python3-numpy
+test_need PYTORCH '"$TEST_PYTHON" -c "import torch"' python3-torch
+test_need FASHION 'test -d /usr/share/datasets/fashion-mnist' dataset-fashion-mnist
 test_need ASCIIDOCTOR 'command -v asciidoctor' asciidoctor
 test_need BASH 'command -v bash' bash
 test_need ZSH 'command -v zsh' zsh
@@ -328,7 +327,7 @@ test_expect_success () {
 		exit 1
 	}
 	test_count=$((test_count + 1))
-	case $test_only_ in
+	case ${test_only_-} in
 	'' | *,"$test_count",*) ;;
 	*) echo "ok $test_count - $1 # SKIP by --run" >&5; return 0 ;;
 	esac
@@ -337,7 +336,7 @@ test_expect_success () {
 		echo "ok $test_count - $1 # SKIP needs $test_missing_${test_reason_:+ ($test_reason_)}" >&5
 		return 0
 	fi
-	test -n "$test_verbose_" || : >"$TEST_ROOT/out"
+	test -n "${test_verbose_-}" || : >"$TEST_ROOT/out"
 	test_run_ "$2"
 	if test "$test_eval_" -eq 0; then
 		echo "ok $test_count - $1" >&5
@@ -346,10 +345,10 @@ test_expect_success () {
 	test_failed_=$((test_failed_ + 1))
 	echo "not ok $test_count - $1" >&5
 	printf '%s\n' "$2" | sed 's/^/#	/' >&5
-	if test -z "$test_verbose_"; then
+	if test -z "${test_verbose_-}"; then
 		tail -n 60 "$TEST_ROOT/out" | sed 's/^/# | /' >&5
 	fi
-	test -z "$test_stop_" || exit 1
+	test -z "${test_stop_-}" || exit 1
 }
 
 # The body runs in this shell, in $TRASH, so that variables it sets stay.  First
@@ -364,7 +363,7 @@ test_run_ () {
 		test_eval_=1
 		return
 	fi
-	if test -n "$test_trace_"; then
+	if test -n "${test_trace_-}"; then
 		test_trace_run_ "$1" </dev/null >&3 2>&4
 	else
 		eval "$1" </dev/null >&3 2>&4
