@@ -372,6 +372,8 @@ int repo_user_path(struct repo *r, const char *user, struct buf *out, struct err
 
 		path_join(&typed, r->prefix, user);
 		rc = path_normalize(out, typed.p, e);
+		if (rc == 0 && !strcmp(out->p, "."))
+			buf_reset(out);
 		buf_release(&typed);
 	}
 	if (rc == 0 && *user == '/') {
