@@ -32,7 +32,13 @@ static const struct opt *opt_by_letter(const struct opt *opts, char letter)
 
 static bool opt_is_flag(const struct opt *o)
 {
-	return o->type == OPT_T_BOOL || o->type == OPT_T_COUNT;
+	return o->type == OPT_T_BOOL || o->type == OPT_T_COUNT || o->type == OPT_T_TRI;
+}
+
+/* Is --no-<name> worth showing?  A count's only resets it. */
+static bool opt_can_negate(const struct opt *o)
+{
+	return o->type == OPT_T_BOOL || o->type == OPT_T_TRI;
 }
 
 /* How the user wrote it, for messages. */
@@ -48,6 +54,8 @@ static void opt_set_flag(const struct opt *o, bool on)
 {
 	if (o->type == OPT_T_BOOL)
 		*(bool *)o->dest = on;
+	else if (o->type == OPT_T_TRI)
+		*(int *)o->dest = on ? 1 : 0;
 	else
 		*(int *)o->dest = on ? *(int *)o->dest + 1 : 0;
 }
@@ -71,6 +79,7 @@ static int opt_set_value(const struct opt *o, const char *label, const char *val
 		break;
 	case OPT_T_BOOL:
 	case OPT_T_COUNT:
+	case OPT_T_TRI:
 	case OPT_T_END:
 		break;
 	}
@@ -177,7 +186,7 @@ static void opt_completion(struct buf *out, const struct opt *opts)
 		if (o->hidden || !o->name)
 			continue;
 		buf_addf(out, "%s--%s%s", out->len ? " " : "", o->name, opt_is_flag(o) ? "" : "=");
-		if (o->type == OPT_T_BOOL)
+		if (opt_can_negate(o))
 			buf_addf(out, " --no-%s", o->name);
 	}
 	buf_addch(out, '\n');
@@ -211,8 +220,8 @@ static void opt_usage_line(struct buf *out, const struct opt *o)
 	if (o->letter)
 		buf_addf(out, "-%c", o->letter);
 	if (o->name)
-		buf_addf(out, "%s--%s%s", o->letter ? ", " : "",
-			 o->type == OPT_T_BOOL ? "[no-]" : "", o->name);
+		buf_addf(out, "%s--%s%s", o->letter ? ", " : "", opt_can_negate(o) ? "[no-]" : "",
+			 o->name);
 	if (!opt_is_flag(o))
 		buf_addf(out, " <%s>", o->arg);
 	width = out->len - start;

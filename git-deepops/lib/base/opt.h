@@ -26,6 +26,7 @@ enum opt_type {
 	OPT_T_END,
 	OPT_T_BOOL,  /* bool */
 	OPT_T_COUNT, /* int, ++ each time, --no- resets: -v -v, -q */
+	OPT_T_TRI,   /* int, 1 or by --no- 0: set to -1 before to see whether it was given */
 	OPT_T_U64,
 	OPT_T_SIZE,
 	OPT_T_STR,  /* const char *, last one wins, points into argv */
@@ -49,6 +50,10 @@ struct opt {
 #define OPT_COUNT(n, c, d, h)                                                                      \
 	{                                                                                          \
 		OPT_T_COUNT, n, c, 0 ? (int *)0 : (d), 0, h, false                                 \
+	}
+#define OPT_TRI(n, c, d, h)                                                                        \
+	{                                                                                          \
+		OPT_T_TRI, n, c, 0 ? (int *)0 : (d), 0, h, false                                   \
 	}
 #define OPT_U64(n, c, d, a, h)                                                                     \
 	{                                                                                          \

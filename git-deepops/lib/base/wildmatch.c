@@ -107,7 +107,7 @@ static bool wildmatch_star(const char *start, const char *p, const char *t, unsi
 {
 	const char *behind = p + strspn(p, "*");
 	bool whole =
-		behind - p == 2 && (p == start || p[-1] == '/') && (!*behind || *behind == '/');
+		behind - p >= 2 && (p == start || p[-1] == '/') && (!*behind || *behind == '/');
 
 	if (whole)
 		return wildmatch_components(start, behind, t, steps);
@@ -198,10 +198,15 @@ static void wildmatch_line_parse(struct wildmatch_line *l, const char *line)
 static bool wildmatch_line_hits(const struct wildmatch_line *l, const char *path, bool is_dir)
 {
 	const char *base = strrchr(path, '/');
+	size_t literal;
 
 	if (l->empty || (l->dir_only && !is_dir))
 		return false;
-	return wildmatch(l->text.p, l->anchored || !base ? path : base + 1);
+	if (!l->anchored)
+		return wildmatch(l->text.p, base ? base + 1 : path);
+	/* git compares the literal start by itself, so the `**` of `x**` + `/b` begins the rest. */
+	literal = strcspn(l->text.p, "*?[\\");
+	return !strncmp(l->text.p, path, literal) && wildmatch(l->text.p + literal, path + literal);
 }
 
 bool wildmatch_ignore(const char *pattern, const char *path, bool is_dir)
