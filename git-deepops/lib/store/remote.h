@@ -36,6 +36,7 @@ void remote_close(struct remote **r);
 const char *remote_role(const struct remote *r); /* "read" "push" "maintain" */
 const uint8_t *remote_uuid(const struct remote *r);
 uint64_t remote_generation(const struct remote *r);
+uint64_t remote_quota_left(const struct remote *r); /* bytes at HELLO; UINT64_MAX: no quota */
 const char *remote_describe(
 	const struct remote *r); /* "libssh2 to host: ssh-ed25519, aes256-ctr", for doctor and -v */
 

@@ -86,6 +86,13 @@ int store_load(struct store *s, enum chunk_kind kind, const struct chunkid *id, 
 int store_load_stored(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 		      struct store_info *info, struct buf *out, struct err *e) MUST_CHECK;
 
+/*
+ * Sort `order`, indices into keys[0..n), by where the chunks lie: pack, then offset; those
+ * not here come last.  For reading many in one sweep.
+ */
+int store_order(struct store *s, const struct chunkkey *keys, size_t *order, size_t n,
+		struct err *e) MUST_CHECK;
+
 /* ---- writing ---- */
 
 #define STORE_NONCE_BYTES 16

@@ -8,6 +8,8 @@
 
 /* Read in pieces of this size; a frame in progress may need a little more than the maximum. */
 #define FRAMED_READ_BYTES (256 * KIB)
+#define FRAMED_TYPE_AT 4 /* offsets inside a frame */
+#define FRAMED_FLAGS_AT 5
 #define FRAMED_IN_MAX_BYTES (FRAME_MAX_BYTES + FRAMED_READ_BYTES)
 
 void framed_init(struct framed *f, struct transport *t)
@@ -45,10 +47,10 @@ struct buf *framed_begin(struct framed *f, enum frame_type type, unsigned int fl
 
 int framed_end(struct framed *f, struct err *e)
 {
-	unsigned int type = (uint8_t)f->out.p[f->mark + 4];
+	unsigned int type = (uint8_t)f->out.p[f->mark + FRAMED_TYPE_AT];
 
 	if (!frame_end(&f->out, f->mark)) {
-		buf_setlen(&f->out, f->mark);
+		framed_cancel(f);
 		return err_set(e, ERR_LIMIT, "%s message is too long", frame_type_name(type));
 	}
 	if (f->peer_deaf) {
@@ -56,6 +58,16 @@ int framed_end(struct framed *f, struct err *e)
 		f->out_at = 0;
 	}
 	return 0;
+}
+
+void framed_cancel(struct framed *f)
+{
+	buf_setlen(&f->out, f->mark);
+}
+
+void framed_more(struct framed *f)
+{
+	f->out.p[f->mark + FRAMED_FLAGS_AT] |= FRAME_MORE;
 }
 
 static int step_write(struct framed *f, struct err *e)
@@ -187,27 +199,18 @@ int framed_next(struct framed *f, struct frame *out, int timeout_ms, struct err 
 	}
 }
 
-/* Is a whole frame waiting in `in`, or bytes that framed_take() will refuse? */
-static bool frame_waits(const struct framed *f)
+int framed_drain(struct framed *f, size_t left, int timeout_ms, struct err *e)
 {
-	struct frame frame;
-	size_t used;
-
-	return frame_parse(f->in.p + f->in_at, f->in.len - f->in_at, &frame, &used, NULL) != 0;
-}
-
-int framed_drain(struct framed *f, size_t left, struct err *e)
-{
-	int rc;
+	uint64_t deadline = timeout_ms < 0 ? 0 : clock_mono_ms() + (uint64_t)timeout_ms;
+	int ms, rc;
 
 	while (framed_queued(f) > left) {
-		if (frame_waits(f))
-			return FRAMED_FRAME;
-		if (transport_at_end(f->t))
-			return FRAMED_END;
-		rc = framed_step(f, TRANSPORT_FOREVER, e);
+		ms = time_left(deadline, timeout_ms);
+		rc = framed_step(f, ms, e);
 		if (rc < 0)
 			return rc;
+		if (rc == 0 && ms == 0)
+			return err_set(e, ERR_PROTO, "the other side takes no more bytes");
 	}
-	return FRAMED_NOTHING;
+	return 0;
 }

@@ -44,6 +44,8 @@ void framed_release(struct framed *f);
 struct buf *framed_begin(struct framed *f, enum frame_type type, unsigned int flags,
 			 uint16_t stream);
 int framed_end(struct framed *f, struct err *e) MUST_CHECK;
+void framed_cancel(struct framed *f);         /* forget the frame begun */
+void framed_more(struct framed *f);           /* set FRAME_MORE on the frame begun */
 size_t framed_queued(const struct framed *f); /* bytes not yet written */
 
 /* A frame that is complete already, without I/O: FRAMED_FRAME or FRAMED_NOTHING. */
@@ -53,11 +55,10 @@ int framed_step(struct framed *f, int timeout_ms, struct err *e) MUST_CHECK;
 /* The next frame, writing meanwhile.  FRAMED_NOTHING: timeout.  An end inside a frame is ERR_PROTO. */
 int framed_next(struct framed *f, struct frame *out, int timeout_ms, struct err *e) MUST_CHECK;
 /*
- * Write until at most `left` bytes are queued, or until a frame is complete
- * (FRAMED_FRAME: take it, call again), or the peer is gone (FRAMED_END).
- * FRAMED_NOTHING: done.
+ * Write until at most `left` bytes are queued.  Reads meanwhile up to one frame and
+ * no further: for a side whose peer always reads, as a client does.
  */
-int framed_drain(struct framed *f, size_t left, struct err *e) MUST_CHECK;
+int framed_drain(struct framed *f, size_t left, int timeout_ms, struct err *e) MUST_CHECK;
 
 /* The bytes read and not yet taken, for the search of the first HELLO. */
 const char *framed_peek(const struct framed *f, size_t *len);
