@@ -2,7 +2,8 @@
 /*
  * cmd.h - what a subcommand is
  *
- * main.c holds one sorted table; nothing registers itself.  A subcommand
+ * main.c holds one sorted table; nothing registers itself: a new command is a
+ * line there and a prototype below.  A subcommand
  * returns its exit code (0, 1 = "the answer is no") or a negative enum
  * err_code with `e` set: main prints it and exits 128, or 129 for ERR_USAGE.
  *
@@ -48,5 +49,11 @@ struct cmd {
  */
 int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opts,
 	      const char *const *usage, enum opt_flags flags, struct err *e) MUST_CHECK;
+
+/* The commands, sorted as in main.c's table. */
+#define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
+int cmd_explain(CMD_ARGS);
+int cmd_help(CMD_ARGS);
+int cmd_version(CMD_ARGS);
 
 #endif

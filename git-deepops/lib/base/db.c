@@ -302,3 +302,8 @@ int db_set_version(struct db *db, int64_t version, struct err *e)
 	snprintf(sql, sizeof(sql), "PRAGMA user_version = %" PRId64, version);
 	return db_exec(db, sql, e);
 }
+
+const char *db_library(void)
+{
+	return sqlite3_libversion();
+}

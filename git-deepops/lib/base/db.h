@@ -60,4 +60,6 @@ int64_t db_changes(struct db *db);
 int db_version(struct db *db, int64_t *version, struct err *e) MUST_CHECK;
 int db_set_version(struct db *db, int64_t version, struct err *e) MUST_CHECK;
 
+const char *db_library(void); /* version of SQLite */
+
 #endif

@@ -2,6 +2,7 @@
 /* hash.c - SHA-256 (and git's SHA-1 ids) through libcrypto; see hash.h */
 #include "base/hash.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -93,4 +94,9 @@ void hash_git_object(uint8_t out[20], const char *type, const void *data, size_t
 	must(EVP_DigestUpdate(ctx, data, len) == 1);
 	must(EVP_DigestFinal_ex(ctx, out, NULL) == 1);
 	EVP_MD_CTX_free(ctx);
+}
+
+const char *hash_library(void)
+{
+	return OpenSSL_version(OPENSSL_VERSION_STRING);
 }

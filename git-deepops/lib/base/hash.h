@@ -27,4 +27,6 @@ void hash_sha256(uint8_t out[HASH_BYTES], const void *data, size_t len);
 /* git's SHA-1 object id of `type` ("blob", "commit") with this content, for C2. */
 void hash_git_object(uint8_t out[20], const char *type, const void *data, size_t len);
 
+const char *hash_library(void); /* version of libcrypto */
+
 #endif

@@ -436,3 +436,8 @@ void json_number_text(double v, struct buf *out)
 	}
 	buf_addstr(out, text);
 }
+
+const char *json_library(void)
+{
+	return jansson_version_str();
+}

@@ -75,4 +75,6 @@ const char *json_each(const struct json *obj, void **it, const struct json **val
 /* The text a number had or would have: ints as digits, reals as the first of %.15g %.16g %.17g that round-trips. */
 void json_number_text(double v, struct buf *out);
 
+const char *json_library(void); /* version of jansson */
+
 #endif

@@ -392,3 +392,13 @@ int repo_user_path(struct repo *r, const char *user, struct buf *out, struct err
 	buf_release(&full);
 	return rc;
 }
+
+const char *repo_library(void)
+{
+	int major, minor, rev;
+	static char text[32];
+
+	git_libgit2_version(&major, &minor, &rev);
+	snprintf(text, sizeof(text), "%d.%d.%d", major, minor, rev);
+	return text;
+}

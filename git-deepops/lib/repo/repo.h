@@ -146,4 +146,6 @@ int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg,
 /* HEAD: branch name in full ("refs/heads/main", also when unborn), empty when detached; *id zero when unborn. */
 int repo_head(struct repo *r, struct buf *branch, struct repo_oid *id, struct err *e) MUST_CHECK;
 
+const char *repo_library(void); /* version of libgit2 */
+
 #endif

@@ -1,0 +1,216 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - finds the subcommand, prints its error, decides the exit code; see cmd.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/progress.h"
+#include "base/sig.h"
+#include "base/xalloc.h"
+#include "cmd.h"
+
+#define EXIT_FATAL 128
+#define EXIT_USAGE 129
+
+/* clang-format off: one line a command; sorted, a test looks */
+static const struct cmd cmds[] = {
+	{"explain", cmd_explain, 0, "say what an error code means"},
+	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
+	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
+};
+/* clang-format on */
+
+static const struct cmd *cmd_find(const char *name)
+{
+	size_t lo = 0, hi = ARRAY_SIZE(cmds);
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int order = strcmp(name, cmds[mid].name);
+
+		if (!order)
+			return &cmds[mid];
+		if (order < 0)
+			hi = mid;
+		else
+			lo = mid + 1;
+	}
+	return NULL;
+}
+
+static int cmd_print_help(void)
+{
+	puts("usage: git deepops <command> [<options>]\n");
+	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++)
+		if (!(cmds[i].needs & CMD_HIDDEN))
+			printf("   %-14s%s\n", cmds[i].name, cmds[i].summary);
+	puts("\nSee 'git deepops help <command>' or 'man git-deepops-<command>'.");
+	return 0;
+}
+
+/* For completion: the commands in one line. */
+static int cmd_print_names(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(cmds); i++)
+		if (!(cmds[i].needs & CMD_HIDDEN))
+			printf("%s%s", i ? " " : "", cmds[i].name);
+	putchar('\n');
+	return 0;
+}
+
+static int cmd_unknown(const char *name, struct err *e)
+{
+	err_set(e, ERR_USAGE, "unknown command `%s'", name);
+	return err_hint(e, "git deepops help lists the commands");
+}
+
+int cmd_help(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	static const char *const usage[] = {"git deepops help [COMMAND]", NULL};
+	static char help[] = "-h";
+	struct opt opts[] = {OPT_END};
+	const struct cmd *c;
+	char *args[3];
+	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+
+	if (rc)
+		return rc;
+	if (argc == 1)
+		return cmd_print_help();
+	if (argc > 2)
+		return err_set(e, ERR_USAGE, "too many arguments");
+	c = cmd_find(argv[1]);
+	if (!c)
+		return cmd_unknown(argv[1], e);
+	args[0] = argv[1];
+	args[1] = help;
+	args[2] = NULL;
+	ctx->name = c->name;
+	return c->run(ctx, 2, args, e);
+}
+
+/* The table of the command with the common options behind it. */
+static struct opt *cmd_with_common(const struct opt *opts, const struct opt *common, size_t n)
+{
+	struct opt *all;
+	size_t own = 0;
+
+	while (opts[own].type != OPT_T_END)
+		own++;
+	all = xcalloc(own + n, sizeof(*all));
+	memcpy(all, opts, own * sizeof(*all));
+	memcpy(all + own, common, n * sizeof(*all));
+	return all;
+}
+
+int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opts,
+	      const char *const *usage, enum opt_flags flags, struct err *e)
+{
+	int quiet = 0, verbose = 0, progress = -1;
+	struct opt common[] = {OPT_COUNT("quiet", 'q', &quiet, "say nothing but errors"),
+			       OPT_COUNT("verbose", 'v', &verbose, "say more"),
+			       OPT_TRI("progress", 0, &progress, "show progress, or never do"),
+			       OPT_END};
+	struct opt *all = cmd_with_common(opts, common, ARRAY_SIZE(common));
+	struct buf text = BUF_INIT;
+	int rc = opt_parse(argc, argv, all, usage, flags, &text, e);
+
+	if (rc == OPT_HELP_WANTED || rc == OPT_COMPLETION_WANTED) {
+		fputs(text.p, stdout);
+		rc = CMD_DONE;
+	} else if (rc < 0) {
+		err_hint(e, "git deepops %s -h shows its options", ctx->name);
+	}
+	if (quiet)
+		log_set_level(LOG_QUIET);
+	else if (verbose)
+		log_set_level(LOG_VERBOSE);
+	if (quiet || progress == 0)
+		progress_set_show(PROGRESS_NEVER);
+	else if (progress == 1)
+		progress_set_show(PROGRESS_FORCE);
+	buf_release(&text);
+	free(all);
+	return rc;
+}
+
+/* `cmd -h` has to work outside of repositories. */
+static bool cmd_asks_help(int argc, char **argv)
+{
+	return argc == 2 && (!strcmp(argv[1], "-h") || !strcmp(argv[1], "--help") ||
+			     !strcmp(argv[1], "--git-completion-helper"));
+}
+
+static int cmd_run(const struct cmd *c, int argc, char **argv, struct err *e)
+{
+	struct cmd_ctx ctx = {c->name, NULL};
+	int rc = 0;
+
+	if ((c->needs & CMD_REPO) && !cmd_asks_help(argc, argv))
+		rc = repo_open(&ctx.repo, NULL, c->needs & CMD_WORKTREE ? REPO_NEED_WORKTREE : 0,
+			       e);
+	if (rc == 0)
+		rc = c->run(&ctx, argc, argv, e);
+	repo_close(ctx.repo);
+	return rc == CMD_DONE ? 0 : rc;
+}
+
+static int cmd_dispatch(int argc, char **argv, struct err *e)
+{
+	const char *name = argc > 1 ? argv[1] : NULL;
+	const struct cmd *c;
+
+	if (!name) {
+		cmd_print_help();
+		return err_set(e, ERR_USAGE, "no command given");
+	}
+	if (!strcmp(name, "-h") || !strcmp(name, "--help"))
+		return cmd_print_help();
+	if (!strcmp(name, "--git-completion-helper"))
+		return cmd_print_names();
+	if (!strcmp(name, "--version"))
+		name = "version";
+	c = cmd_find(name);
+	return c ? cmd_run(c, argc - 1, argv + 1, e) : cmd_unknown(name, e);
+}
+
+/* A file that we open must never become somebody's stdout. */
+static void cmd_open_stdio(void)
+{
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd > STDERR_FILENO)
+		close(fd);
+}
+
+/* A full disk behind stdout is a failure, though all printf calls were ignored. */
+static int cmd_flush(int code)
+{
+	bool failed = ferror(stdout) != 0;
+
+	errno = 0;
+	if ((fflush(stdout) == 0 && !failed) || errno == EPIPE)
+		return code;
+	fprintf(stderr, "fatal: writing to stdout: %s\n", strerror(errno ? errno : EIO));
+	return EXIT_FATAL;
+}
+
+int main(int argc, char **argv)
+{
+	struct err e = ERR_INIT;
+	int rc;
+
+	cmd_open_stdio();
+	sig_setup();
+	rc = cmd_dispatch(argc, argv, &e);
+	if (rc < 0) {
+		fflush(stdout);
+		log_fatal(&e);
+		rc = rc == ERR_USAGE ? EXIT_USAGE : EXIT_FATAL;
+	}
+	return cmd_flush(rc);
+}
