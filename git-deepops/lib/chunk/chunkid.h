@@ -55,7 +55,7 @@ bool chunkset_has(const struct chunkset *s, enum chunk_kind kind, const struct c
 bool chunkset_get(const struct chunkset *s, enum chunk_kind kind, const struct chunkid *id,
 		  uint64_t *value);
 size_t chunkset_count(const struct chunkset *s);
-/* Any order, stable between changes: while (chunkset_next(s, &it, &key, &value)) */
+/* In the order they were added; key and value may be NULL: while (chunkset_next(s, &it, &key, &value)) */
 bool chunkset_next(const struct chunkset *s, size_t *it, struct chunkkey *key, uint64_t *value);
 void chunkset_free(struct chunkset *s);
 

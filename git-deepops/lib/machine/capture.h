@@ -5,13 +5,15 @@
  * Sorted `key=value` lines, UTF-8, LF; values percent-encoded where a byte is
  * outside [ -~] or `%`.  Machine id = SHA-256 of the text.
  * Keys (gitformat-deepops-record(5)):
- *	os.id os.version os.arch
+ *	os.id os.version
  *	os.pkg.dpkg.<name>:<arch>=<version> sha256:<digest of its md5sums file>|none
- *	os.pkg.python.<interpreter dir>.<name>=<version> sha256:<digest of RECORD>|dpkg:<package>|none
+ *	os.pkg.python.<directory>/<name>=<version> sha256:<digest of RECORD>|dpkg:<package>|none
+ *	os.pkg.conda.<prefix>/<name>=<version-build> sha256:<digest of its conda-meta file>
  *	kernel.release kernel.version kernel.machine
  *	cpu.vendor cpu.model cpu.flags cpu.microcode cpu.sockets cpu.cores cpu.threads
  *	gpu.count gpu.<n>.model gpu.<n>.memory gpu.driver gpu.cuda
  *	env.ulimit.<name> env.cgroup.<name> env.container env.vm
+ * gpu.count=0 says that there is none; without gpu.count it could not be found out.
  * Nothing that changes between two runs on the same machine is in it.
  */
 #ifndef MACHINE_CAPTURE_H

@@ -73,11 +73,11 @@ const char *journal_ref_writer(const char *ref);
 int journal_writer(struct repo *r, char out[RECORD_WRITER_HEX + 1], struct err *e) MUST_CHECK;
 
 /*
- * Append under the writer lock: sets writer, seq, prev and recipe in `rec`, spills long
- * lists, writes tree, commit and ref.  `parts` holds the rest of the tree (consumed by the
- * caller afterwards).  When the journal was forked (the remote's copy is not an ancestor and we
- * are not its ancestor: a copied .git), a new writer starts with a fork record first.
- * out->commit and ->id are set; the entry is read back from what was written.
+ * Append under the writer lock: sets writer, seq, prev and recipe in `rec`, sorts and spills
+ * it, writes tree, commit and ref.  `parts` holds the rest of the tree and stays the
+ * caller's.  Where the remote's copy of our journal is no ancestor of ours, a copied .git
+ * writes under our name too: journal_fork() is done first.
+ * `out` is read back from what was written.
  */
 int journal_append(struct repo *r, struct record *rec, struct tree_builder *parts,
 		   struct journal_entry *out, struct err *e) MUST_CHECK;
@@ -86,8 +86,9 @@ int journal_append(struct repo *r, struct record *rec, struct tree_builder *part
 int journal_has_run(struct repo *r, const char *run, struct err *e) MUST_CHECK;
 
 /*
- * A new writer from now on, continuing at `ref_tip` by a fork record: when a push of our
- * journal is refused as non-fast-forward or structurally.
+ * A new writer from now on.  Its journal continues at our tip with a fork record that
+ * names the old writer and its seq, so that records which the old name can no longer
+ * push go with the new one.
  */
 int journal_fork(struct repo *r, struct err *e) MUST_CHECK;
 

@@ -34,7 +34,7 @@ int runindex_update(struct runindex *ix, uint64_t *added, struct err *e) MUST_CH
 /* Forget everything and read all journals again. */
 int runindex_rebuild(struct runindex *ix, struct err *e) MUST_CHECK;
 
-/* The journal commit up to which the chain of `tip` is indexed; hooks walk from the pushed tip to there. */
+/* Is this entry known?  Hooks walk from a pushed tip to the first that is. */
 bool runindex_has_journal_commit(struct runindex *ix, const struct repo_oid *commit);
 
 struct runindex_row {            /* strings valid during the callback only; "" where absent */
@@ -50,12 +50,26 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	int64_t started, wall_ms; /* RECORD_NONE where absent */
 	int64_t exit, signal;
 	bool dirty;
-	const char *level; /* what record-local facts allow, e.g. "R1"; see level.h */
+	const char *level; /* the most that the record itself allows, "R0" to "R2"; see level.h */
+	/* Canonical JSON for `runs --json`: objects by name, arrays of objects. */
+	const char *metrics, *params, *inputs, *outputs;
+	const char *summary; /* of the metrics, for a table */
 };
 typedef int (*runindex_fn)(void *arg, const struct runindex_row *row, struct err *e);
 
-/* All newest first by start time.  `cb` negative stops. */
-int runindex_each(struct runindex *ix, runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+/*
+ * Runs and reruns, newest first by start time.  `cb` negative stops.
+ *	where	"metric.acc>0.9 AND tag:baseline AND input:data/train AND exit=0": terms joined
+ *		by AND, see git-deepops-runs(1); ERR_INPUT names the term that is not understood
+ *	sort	NULL, "started", "wall", "seq", "title", or "metric.<name>", "-" in front: descending
+ */
+struct runindex_list {
+	const char *where, *sort;
+	uint64_t limit; /* 0: all */
+};
+int runindex_list(struct runindex *ix, const struct runindex_list *l, runindex_fn cb, void *arg,
+		  struct err *e) MUST_CHECK;
+int runindex_count(struct runindex *ix, uint64_t *runs, struct err *e) MUST_CHECK;
 int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runindex_fn cb,
 		       void *arg, struct err *e) MUST_CHECK;
 int runindex_by_tree(struct runindex *ix, const struct repo_oid *code_tree, runindex_fn cb,
@@ -76,8 +90,17 @@ int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, voi
 int runindex_find(struct runindex *ix, const char *prefix, struct repo_oid *journal,
 		  struct err *e) MUST_CHECK;
 
-/* Hashes of git trees and blobs, for treehash.h; put needs a writable index. */
+/* Commits that records name, each once. */
+typedef int (*runindex_commit_fn)(void *arg, const struct repo_oid *commit, struct err *e);
+int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg,
+		     struct err *e) MUST_CHECK;
+
+/*
+ * Hashes of git trees and blobs, for treehash.h.  What put is given is written by
+ * runindex_flush() (and by runindex_close()), in one transaction.
+ */
 struct treehash_cache;
 void runindex_treehash_cache(struct runindex *ix, struct treehash_cache *out);
+int runindex_flush(struct runindex *ix, struct err *e) MUST_CHECK;
 
 #endif
