@@ -40,10 +40,15 @@ static void unset_all(struct proc *p, const char *const *names, size_t n)
 		strvec_push(&p->env, names[i]);
 }
 
-void repo_git_at(struct proc *p, const char *git_dir, const char *worktree)
+void repo_git_clean(struct proc *p)
 {
 	unset_all(p, place_vars, ARRAY_SIZE(place_vars));
 	unset_all(p, object_vars, ARRAY_SIZE(object_vars));
+}
+
+void repo_git_at(struct proc *p, const char *git_dir, const char *worktree)
+{
+	repo_git_clean(p);
 	strvec_push(&p->args, "git");
 	strvec_pushf(&p->args, "--git-dir=%s", git_dir);
 	if (worktree)
@@ -58,8 +63,7 @@ void repo_git_at(struct proc *p, const char *git_dir, const char *worktree)
 void repo_git(struct repo *r, struct proc *p)
 {
 	if (r->worktree && !r->from_env) {
-		unset_all(p, place_vars, ARRAY_SIZE(place_vars));
-		unset_all(p, object_vars, ARRAY_SIZE(object_vars));
+		repo_git_clean(p);
 		strvec_push(&p->args, "git");
 		p->dir = r->worktree;
 		return;

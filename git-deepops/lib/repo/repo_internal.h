@@ -2,7 +2,7 @@
 /*
  * repo_internal.h - the members of struct repo and the adapter to libgit2's errors
  *
- * For repo_*.c and tree.c only.
+ * For the files of repo/ only.
  */
 #ifndef REPO_REPO_INTERNAL_H
 #define REPO_REPO_INTERNAL_H
@@ -32,6 +32,8 @@ int repo_oid_to(git_oid *out, const struct repo_oid *id, struct err *e) MUST_CHE
 void repo_oid_from(struct repo_oid *out, const git_oid *id);
 /* ERR_DENIED in a hook: it must not be able to leave anything behind. */
 int repo_may_write(const struct repo *r, const char *what, struct err *e) MUST_CHECK;
+/* Unset what a hook's environment says about places and objects. */
+void repo_git_clean(struct proc *p);
 /* Fill r->cfg and r->overrides. */
 int repo_config_init(struct repo *r, struct err *e) MUST_CHECK;
 

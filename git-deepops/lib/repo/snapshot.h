@@ -50,11 +50,12 @@ struct snapshot_opts {
 	const struct strvec *exclude;
 	const struct snapshot_replace *replace; /* content of pointers of modified inputs */
 	size_t nreplace;
-	uint64_t limit; /* untracked files above this many bytes go to `large` */
+	uint64_t limit;         /* untracked files above this many bytes go to `large` */
+	uint64_t max_untracked; /* more untracked files than this are refused */
 };
 #define SNAPSHOT_OPTS_INIT                                                                         \
 	{                                                                                          \
-		NULL, NULL, 0, SNAPSHOT_LIMIT_BYTES                                                \
+		NULL, NULL, 0, SNAPSHOT_LIMIT_BYTES, SNAPSHOT_MAX_UNTRACKED                        \
 	}
 
 struct snapshot_file {
