@@ -29,21 +29,27 @@ struct note_best {
 int note_best_load(struct repo *r, struct note_best *out, struct err *e) MUST_CHECK;
 void note_best_release(struct note_best *b);
 
-/* Append one line with its LF. `level` NULL: none known; stale: the commit's tree is not what ran. */
-void note_line(const struct record *rec, const struct chunkid *id, const struct note_best *best,
-	       const char *level, struct buf *out);
+struct note_line_opts {
+	const struct note_best *best; /* NULL: none */
+	const char *level;            /* NULL: not known */
+	bool stale;                   /* the commit's tree is not what ran, outputs aside */
+	bool same;                    /* it is, though the run stood on another commit */
+};
+/* Append one line with its LF. */
+void note_line(const struct record *rec, const struct chunkid *id, const struct note_line_opts *o,
+	       struct buf *out);
 /* 12 digits of rec= and the level= of a line; false if it isn't one of ours. */
 bool note_line_parse(const char *line, size_t len, char rec[13], char level[16]);
 
 /*
- * Write the notes of every commit that the index knows runs of (or only `commit`), in one notes
- * commit.  `level` says what the server found for a row (out: "" for none); NULL: take the level=
+ * Write notes in one notes commit: a commit shows the runs that stood on it, and the runs whose
+ * outputs it brings in (compared with its first parent).  `level` says what the server found for a row (out: "" for none); NULL: take the level=
  * of the server's copy, refs/deepops/remotes/<remote>/notes/deepops.
  */
 typedef int (*note_level_fn)(void *arg, const struct runindex_row *row, char out[16],
 			     struct err *e);
 struct note_opts {
-	const struct repo_oid *commits; /* NULL: all, and notes of other commits are dropped */
+	const struct repo_oid *commits; /* NULL: those that records name, and all of branches */
 	size_t n;
 	note_level_fn level;
 	void *arg;

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* note.c - one line a run, and its projection to refs/notes/deepops; see note.h */
+#include "run/note.h"
+
+#include <stdlib.h>
+
+#include "base/conf.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "repo/tree.h"
+
+#define ID_DIGITS 12
+#define DATA_MAX_SHOWN 3
+
+/* ---- the line ---- */
+
+static void encode(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if (c < '!' || c > '~' || c == '%' || c == '=')
+			buf_addf(out, "%%%02X", c);
+		else
+			buf_addch(out, c);
+	}
+}
+
+static void field(struct buf *out, const char *key, const char *value)
+{
+	buf_addch(out, ' ');
+	encode(out, key);
+	buf_addch(out, '=');
+	encode(out, value);
+}
+
+/* First digits of "sha256:..." or of a bare id. */
+static void short_id(struct buf *out, const char *id)
+{
+	(void)str_startswith(id, "sha256:", &id);
+	buf_addf(out, "%.*s", ID_DIGITS, id);
+}
+
+static void add_status(const struct record *r, struct buf *out)
+{
+	if (r->exit == 0)
+		buf_addstr(out, " ok");
+	else if (r->exit != RECORD_NONE)
+		buf_addf(out, " exit:%" PRId64, r->exit);
+	else if (r->signal != RECORD_NONE)
+		buf_addf(out, " signal:%" PRId64, r->signal);
+	else
+		buf_addstr(out, " unknown-end");
+}
+
+static bool is_interpreter(const char *name)
+{
+	static const char *const names[] = {"bash",    "sh",    "node", "perl",
+					    "Rscript", "julia", "env"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return str_startswith(name, "python", NULL);
+}
+
+/* The script where an interpreter runs one, else the program. */
+static void add_script(const struct record *r, struct buf *out)
+{
+	const char *name = r->argv.nr ? path_basename(r->argv.v[0]) : "-";
+
+	if (is_interpreter(name) && r->argv.nr > 1 && r->argv.v[1][0] != '-' && r->argv.v[1][0])
+		name = path_basename(r->argv.v[1]);
+	buf_addch(out, ' ');
+	encode(out, *name ? name : "-");
+}
+
+static void add_metrics(const struct record *r, const struct note_best *best, struct buf *out)
+{
+	const char *first =
+		best && best->name ? record_pair_get(&r->metrics_final, best->name) : NULL;
+	int n = 0;
+
+	if (first) {
+		field(out, best->name, first);
+		n++;
+	}
+	for (size_t i = 0; i < r->metrics_final.n && n < NOTE_MAX_METRICS; i++) {
+		const struct record_pair *m = &r->metrics_final.v[i];
+
+		if (first && !strcmp(m->name, best->name))
+			continue;
+		field(out, m->name, m->value);
+		n++;
+	}
+}
+
+static void add_time(int64_t ms, struct buf *out)
+{
+	int64_t s = ms / 1000;
+
+	if (ms == RECORD_NONE)
+		return;
+	if (s >= 3600)
+		buf_addf(out, " t=%" PRId64 "h%02" PRId64 "m", s / 3600, s / 60 % 60);
+	else if (s >= 60)
+		buf_addf(out, " t=%" PRId64 "m%02" PRId64 "s", s / 60, s % 60);
+	else
+		buf_addf(out, " t=%" PRId64 ".%" PRId64 "s", s, ms % 1000 / 100);
+}
+
+static void add_data(const struct record *r, struct buf *out)
+{
+	size_t shown = 0, left = 0;
+
+	for (size_t i = 0; i < r->ninputs; i++) {
+		const struct record_input *in = &r->inputs[i];
+
+		if (in->role != RECORD_ROLE_INPUT)
+			continue;
+		if (shown == DATA_MAX_SHOWN) {
+			left++;
+			continue;
+		}
+		buf_addstr(out, shown++ ? "," : " data=");
+		encode(out, path_basename(in->path));
+		buf_addch(out, '@');
+		short_id(out, in->id);
+	}
+	if (left)
+		buf_addf(out, ",+%zu", left);
+	if (!shown)
+		buf_addstr(out, r->no_data ? " data=none" : " data=undeclared");
+}
+
+void note_line(const struct record *rec, const struct chunkid *id, const struct note_line_opts *o,
+	       struct buf *out)
+{
+	const char *code = rec->code.dirty ? "dirty" : "clean";
+
+	if (o->stale)
+		code = "stale-code";
+	else if (o->same)
+		code = "clean";
+	buf_addstr(out, NOTE_PREFIX);
+	buf_addf(out, "%.*s", ID_DIGITS, rec->run);
+	add_status(rec, out);
+	add_script(rec, out);
+	add_metrics(rec, o->best, out);
+	add_time(rec->wall_ms, out);
+	field(out, "code", rec->code.tree ? code : "none");
+	add_data(rec, out);
+	if (rec->machine_capture) {
+		buf_addstr(out, " machine=");
+		encode(out, rec->machine_class ? rec->machine_class : "-");
+		buf_addch(out, '@');
+		short_id(out, rec->machine_capture);
+	}
+	if (o->level && *o->level)
+		field(out, "level", o->level);
+	buf_addf(out, " rec=%.*s\n", ID_DIGITS, chunkid_hex(id).s);
+}
+
+bool note_line_parse(const char *line, size_t len, char rec[13], char level[16])
+{
+	char *copy = xstrndup(line, len), *at;
+	const char *rest;
+	bool good = false;
+
+	level[0] = '\0';
+	at = strrchr(copy, ' ');
+	if (str_startswith(copy, NOTE_PREFIX, NULL) && at && str_startswith(at, " rec=", &rest) &&
+	    strlen(rest) == ID_DIGITS && strspn(rest, "0123456789abcdef") == ID_DIGITS) {
+		memcpy(rec, rest, ID_DIGITS + 1);
+		*at = '\0';
+		at = strrchr(copy, ' ');
+		if (at && str_startswith(at, " level=", &rest) && strlen(rest) < 16)
+			memcpy(level, rest, strlen(rest) + 1);
+		good = true;
+	}
+	free(copy);
+	return good;
+}
+
+/* ---- which metric is best ---- */
+
+void note_best_release(struct note_best *b)
+{
+	free(b->name);
+	b->name = NULL;
+}
+
+static int parse_best(const struct buf *text, struct note_best *out, struct err *e)
+{
+	struct conf_line l;
+	struct conf c;
+	const char *rest;
+	int rc;
+
+	conf_init(&c, text->p, text->len, CONF_COMMENTS, ".deepops/config");
+	while ((rc = conf_next(&c, &l, e)) == 1) {
+		if (!l.key || l.sub || strcmp(l.section, "metric") != 0 ||
+		    strcmp(l.key, "best") != 0)
+			continue;
+		out->max = str_startswith(l.value, "max:", &rest);
+		if ((!out->max && !str_startswith(l.value, "min:", &rest)) || !*rest) {
+			rc = err_set(e, ERR_INPUT,
+				     ".deepops/config:%u: metric.best is max:NAME or min:NAME",
+				     l.line);
+			break;
+		}
+		record_set(&out->name, rest);
+	}
+	conf_release(&c);
+	return rc;
+}
+
+static int load_config(struct repo *r, struct buf *out, struct err *e)
+{
+	struct repo_oid head, tree;
+	struct buf branch = BUF_INIT;
+	struct tree_entry found;
+	int rc;
+
+	if (!repo_is_bare(r)) {
+		int fd = path_open_beneath(repo_worktree_fd(r), ".deepops/config", 0, 0, NULL);
+
+		if (fd >= 0) {
+			rc = io_read_fd(fd, CONF_MAX_BYTES, out, e);
+			return io_close(fd, NULL) < 0 && rc == 0 ? err_sys(e, "close") : rc;
+		}
+	}
+	rc = repo_head(r, &branch, &head, e);
+	buf_release(&branch);
+	if (rc < 0 || repo_oid_is_zero(&head))
+		return rc;
+	rc = repo_commit_tree(r, &head, &tree, e);
+	if (rc == 0)
+		rc = tree_find(r, &tree, ".deepops/config", &found, e);
+	if (rc == 1)
+		rc = repo_read_blob(r, &found.id, CONF_MAX_BYTES, out, e);
+	return rc;
+}
+
+int note_best_load(struct repo *r, struct note_best *out, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc;
+
+	out->name = NULL;
+	out->max = true;
+	rc = load_config(r, &text, e);
+	if (rc == 0)
+		rc = parse_best(&text, out, e);
+	buf_release(&text);
+	return rc;
+}

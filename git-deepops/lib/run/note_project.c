@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* note_project.c - from journals to refs/notes/deepops; see note.h */
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/limits.h"
+#include "base/xalloc.h"
+#include "data/pointer.h"
+#include "repo/notes.h"
+#include "repo/tree.h"
+#include "run/note.h"
+
+#define OURS "Deepops-Run" /* also begins the summary's prefix */
+#define SUMMARY_PREFIX OURS "s: "
+#define WALK_MAX_COMMITS 100000 /* of branches, for a whole projection */
+
+struct shown { /* one run that a commit shows */
+	struct repo_oid journal;
+	char *record;
+	int64_t started;
+	bool ok;
+	bool elsewhere; /* it stood on another commit: we show it for its outputs */
+	bool has_best;
+	double best;
+	char level[16];
+};
+
+struct project {
+	struct repo *repo;
+	struct runindex *ix;
+	const struct note_opts *o;
+	struct note_best best;
+	struct strvec server_refs; /* refs/deepops/remotes/<remote>/notes/deepops */
+	/* while one commit is worked on */
+	const struct repo_oid *commit;
+	bool elsewhere;
+	struct shown *v;
+	size_t n, alloc;
+};
+
+static void forget_runs(struct project *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free(p->v[i].record);
+	p->n = 0;
+}
+
+/* ---- which runs ---- */
+
+static void read_best(const struct project *p, const struct runindex_row *row, struct shown *s)
+{
+	struct json *metrics = NULL;
+	const char *text;
+	char *end;
+
+	if (!p->best.name ||
+	    json_parse(&metrics, row->metrics, strlen(row->metrics), JSON_MAX_BYTES, NULL) < 0)
+		return;
+	text = json_get_str(metrics, p->best.name);
+	if (text) {
+		s->best = strtod(text, &end);
+		s->has_best = *text && !*end;
+	}
+	json_unref(metrics);
+}
+
+static int take_row(void *arg, const struct runindex_row *row, struct err *e)
+{
+	struct project *p = arg;
+	struct shown *s;
+
+	if (strcmp(row->kind, "run") != 0 && strcmp(row->kind, "rerun") != 0)
+		return 0;
+	for (size_t i = 0; i < p->n; i++)
+		if (!strcmp(p->v[i].record, row->record))
+			return 0;
+	XGROW(p->v, p->n + 1, p->alloc);
+	s = &p->v[p->n++];
+	memset(s, 0, sizeof(*s));
+	s->journal = row->journal;
+	s->record = xstrdup(row->record);
+	s->started = row->started;
+	s->ok = row->exit == 0;
+	s->elsewhere = p->elsewhere;
+	read_best(p, row, s);
+	return p->o->level ? p->o->level(p->o->arg, row, s->level, e) : 0;
+}
+
+/* A path that the commit brings in: whose output is it? */
+static int take_output(void *arg, const char *path, const struct tree_entry *a,
+		       const struct tree_entry *b, struct err *e)
+{
+	struct project *p = arg;
+	struct buf root = BUF_INIT;
+	int rc;
+
+	(void)a;
+	if (!b->mode || b->mode == TREE_MODE_GITLINK)
+		return 0;
+	if (!pointer_root_of(path, &root))
+		buf_sets(&root, path);
+	rc = runindex_by_output_blob(p->ix, root.p, &b->id, take_row, p, e);
+	buf_release(&root);
+	return rc;
+}
+
+static int collect(struct project *p, struct err *e)
+{
+	struct strvec parents = STRVEC_INIT;
+	struct repo_oid parent, tree, before;
+	bool has_parent;
+	int rc;
+
+	p->elsewhere = false;
+	rc = runindex_by_commit(p->ix, p->commit, take_row, p, e);
+	p->elsewhere = true;
+	if (rc == 0)
+		rc = repo_commit_parents(p->repo, p->commit, &parents, e);
+	has_parent = rc == 0 && parents.nr > 0;
+	if (rc == 0)
+		rc = repo_commit_tree(p->repo, p->commit, &tree, e);
+	if (has_parent && rc == 0) {
+		snprintf(parent.hex, sizeof(parent.hex), "%s", parents.v[0]);
+		rc = repo_commit_tree(p->repo, &parent, &before, e);
+		if (rc == ERR_NOTFOUND) { /* the edge of a shallow clone brings in nothing */
+			err_clear(e);
+			rc = 0;
+			goto out;
+		}
+	}
+	if (rc == 0)
+		rc = tree_diff(p->repo, has_parent ? &before : NULL, &tree, take_output, p, e);
+out:
+	strvec_release(&parents);
+	return rc;
+}
+
+/* ---- what the server said ---- */
+
+static int level_from_server(struct project *p, struct err *e)
+{
+	struct buf note = BUF_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < p->server_refs.nr; i++) {
+		buf_reset(&note);
+		rc = notes_read(p->repo, p->server_refs.v[i], p->commit, &note, e);
+		for (const char *at = note.p; rc == 1 && *at;) {
+			size_t len = strcspn(at, "\n");
+			char rec[13], level[16];
+
+			if (note_line_parse(at, len, rec, level)) {
+				for (size_t k = 0; k < p->n; k++)
+					if (!strncmp(p->v[k].record + strlen("sha256:"), rec, 12))
+						memcpy(p->v[k].level, level, sizeof(level));
+			}
+			at += len + (at[len] == '\n');
+		}
+	}
+	buf_release(&note);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- stale or not ---- */
+
+struct compare {
+	const struct record *rec;
+	bool differs;
+};
+
+static int is_other(void *arg, const char *path, const struct tree_entry *a,
+		    const struct tree_entry *b, struct err *e)
+{
+	struct compare *c = arg;
+	struct buf root = BUF_INIT;
+	bool output = false;
+
+	(void)a;
+	(void)b;
+	(void)e;
+	if (!pointer_root_of(path, &root))
+		buf_sets(&root, path);
+	for (size_t i = 0; i < c->rec->noutputs; i++) {
+		const char *out = c->rec->outputs[i].path, *rest;
+
+		if (!strcmp(out, root.p) || (str_startswith(path, out, &rest) && *rest == '/'))
+			output = true;
+	}
+	buf_release(&root);
+	if (!output)
+		c->differs = true;
+	return 0;
+}
+
+/* 1: the commit's tree is what ran, outputs aside; 0: it is not. */
+static int same_code(struct project *p, const struct record *rec, struct err *e)
+{
+	struct compare c = {rec, false};
+	struct repo_oid tree, ran;
+	int rc;
+
+	if (!rec->code.tree)
+		return 0;
+	snprintf(ran.hex, sizeof(ran.hex), "%s", rec->code.tree);
+	rc = repo_commit_tree(p->repo, p->commit, &tree, e);
+	if (rc == 0)
+		rc = tree_diff(p->repo, &ran, &tree, is_other, &c, e);
+	return rc < 0 ? rc : !c.differs;
+}
+
+/* ---- lines ---- */
+
+static int add_line(struct project *p, const struct shown *s, struct buf *out, struct err *e)
+{
+	struct note_line_opts o = {&p->best, s->level, false, false};
+	struct journal_entry entry;
+	int rc, same = 1;
+
+	journal_entry_init(&entry);
+	rc = journal_read(p->repo, &s->journal, &entry, e);
+	if (rc == 0 && entry.ok && s->elsewhere)
+		rc = same = same_code(p, &entry.rec, e);
+	o.stale = s->elsewhere && !same;
+	o.same = s->elsewhere && same;
+	if (rc >= 0 && entry.ok)
+		note_line(&entry.rec, &entry.id, &o, out);
+	journal_entry_release(&entry);
+	return rc < 0 ? rc : 0;
+}
+
+static int cmp_started(const void *a, const void *b)
+{
+	const struct shown *x = a, *y = b;
+
+	if (x->started != y->started)
+		return x->started < y->started ? -1 : 1;
+	return strcmp(x->record, y->record);
+}
+
+static const struct shown *find_best(const struct project *p)
+{
+	const struct shown *best = NULL;
+
+	for (size_t i = 0; i < p->n; i++) {
+		const struct shown *s = &p->v[i];
+
+		if (s->ok && s->has_best &&
+		    (!best || (p->best.max ? s->best > best->best : s->best < best->best)))
+			best = s;
+	}
+	return best;
+}
+
+static void add_summary(const struct project *p, struct buf *out)
+{
+	size_t good = 0;
+
+	for (size_t i = 0; i < p->n; i++)
+		good += p->v[i].ok;
+	buf_addf(out, SUMMARY_PREFIX "%zu ok=%zu failed=%zu\n", p->n, good, p->n - good);
+}
+
+/* Foreign lines of the old note stay; ours are written anew. */
+static void keep_foreign(const struct buf *old, struct buf *out)
+{
+	for (const char *at = old->p; *at;) {
+		size_t len = strcspn(at, "\n");
+
+		if (!str_startswith(at, OURS, NULL)) {
+			buf_add(out, at, len);
+			buf_addch(out, '\n');
+		}
+		at += len + (at[len] == '\n');
+	}
+}
+
+static int add_lines(struct project *p, struct buf *out, struct err *e)
+{
+	size_t from = p->n > NOTE_ALL_UP_TO ? p->n - NOTE_ALL_UP_TO : 0;
+	const struct shown *best;
+	int rc = 0;
+
+	if (p->n)
+		qsort(p->v, p->n, sizeof(*p->v), cmp_started);
+	best = from ? find_best(p) : NULL;
+	if (best && best < p->v + from)
+		rc = add_line(p, best, out, e);
+	for (size_t i = from; rc == 0 && i < p->n; i++)
+		rc = add_line(p, &p->v[i], out, e);
+	if (rc == 0 && from)
+		add_summary(p, out);
+	return rc;
+}
+
+static int edit_note(void *arg, const struct repo_oid *object, const struct buf *old,
+		     struct buf *out, struct err *e)
+{
+	struct project *p = arg;
+	int rc;
+
+	p->commit = object;
+	rc = collect(p, e);
+	if (rc == 0 && !p->o->level)
+		rc = level_from_server(p, e);
+	if (rc == 0) {
+		keep_foreign(old, out);
+		rc = add_lines(p, out, e);
+	}
+	forget_runs(p);
+	return rc < 0 ? err_wrap(e, "note of %.12s", object->hex) : 0;
+}
+
+/* ---- which commits ---- */
+
+struct oids {
+	struct project *p;
+	struct repo_oid *v;
+	size_t n, alloc;
+};
+
+static int push_oid(void *arg, const struct repo_oid *id, struct err *e)
+{
+	struct oids *o = arg;
+
+	(void)e;
+	XGROW(o->v, o->n + 1, o->alloc);
+	o->v[o->n++] = *id;
+	return 0;
+}
+
+/* A commit that a record names need not be here: unpushed elsewhere, or beyond a shallow edge. */
+static int push_present(void *arg, const struct repo_oid *id, struct err *e)
+{
+	struct oids *o = arg;
+
+	return repo_has_object(o->p->repo, id) ? push_oid(arg, id, e) : 0;
+}
+
+static int push_ref(void *arg, const char *name, const struct repo_oid *id, struct err *e)
+{
+	(void)name;
+	return push_oid(arg, id, e);
+}
+
+static int cmp_oid(const void *a, const void *b)
+{
+	return strcmp(((const struct repo_oid *)a)->hex, ((const struct repo_oid *)b)->hex);
+}
+
+static void sort_uniq(struct oids *o)
+{
+	size_t n = 0;
+
+	if (o->n)
+		qsort(o->v, o->n, sizeof(*o->v), cmp_oid);
+	for (size_t i = 0; i < o->n; i++)
+		if (!n || !repo_oid_equal(&o->v[n - 1], &o->v[i]))
+			o->v[n++] = o->v[i];
+	o->n = n;
+}
+
+static int all_commits(struct project *p, struct oids *out, struct err *e)
+{
+	struct oids tips = {p, NULL, 0, 0};
+	struct repo_walk w = {.max = WALK_MAX_COMMITS};
+	int rc = repo_ref_each(p->repo, "refs/heads/", push_ref, &tips, e);
+
+	if (rc == 0)
+		rc = repo_ref_each(p->repo, "refs/remotes/", push_ref, &tips, e);
+	sort_uniq(&tips);
+	w.show = tips.v;
+	w.nshow = tips.n;
+	if (rc == 0 && tips.n)
+		rc = repo_walk(p->repo, &w, push_oid, out, e);
+	if (rc == 0)
+		rc = runindex_commits(p->ix, push_present, out, e);
+	sort_uniq(out);
+	free(tips.v);
+	return rc;
+}
+
+static int take_server_ref(void *arg, const char *name, const struct repo_oid *id, struct err *e)
+{
+	struct project *p = arg;
+
+	(void)id;
+	(void)e;
+	if (str_endswith(name, "/notes/deepops"))
+		strvec_push(&p->server_refs, name);
+	return 0;
+}
+
+int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o, struct err *e)
+{
+	struct project p = {.repo = r, .ix = ix, .o = o, .server_refs = STRVEC_INIT};
+	struct oids all = {&p, NULL, 0, 0};
+	struct notes_edit edit = {NOTE_REF, "Notes by git deepops\n", o->commits, o->n, edit_note,
+				  &p};
+	int rc = note_best_load(r, &p.best, e);
+
+	if (rc == 0 && !o->level)
+		rc = repo_ref_each(r, "refs/deepops/remotes/", take_server_ref, &p, e);
+	if (rc == 0 && !o->commits) {
+		rc = all_commits(&p, &all, e);
+		edit.objects = all.v;
+		edit.n = all.n;
+	}
+	if (rc == 0 && edit.n)
+		rc = notes_update(r, &edit, e);
+	free(all.v);
+	free(p.v);
+	note_best_release(&p.best);
+	strvec_release(&p.server_refs);
+	return rc < 0 ? err_wrap(e, "notes") : 0;
+}

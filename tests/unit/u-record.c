@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* u-record.c - the record's type table, both ways, and what a reader must refuse */
+#include "run/record.h"
+
+#include "run/level.h"
+#include "tap.h"
+
+#define D64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+#define OID "0123456789abcdef0123456789abcdef01234567"
+
+/* A small record of kind run with something of every type. */
+static void fill(struct record *r)
+{
+	struct record_input *in;
+	struct record_output *out;
+
+	r->kind = RECORD_RUN;
+	record_set(&r->run, "00112233445566778899aabbccddeeff");
+	record_set(&r->writer, "0011223344556677");
+	record_set(&r->tool, "git-deepops 0.1.0");
+	r->seq = 1;
+	strvec_pushl(&r->argv, "python3", "caf\xc3\xa9.py", "\xff", "\"q", "a\nb", NULL);
+	record_set(&r->code.commit, OID);
+	record_set(&r->code.tree, OID);
+	record_set(&r->code.tree_sha256, "sha256:" D64);
+	r->code.dirty = true;
+	in = record_add_input(r);
+	record_set(&in->path, "data/train");
+	in->role = RECORD_ROLE_INPUT;
+	record_set(&in->id, "sha256:" D64);
+	in->files = 3;
+	in->bytes = 12;
+	out = record_add_output(r);
+	record_set(&out->path, "z.npz");
+	out->role = RECORD_ROLE_OUTPUT;
+	out = record_add_output(r);
+	record_set(&out->path, "metrics.json");
+	out->role = RECORD_ROLE_METRICS;
+	record_set(&out->blob, OID);
+	record_add_pair(&r->metrics_final, "loss", "0.21");
+	record_add_pair(&r->metrics_final, "acc", "0.931");
+	record_add_pair(&r->metrics_final, "acc", "0.94");
+	strvec_pushl(&r->tags, "b", "a", "b", NULL);
+	record_set(&r->machine_capture, "sha256:" D64);
+	r->started = 1700000000123;
+	r->ended = 1700000001123;
+	r->exit = 0;
+	record_sort(r);
+}
+
+static bool parses(const char *text, struct err *e)
+{
+	struct record r;
+	int rc;
+
+	err_clear(e);
+	record_init(&r);
+	rc = record_parse(&r, text, strlen(text), e);
+	record_release(&r);
+	return rc == 0;
+}
+
+static void round_trip(void)
+{
+	struct buf one = BUF_INIT, two = BUF_INIT;
+	struct record a, b;
+	struct err e = ERR_INIT;
+
+	record_init(&a);
+	record_init(&b);
+	fill(&a);
+	ok(record_format(&a, &one, &e) == 0, "formats: %s", e.msg);
+	ok(record_parse(&b, one.p, one.len, &e) == 0, "parses: %s", e.msg);
+	ok(record_format(&b, &two, &e) == 0 && !buf_cmp(&one, &two), "and is the same again");
+	is_str(b.argv.v[2], "\xff", "bytes come back");
+	is_str(b.argv.v[3], "\"q", "a leading quote comes back");
+	is_str(b.argv.v[4], "a\nb", "a newline comes back");
+	is_str(record_pair_get(&b.metrics_final, "acc"), "0.94", "the last value of a name wins");
+	is_str(b.outputs[0].path, "metrics.json", "lists are sorted by path");
+	is_u64(b.tags.nr, 2, "sets have no duplicates");
+	ok(b.started == 1700000000123, "times keep their milliseconds");
+	ok(record_succeeded(&b), "it succeeded");
+	ok(level_of(&b, NULL) == 2, "it claims level R2");
+	record_release(&a);
+	record_release(&b);
+	buf_release(&one);
+	buf_release(&two);
+}
+
+/* Replace the first `from` in the canonical text by `to`: must be refused. */
+static void refuse(const struct buf *good, const char *from, const char *to, const char *label)
+{
+	struct buf bad = BUF_INIT;
+	struct err e = ERR_INIT;
+	const char *at = strstr(good->p, from);
+
+	if (!ok(at != NULL, "there is a place for: %s", label))
+		return;
+	buf_add(&bad, good->p, (size_t)(at - good->p));
+	buf_addstr(&bad, to);
+	buf_addstr(&bad, at + strlen(from));
+	ok(!parses(bad.p, &e), "refused: %s (%s)", label, e.msg);
+	buf_release(&bad);
+}
+
+static void refusals(void)
+{
+	struct buf good = BUF_INIT;
+	struct record r;
+	struct err e = ERR_INIT;
+
+	record_init(&r);
+	fill(&r);
+	if (record_format(&r, &good, &e) < 0)
+		ok(false, "%s", e.msg);
+	ok(parses(good.p, &e), "the good one is accepted: %s", e.msg);
+	refuse(&good, "}\n", "}", "no final LF");
+	refuse(&good, "}\n", "}\n\n", "two LF");
+	refuse(&good, "{\"code\"", "{ \"code\"", "a blank");
+	refuse(&good, "\"dirty\":true", "\"dirty\":false", "a flag that is false");
+	refuse(&good, "\"dirty\":true", "\"durty\":true", "an unknown key in a group");
+	refuse(&good, "\"kind\":\"run\"", "\"kind\":\"walk\"", "an unknown name");
+	refuse(&good, "\"kind\":\"run\",", "", "a missing field");
+	refuse(&good, "deepops.run/1", "deepops.run/2", "another schema");
+	refuse(&good, "\"seq\":1", "\"seq\":2", "seq 2 without prev");
+	refuse(&good, "\"seq\":1", "\"seq\":1.0", "a real");
+	refuse(&good, "\"seq\":1", "\"seq\":01", "a leading zero");
+	refuse(&good, "\"exit\":0", "\"exit\":-1", "a negative integer");
+	refuse(&good, "\"exit\":0", "\"exit\":0,\"exit\":0", "a duplicate key");
+	refuse(&good, "\"exit\":0", "\"exit\":0,\"signal\":9", "exit and signal");
+	refuse(&good, "2023-11-14T22:13:21.123Z", "2023-11-14T22:13:21Z", "a time without ms");
+	refuse(&good, "sha256:0", "sha256:G", "a bad digest");
+	refuse(&good, "[\"a\",\"b\"]", "[\"b\",\"a\"]", "an unsorted set");
+	refuse(&good, "[\"a\",\"b\"]", "[]", "an empty list");
+	refuse(&good, "\"python3\"", "\"\\\"python3\\\"\"", "quoting that is not needed");
+	refuse(&good, "\"python3\"", "\"pyth\\u006fn3\"", "another escape");
+	refuse(&good, "\"argv\":[", "\"argv\":null,\"x\":[", "null");
+	refuse(&good, ",\"metrics\":{", ",\"machina\":{},\"metrics\":{", "an unknown group");
+	refuse(&good, ",\"metrics\":{", ",\"logs\":{},\"metrics\":{", "an empty group");
+	refuse(&good, "{\"name\":\"loss\",\"value\":\"0.21\"}", "{\"name\":\"loss\"}",
+	       "half a pair");
+	record_release(&r);
+	buf_release(&good);
+}
+
+static void limits(void)
+{
+	struct buf text = BUF_INIT, in = BUF_INIT, out = BUF_INIT;
+	struct record r, back;
+	struct err e = ERR_INIT;
+
+	record_init(&r);
+	record_init(&back);
+	fill(&r);
+	for (int i = 0; i < 300; i++) {
+		struct record_input *one = record_add_input(&r);
+
+		record_setf(&one->path, "in/%04d", i);
+		one->role = RECORD_ROLE_TRACKED;
+		record_set(&one->id, "sha256:" D64);
+		one->files = one->bytes = 1;
+	}
+	record_sort(&r);
+	ok(record_format(&r, &text, &e) == ERR_LIMIT, "301 inputs are too many: %s", e.msg);
+	is_u64(text.len, 0, "and nothing is appended");
+	ok(record_spill(&r, &in, &out, &e) == 0 && in.len && r.spill_inputs, "they move out");
+	ok(record_format(&r, &text, &e) == 0, "then it fits: %s", e.msg);
+	ok(record_parse(&back, text.p, text.len, &e) == 0, "and parses: %s", e.msg);
+	ok(record_unspill(&back, &in, &out, &e) == 0 && back.ninputs == 301, "they come back: %s",
+	   e.msg);
+	record_release(&back);
+	ok(record_parse(&back, text.p, text.len, &e) == 0, "parse again");
+	buf_addch(&in, ' ');
+	ok(record_unspill(&back, &in, &out, &e) == ERR_CORRUPT, "a changed list is refused: %s",
+	   e.msg);
+	buf_reset(&text);
+	for (int i = 0; i < 70 * 1024; i++)
+		buf_addch(&text, 'x');
+	record_set(&r.title, text.p);
+	buf_reset(&text);
+	ok(record_format(&r, &text, &e) == ERR_LIMIT, "64 KiB is the limit: %s", e.msg);
+	record_release(&r);
+	record_release(&back);
+	buf_release(&text);
+	buf_release(&in);
+	buf_release(&out);
+}
+
+static void recipe(void)
+{
+	struct chunkid a, b;
+	struct record r;
+
+	record_init(&r);
+	fill(&r);
+	record_recipe(&r, &a);
+	record_set(&r.title, "another title");
+	r.exit = 1;
+	record_recipe(&r, &b);
+	ok(chunkid_equal(&a, &b), "the recipe does not depend on what happened");
+	record_add_pair(&r.params, "lr", "0.1");
+	record_recipe(&r, &b);
+	ok(!chunkid_equal(&a, &b), "it depends on parameters");
+	record_release(&r);
+}
+
+int main(void)
+{
+	round_trip();
+	refusals();
+	limits();
+	recipe();
+	return done_testing();
+}
