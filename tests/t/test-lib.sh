@@ -83,7 +83,7 @@ exec 5>&1
 if test -n "${test_verbose_-}"; then
 	exec 3>&2 4>&2
 else
-	exec 3>"$TEST_ROOT/out" 4>&3
+	exec 3>>"$TEST_ROOT/out" 4>&3
 fi
 
 test_count=0 test_failed_=0 test_finished_='' test_cleanup_='' test_atexit_=:
