@@ -121,6 +121,10 @@ int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chu
 		     unsigned int encoding, const void *stored, size_t stored_len, size_t plain,
 		     struct err *e) MUST_CHECK;
 
+/* As store_put_stored for bytes that the caller has verified already (remote_get): no decoding. */
+int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		      const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
+
 /* As store_has / store_load, seeing this txn's chunks too. */
 int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		  struct store_info *info, struct err *e) MUST_CHECK;
@@ -141,6 +145,12 @@ enum store_root_state {
 	STORE_ROOT_COMPLETE,
 	STORE_ROOT_ROOTED
 };
+
+/*
+ * In place of a kind where roots are asked for: the id is a split key, COMPLETE when its dataset id
+ * has been proven, else NONE.
+ */
+#define STORE_ROOT_SPLIT 0
 
 #define STORE_PIN_SECONDS (90 * INT64_C(86400))
 

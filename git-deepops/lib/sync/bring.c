@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* bring.c - which pointers a fetch is for; see bring.h */
+
+#include "sync/bring.h"
+
+#include "base/path.h"
+#include "data/dataset.h"
+#include "run/journal.h"
+#include "sync/sync_internal.h"
+
+static int add_root(struct repo *r, const char *root, struct sync_plan *plan, struct err *e)
+{
+	struct pointer p;
+	struct buf text = BUF_INIT;
+	int rc;
+
+	pointer_init(&p);
+	rc = dataset_pointer(r, NULL, root, &p, e);
+	if (rc == 0) {
+		pointer_format(&p, &text);
+		rc = sync_plan_add(plan, root, text.p, text.len, false, e);
+	}
+	pointer_release(&p);
+	buf_release(&text);
+	return rc;
+}
+
+static bool is_below(const char *root, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !n || (!strncmp(root, dir, n) && root[n] == '/');
+}
+
+/* Glob characters of a name stand for themselves. */
+static void add_anchored(struct strvec *inside, const char *path)
+{
+	struct buf glob = BUF_INIT;
+
+	buf_addch(&glob, '/');
+	for (; *path; path++) {
+		if (strchr("*?[\\", *path))
+			buf_addch(&glob, '\\');
+		buf_addch(&glob, *path);
+	}
+	strvec_push(inside, glob.p);
+	buf_release(&glob);
+}
+
+static int add_path(struct repo *r, const struct strvec *roots, const char *path,
+		    struct sync_plan *plan, struct strvec *inside, struct err *e)
+{
+	const char *rest, *root = dataset_root_of(roots, path, &rest);
+	size_t found = 0;
+	int rc = 0;
+
+	if (root && *rest) {
+		if (!inside)
+			return err_set(e, ERR_INPUT, "%s lies inside the dataset %s", path, root);
+		add_anchored(inside, rest);
+	}
+	if (root)
+		return add_root(r, root, plan, e);
+	for (size_t i = 0; rc == 0 && i < roots->nr; i++) {
+		if (!is_below(roots->v[i], path))
+			continue;
+		found++;
+		rc = add_root(r, roots->v[i], plan, e);
+	}
+	if (rc == 0 && !found) {
+		err_set(e, ERR_NOTFOUND, "%s: no dataset is tracked there", path);
+		err_hint(e, "git deepops track %s", path);
+		return ERR_NOTFOUND;
+	}
+	return rc;
+}
+
+int bring_current(struct repo *r, const struct strvec *paths, struct sync_plan *plan,
+		  struct strvec *inside, struct err *e)
+{
+	struct strvec roots = STRVEC_INIT;
+	int rc = dataset_roots(r, NULL, &roots, e);
+
+	for (size_t i = 0; rc == 0 && paths && i < paths->nr; i++)
+		rc = add_path(r, &roots, paths->v[i], plan, inside, e);
+	for (size_t i = 0; rc == 0 && (!paths || !paths->nr) && i < roots.nr; i++)
+		rc = add_root(r, roots.v[i], plan, e);
+	strvec_release(&roots);
+	return rc;
+}
+
+struct all_walk {
+	struct repo *repo;
+	struct sync_plan *plan;
+};
+
+static int on_pointer(void *arg, const struct journal_pointer *p, struct err *e)
+{
+	struct all_walk *w = arg;
+
+	return sync_plan_add(w->plan, p->what, p->text->p, p->text->len, true, e);
+}
+
+static int on_journal(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
+{
+	struct all_walk *w = arg;
+	struct journal_iter it;
+	const struct journal_entry *entry;
+	int rc;
+
+	(void)ref;
+	journal_iter_init(&it, w->repo, tip);
+	while ((rc = journal_next(&it, &entry, e)) == 1) {
+		rc = entry->ok ? journal_pointers(w->repo, entry, on_pointer, w, e) : 0;
+		if (rc < 0)
+			break;
+	}
+	journal_iter_release(&it);
+	return rc < 0 ? rc : 0;
+}
+
+int bring_all(struct repo *r, struct sync_plan *plan, struct err *e)
+{
+	struct all_walk w = {r, plan};
+	int rc = sync_plan_refs(plan, r, e);
+
+	return rc < 0 ? rc : journal_refs(r, on_journal, &w, e);
+}

@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * sync_fetch.c - bring chunks that the local store lacks; see sync.h
+ *
+ * Nodes level by level, then files: those that a recipe makes up are asked for by
+ * recipe, then by the chunks that are not here.  What arrived is committed
+ * every FETCH_COMMIT_BYTES, so that a run cut off loses little.
+ */
+
+#include "sync/sync_internal.h"
+
+#include "base/killpoint.h"
+#include "base/path.h"
+#include "base/progress.h"
+#include "base/sig.h"
+#include "base/wildmatch.h"
+#include "base/xalloc.h"
+#include "chunk/recipe.h"
+#include "store/remote.h"
+
+#define FETCH_COMMIT_BYTES (256 * MIB)
+
+/* A node still to be read and the path that its names hang on. */
+struct fetch_dir {
+	struct chunkid id;
+	char *path;
+};
+
+struct fetch_level {
+	struct fetch_dir *v;
+	size_t n, alloc;
+};
+
+struct fetcher {
+	struct repo *repo;
+	struct store *store;
+	struct store_txn *txn;
+	struct remote *remote; /* opened when the first chunk is missing */
+	const struct where *where;
+	const struct sync_fetch_opts *opts;
+	struct sync_result *out;
+	struct progress *progress;
+	struct chunkset *seen;
+	struct sync_ids small;   /* files of at most CHUNK_MAX_BYTES: chunk or recipe */
+	struct sync_ids large;   /* files that only a recipe can make up */
+	struct sync_ids chunks;  /* pieces of files */
+	struct sync_ids unfound; /* what the last question did not find */
+	const char *name;
+	bool absent; /* the remote lacks something of this item */
+	struct chunkid absent_id;
+};
+
+/* ---- asking ---- */
+
+static int ensure_remote(struct fetcher *f, struct err *e)
+{
+	struct remote_where where = where_view(f->where);
+
+	return f->remote ? 0 : remote_open(&f->remote, &where, e);
+}
+
+static int commit_some(struct fetcher *f, bool all, struct err *e)
+{
+	int rc;
+
+	if (!f->txn || (!all && store_txn_bytes(f->txn) < FETCH_COMMIT_BYTES))
+		return 0;
+	killpoint("fetch-before-commit");
+	rc = store_commit(f->txn, NULL, e);
+	if (rc == 0)
+		f->txn = NULL;
+	return rc;
+}
+
+static int on_chunk(void *arg, const struct chunkkey *key, const struct store_info *info,
+		    const void *stored, struct err *e)
+{
+	struct fetcher *f = arg;
+	int rc;
+
+	if (sig_pending())
+		return sig_err(e);
+	if (!info) {
+		sync_ids_add(&f->unfound, &key->id);
+		return 0;
+	}
+	killpoint("fetch-chunk");
+	rc = store_put_encoded(f->txn, (enum chunk_kind)key->kind, &key->id, info, stored, e);
+	if (rc >= 0) {
+		f->out->chunks++;
+		f->out->bytes += info->stored;
+		progress_add(f->progress, info->stored);
+	}
+	return rc < 0 ? rc : 0;
+}
+
+static bool known_here(struct fetcher *f, enum chunk_kind kind, const struct chunkid *id, int *rc,
+		       struct err *e)
+{
+	*rc = f->txn ? store_txn_has(f->txn, kind, id, NULL, e)
+		     : store_has(f->store, kind, id, NULL, e);
+	return *rc == 1;
+}
+
+/* Bring those of `ids` that are not here; f->unfound lists what the remote lacks. */
+static int get_ids(struct fetcher *f, enum chunk_kind kind, const struct sync_ids *ids,
+		   struct err *e)
+{
+	struct chunkkey *keys = xcalloc(MIN(ids->n, SYNC_BATCH_IDS) + 1, sizeof(*keys));
+	int rc = 0;
+
+	f->unfound.n = 0;
+	for (size_t at = 0; rc == 0 && at < ids->n;) {
+		size_t n = 0;
+
+		for (; rc == 0 && at < ids->n && n < SYNC_BATCH_IDS; at++) {
+			if (known_here(f, kind, &ids->v[at], &rc, e))
+				rc = 0;
+			else if (rc == 0)
+				keys[n++] = (struct chunkkey){(uint8_t)kind, ids->v[at]};
+		}
+		if (rc < 0 || !n)
+			break;
+		rc = ensure_remote(f, e);
+		if (rc == 0 && !f->txn)
+			rc = store_begin(f->store, NULL, &f->txn, e);
+		if (rc == 0)
+			rc = remote_get(f->remote, keys, n, on_chunk, f, e);
+		if (rc == 0)
+			rc = commit_some(f, false, e);
+	}
+	free(keys);
+	return rc;
+}
+
+static int load_here(struct fetcher *f, enum chunk_kind kind, const struct chunkid *id,
+		     struct buf *out, struct err *e)
+{
+	return f->txn ? store_txn_load(f->txn, kind, id, out, e)
+		      : store_load(f->store, kind, id, out, e);
+}
+
+static int load_piece(void *arg, const struct chunkid *id, struct buf *out, struct err *e)
+{
+	return load_here(arg, CHUNK_DATA, id, out, e);
+}
+
+static void note_absent(struct fetcher *f)
+{
+	if (!f->unfound.n || f->absent)
+		return;
+	f->absent = true;
+	f->absent_id = f->unfound.v[0];
+}
+
+/* ---- files ---- */
+
+static int want_chunks(struct fetcher *f, const struct recipe *r)
+{
+	for (size_t i = 0; i < r->n; i++)
+		if (chunkset_add(f->seen, CHUNK_DATA, &r->entries[i].id, 0))
+			sync_ids_add(&f->chunks, &r->entries[i].id);
+	return 0;
+}
+
+static int flush_chunks(struct fetcher *f, struct err *e)
+{
+	int rc = get_ids(f, CHUNK_DATA, &f->chunks, e);
+
+	f->chunks.n = 0;
+	if (rc == 0)
+		note_absent(f);
+	return rc;
+}
+
+/* A long recipe names pieces, which are chunks too and have to be here before it can be read. */
+static int expand_recipe(struct fetcher *f, const struct chunkid *file, struct err *e)
+{
+	struct recipe r = RECIPE_INIT;
+	struct buf text = BUF_INIT;
+	int rc = load_here(f, CHUNK_RECIPE, file, &text, e);
+
+	if (rc == 0)
+		rc = recipe_pieces(text.p, text.len, &r, e);
+	if (rc == 0 && r.n) {
+		want_chunks(f, &r);
+		rc = flush_chunks(f, e);
+	}
+	if (rc == 0 && !f->absent)
+		rc = recipe_parse(&r, text.p, text.len, load_piece, f, e);
+	if (rc == 0 && !f->absent) {
+		want_chunks(f, &r);
+		if (f->chunks.n >= SYNC_BATCH_IDS)
+			rc = flush_chunks(f, e);
+	}
+	recipe_release(&r);
+	buf_release(&text);
+	return rc;
+}
+
+static int expand_recipes(struct fetcher *f, const struct sync_ids *files, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < files->n && !f->absent; i++)
+		rc = expand_recipe(f, &files->v[i], e);
+	return rc < 0 ? rc : flush_chunks(f, e);
+}
+
+/* Small files: by recipe where there is one, the others are one chunk each. */
+static int split_small(struct fetcher *f, struct sync_ids *recipes, struct err *e)
+{
+	struct sync_ids unknown = SYNC_IDS_INIT;
+	uint8_t *have;
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < f->small.n; i++) {
+		if (known_here(f, CHUNK_DATA, &f->small.v[i], &rc, e))
+			continue;
+		if (rc == 0 && known_here(f, CHUNK_RECIPE, &f->small.v[i], &rc, e))
+			sync_ids_add(recipes, &f->small.v[i]);
+		else if (rc == 0)
+			sync_ids_add(&unknown, &f->small.v[i]);
+	}
+	have = xcalloc(unknown.n + 1, 1);
+	if (rc >= 0)
+		rc = unknown.n ? ensure_remote(f, e) : 0;
+	if (rc == 0)
+		rc = remote_have(f->remote, CHUNK_RECIPE, unknown.v, unknown.n, have, e);
+	for (size_t i = 0; rc == 0 && i < unknown.n; i++)
+		sync_ids_add(have[i] ? recipes : &f->chunks, &unknown.v[i]);
+	free(have);
+	sync_ids_release(&unknown);
+	return rc;
+}
+
+static int flush_files(struct fetcher *f, struct err *e)
+{
+	struct sync_ids recipes = SYNC_IDS_INIT;
+	int rc = split_small(f, &recipes, e);
+
+	for (size_t i = 0; i < f->large.n; i++)
+		sync_ids_add(&recipes, &f->large.v[i]);
+	f->small.n = f->large.n = 0;
+	if (rc == 0)
+		rc = get_ids(f, CHUNK_RECIPE, &recipes, e);
+	if (rc == 0)
+		note_absent(f);
+	if (rc == 0)
+		rc = expand_recipes(f, &recipes, e);
+	sync_ids_release(&recipes);
+	return rc;
+}
+
+static bool wanted(const struct fetcher *f, const char *path)
+{
+	const struct sync_fetch_opts *o = f->opts;
+
+	if (o->include && o->include->nr && !wildmatch_list(o->include, path, false))
+		return false;
+	return !o->exclude || !o->exclude->nr || !wildmatch_list(o->exclude, path, false);
+}
+
+static int want_file(struct fetcher *f, const char *path, const struct chunkid *id, uint64_t bytes,
+		     struct err *e)
+{
+	if (chunkid_is_empty_file(id) || !wanted(f, path) ||
+	    !chunkset_add(f->seen, CHUNK_RECIPE, id, 0))
+		return 0;
+	sync_ids_add(bytes > CHUNK_MAX_BYTES ? &f->large : &f->small, id);
+	return f->small.n + f->large.n >= SYNC_BATCH_IDS ? flush_files(f, e) : 0;
+}
+
+/* ---- nodes ---- */
+
+static void level_add(struct fetch_level *l, const struct chunkid *id, const char *path)
+{
+	XGROW(l->v, l->n + 1, l->alloc);
+	l->v[l->n++] = (struct fetch_dir){*id, xstrdup(path)};
+}
+
+static void level_release(struct fetch_level *l)
+{
+	for (size_t i = 0; i < l->n; i++)
+		free(l->v[i].path);
+	free(l->v);
+	memset(l, 0, sizeof(*l));
+}
+
+static int read_entry(struct fetcher *f, const struct fetch_dir *dir,
+		      const struct node_entry *entry, struct fetch_level *next, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = 0;
+
+	if (entry->kind == NODE_PART) {
+		level_add(next, &entry->id, dir->path);
+		return 0;
+	}
+	path_join(&path, dir->path, entry->name);
+	if (entry->kind == NODE_DIR)
+		level_add(next, &entry->id, path.p);
+	else
+		rc = want_file(f, path.p, &entry->id, entry->bytes, e);
+	buf_release(&path);
+	return rc;
+}
+
+static int read_dir(struct fetcher *f, const struct fetch_dir *dir, struct fetch_level *next,
+		    struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct node_iter it;
+	struct node_entry entry;
+	int rc = load_here(f, CHUNK_NODE, &dir->id, &text, e);
+
+	if (rc < 0) {
+		buf_release(&text);
+		return rc;
+	}
+	rc = node_iter_init(&it, text.p, text.len, e);
+	while (rc == 0 && (rc = node_next(&it, &entry, e)) == 1)
+		rc = read_entry(f, dir, &entry, next, e);
+	node_iter_release(&it);
+	buf_release(&text);
+	return rc;
+}
+
+static int fetch_level(struct fetcher *f, const struct fetch_level *level, struct fetch_level *next,
+		       struct err *e)
+{
+	struct sync_ids ids = SYNC_IDS_INIT;
+	int rc;
+
+	for (size_t i = 0; i < level->n; i++)
+		sync_ids_add(&ids, &level->v[i].id);
+	rc = get_ids(f, CHUNK_NODE, &ids, e);
+	if (rc == 0)
+		note_absent(f);
+	for (size_t i = 0; rc == 0 && !f->absent && i < level->n; i++)
+		rc = read_dir(f, &level->v[i], next, e);
+	sync_ids_release(&ids);
+	return rc;
+}
+
+/* "a/b/" and "/" are the files directly there, "." the whole tree. */
+static void shard_prefix(const char *name, struct buf *out)
+{
+	if (!strcmp(name, ".") || !strcmp(name, "/"))
+		return;
+	buf_addstr(out, name);
+	if (out->len && out->p[out->len - 1] == '/')
+		buf_setlen(out, out->len - 1);
+}
+
+static int fetch_tree(struct fetcher *f, const struct pointer *p, struct err *e)
+{
+	struct fetch_level level = {NULL, 0, 0};
+	int depth = 0, rc = 0;
+
+	for (size_t i = 0; i < p->n; i++) {
+		struct buf prefix = BUF_INIT;
+
+		shard_prefix(p->shards[i].name, &prefix);
+		level_add(&level, &p->shards[i].id, prefix.p);
+		buf_release(&prefix);
+	}
+	while (rc == 0 && level.n && !f->absent) {
+		struct fetch_level next = {NULL, 0, 0};
+
+		if (depth++ > TREE_MAX_DEPTH * 2)
+			rc = err_set(e, ERR_LIMIT, "tree is too deep");
+		else
+			rc = fetch_level(f, &level, &next, e);
+		level_release(&level);
+		level = next;
+	}
+	level_release(&level);
+	return rc < 0 || f->absent ? rc : flush_files(f, e);
+}
+
+static int fetch_item(struct fetcher *f, const struct sync_item *item, struct err *e)
+{
+	uint64_t before = f->out->chunks;
+	int rc;
+
+	f->name = item->name;
+	f->absent = false;
+	if (item->pointer.kind == POINTER_TREE) {
+		rc = fetch_tree(f, &item->pointer, e);
+	} else {
+		rc = want_file(f, "", &item->pointer.id, item->pointer.bytes, e);
+		if (rc == 0)
+			rc = flush_files(f, e);
+	}
+	f->out->datasets += f->out->chunks > before;
+	if (rc == 0 && f->absent && item->lenient) {
+		f->out->skipped++;
+		f->small.n = f->large.n = f->chunks.n = 0;
+	} else if (rc == 0 && f->absent) {
+		rc = err_set(e, ERR_NOTFOUND, "%s: %s is not on remote %s", item->name,
+			     chunkid_text(&f->absent_id).s, f->where->name.p);
+		err_hint(e, "whoever has the data runs `git deepops push --data-only`");
+		return rc;
+	}
+	return rc < 0 ? err_wrap(e, "%s", item->name) : 0;
+}
+
+static void fetcher_release(struct fetcher *f)
+{
+	progress_stop(&f->progress);
+	remote_close(&f->remote);
+	if (f->txn)
+		store_abort(f->txn, false);
+	store_close(f->store);
+	chunkset_free(f->seen);
+	sync_ids_release(&f->small);
+	sync_ids_release(&f->large);
+	sync_ids_release(&f->chunks);
+	sync_ids_release(&f->unfound);
+}
+
+int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *items, size_t n,
+	       const struct sync_fetch_opts *opts, struct sync_result *out, struct err *e)
+{
+	struct fetcher f;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	memset(&f, 0, sizeof(f));
+	f.repo = r;
+	f.where = w;
+	f.opts = opts;
+	f.out = out;
+	f.seen = chunkset_new();
+	rc = sync_open_store(r, &f.store, e);
+	if (rc == 0)
+		f.progress = progress_start("Fetching data", 0, PROGRESS_BYTES);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = fetch_item(&f, &items[i], e);
+	if (rc == 0 || rc == ERR_NOTFOUND) { /* what did arrive is worth keeping */
+		int rc2 = commit_some(&f, true, rc ? NULL : e);
+
+		rc = rc ? rc : rc2;
+	}
+	fetcher_release(&f);
+	return rc;
+}

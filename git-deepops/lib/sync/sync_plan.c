@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* sync_plan.c - which pointers a push has to make good; see sync.h */
+
+#include "sync/sync_internal.h"
+
+#include "base/xalloc.h"
+#include "chunk/chunkid.h"
+#include "repo/tree.h"
+#include "run/journal.h"
+
+void sync_ids_add(struct sync_ids *ids, const struct chunkid *id)
+{
+	XGROW(ids->v, ids->n + 1, ids->alloc);
+	ids->v[ids->n++] = *id;
+}
+
+void sync_ids_release(struct sync_ids *ids)
+{
+	free(ids->v);
+	*ids = (struct sync_ids)SYNC_IDS_INIT;
+}
+
+int sync_open_store(struct repo *r, struct store **out, struct err *e)
+{
+	return store_open(out, repo_deepops_dir(r), STORE_CREATE, e);
+}
+
+int sync_load_data(void *arg, const struct chunkid *id, struct buf *out, struct err *e)
+{
+	struct store *store = arg;
+
+	return store_load(store, CHUNK_DATA, id, out, e);
+}
+
+void sync_plan_init(struct sync_plan *p)
+{
+	memset(p, 0, sizeof(*p));
+	p->seen = chunkset_new();
+	strvec_init(&p->tips);
+}
+
+void sync_plan_release(struct sync_plan *p)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		free(p->items[i].name);
+		pointer_release(&p->items[i].pointer);
+	}
+	free(p->items);
+	chunkset_free(p->seen);
+	strvec_release(&p->tips);
+	memset(p, 0, sizeof(*p));
+}
+
+int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_t len, bool lenient,
+		  struct err *e)
+{
+	struct pointer pointer;
+	struct chunkid key;
+	enum chunk_kind kind;
+	uint64_t at;
+	int rc;
+
+	pointer_init(&pointer);
+	rc = pointer_parse(&pointer, text, len, name, e);
+	if (rc < 0) {
+		pointer_release(&pointer);
+		return rc;
+	}
+	pointer_split_key(&pointer, &key);
+	kind = pointer.kind == POINTER_TREE ? CHUNK_NODE : CHUNK_DATA;
+	if (chunkset_get(p->seen, kind, &key, &at)) {
+		p->items[at].lenient = p->items[at].lenient && lenient;
+		pointer_release(&pointer);
+		return 0;
+	}
+	chunkset_add(p->seen, kind, &key, p->n);
+	XGROW(p->items, p->n + 1, p->alloc);
+	p->items[p->n++] = (struct sync_item){xstrdup(name), pointer, lenient};
+	return 0;
+}
+
+/* ---- pointers in commits ---- */
+
+struct plan_walk {
+	struct sync_plan *plan;
+	struct repo *repo;
+	bool lenient;
+};
+
+static int add_blob(struct plan_walk *w, const char *path, const struct repo_oid *blob,
+		    struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = repo_read_blob(w->repo, blob, POINTER_MAX_BYTES, &text, e);
+
+	if (rc == 0)
+		rc = sync_plan_add(w->plan, path, text.p, text.len, w->lenient, e);
+	buf_release(&text);
+	return rc;
+}
+
+static bool is_regular(uint32_t mode)
+{
+	return mode == TREE_MODE_FILE || mode == TREE_MODE_EXEC;
+}
+
+static int on_tree_entry(void *arg, const struct tree_entry *entry, struct err *e)
+{
+	if (!is_regular(entry->mode) || !str_endswith(entry->name, POINTER_SUFFIX))
+		return 0;
+	return add_blob(arg, entry->name, &entry->id, e);
+}
+
+static int plan_tip(struct plan_walk *w, const char *tip, struct err *e)
+{
+	struct repo_oid commit, tree;
+	int rc = repo_resolve(w->repo, tip, &commit, e);
+
+	if (rc == 0)
+		rc = repo_commit_tree(w->repo, &commit, &tree, e);
+	return rc < 0 ? rc : tree_walk(w->repo, &tree, on_tree_entry, w, e);
+}
+
+/*
+ * One `:<mode> <mode> <id> <id> <status>` of `git log --raw -z`.  A malformed pointer somewhere in
+ * history must not block every later push: what the tips hold was looked at strictly, so it
+ * is passed over here and left to the server's rules.
+ */
+static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *path, struct err *e)
+{
+	struct repo_oid blob;
+	int rc;
+
+	if (strlen(meta) < 97 || meta[0] != ':' || strncmp(meta + 8, "100", 3) != 0)
+		return 0;
+	memcpy(blob.hex, meta + 56, REPO_OID_HEX);
+	blob.hex[REPO_OID_HEX] = '\0';
+	if (!repo_oid_ok(blob.hex))
+		return err_set(e, ERR_PROTO, "git log printed an entry that is not understood");
+	rc = add_blob(w, path, &blob, e);
+	if (rc == ERR_INPUT || rc == ERR_LIMIT) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
+}
+
+static int plan_raw(struct plan_walk *w, const struct buf *raw, struct err *e)
+{
+	const char *p = raw->p, *end = raw->p + raw->len;
+	int rc = 0;
+
+	while (rc == 0 && p < end) {
+		const char *meta = p, *path;
+
+		if (*p != ':') { /* separators between commits */
+			p++;
+			continue;
+		}
+		path = meta + strlen(meta) + 1;
+		if (path >= end)
+			break;
+		p = path + strlen(path) + 1;
+		rc = plan_raw_entry(w, meta, path, e);
+	}
+	return rc;
+}
+
+/* The log of a push of a whole history: 100 bytes an entry, a million pointer changes. */
+#define PLAN_LOG_MAX_BYTES (256 * MIB)
+
+static int plan_log(struct plan_walk *w, const struct strvec *tips, const struct strvec * not,
+		    struct err *e)
+{
+	struct strvec args = STRVEC_INIT;
+	struct buf raw = BUF_INIT;
+	int rc;
+
+	strvec_pushl(&args, "log", "--format=", "--raw", "-z", "--no-abbrev", "--no-renames", "-m",
+		     "--root", "--diff-filter=AMT", NULL);
+	for (size_t i = 0; i < tips->nr; i++)
+		strvec_push(&args, tips->v[i]);
+	if (not ->nr)
+		strvec_push(&args, "--not");
+	for (size_t i = 0; i < not ->nr; i++)
+		strvec_push(&args, not ->v[i]);
+	strvec_pushl(&args, "--", ":(top)*" POINTER_SUFFIX, NULL);
+	rc = repo_git_runv(w->repo, &args, NULL, &raw, e);
+	if (rc == 0 && raw.len > PLAN_LOG_MAX_BYTES)
+		rc = err_set(e, ERR_LIMIT, "too many changed pointers in one push");
+	if (rc == 0)
+		rc = plan_raw(w, &raw, e);
+	strvec_release(&args);
+	buf_release(&raw);
+	return rc;
+}
+
+/* Commits since the last data push that succeeded, if they were not all new to the remote. */
+static int plan_since_confirmed(struct plan_walk *w, const char *remote, const struct strvec *tips,
+				struct err *e)
+{
+	struct sync_confirmed confirmed;
+	struct strvec not = STRVEC_INIT;
+	int rc = 0;
+
+	sync_confirmed_read(&confirmed, w->repo, remote);
+	for (size_t i = 0; i < confirmed.commits.nr; i++) {
+		struct repo_oid id;
+
+		memcpy(id.hex, confirmed.commits.v[i], sizeof(id.hex));
+		if (repo_has_object(w->repo, &id))
+			strvec_push(&not, id.hex);
+	}
+	w->lenient = true;
+	if (not .nr)
+		rc = plan_log(w, tips, &not, e);
+	strvec_release(&not );
+	sync_confirmed_release(&confirmed);
+	return rc;
+}
+
+int sync_plan_commits(struct sync_plan *p, struct repo *r, const char *remote,
+		      const struct strvec *tips, struct err *e)
+{
+	struct plan_walk w = {p, r, false};
+	struct strvec not = STRVEC_INIT;
+	int rc = 0;
+
+	if (!tips->nr)
+		return 0;
+	for (size_t i = 0; rc == 0 && i < tips->nr; i++) {
+		strvec_push(&p->tips, tips->v[i]);
+		rc = plan_tip(&w, tips->v[i], e);
+	}
+	strvec_pushf(&not, "--remotes=%s", remote);
+	if (rc == 0)
+		rc = plan_log(&w, tips, &not, e);
+	if (rc == 0)
+		rc = plan_since_confirmed(&w, remote, tips, e);
+	strvec_release(&not );
+	return rc;
+}
+
+int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e)
+{
+	struct plan_walk w = {p, r, true};
+	struct strvec all = STRVEC_INIT, none = STRVEC_INIT;
+	int rc;
+
+	strvec_pushl(&all, "--branches", "--tags", "--remotes", NULL);
+	rc = plan_log(&w, &all, &none, e);
+	strvec_release(&all);
+	return rc;
+}
+
+/* ---- pointers in records ---- */
+
+struct plan_entry {
+	struct sync_plan *plan;
+	const char *run;
+};
+
+static int on_journal_pointer(void *arg, const struct journal_pointer *jp, struct err *e)
+{
+	struct plan_entry *w = arg;
+	struct buf name = BUF_INIT;
+	int rc;
+
+	buf_addf(&name, "run %.12s: %s", w->run, jp->what);
+	rc = sync_plan_add(w->plan, name.p, jp->text->p, jp->text->len, false, e);
+	buf_release(&name);
+	return rc;
+}
+
+int sync_own_journal(struct repo *r, struct buf *ref, struct repo_oid *tip, struct err *e)
+{
+	char writer[RECORD_WRITER_HEX + 1];
+	int rc = journal_writer(r, writer, e);
+
+	if (rc < 0)
+		return rc;
+	buf_addf(ref, "%s%s", JOURNAL_REFS, writer);
+	return repo_ref_get(r, ref->p, tip, e);
+}
+
+int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote, struct err *e)
+{
+	struct sync_confirmed confirmed;
+	struct buf ref = BUF_INIT;
+	struct journal_iter it;
+	const struct journal_entry *entry;
+	int rc = sync_own_journal(r, &ref, &p->journal, e);
+
+	buf_release(&ref);
+	if (rc <= 0) {
+		p->journal.hex[0] = '\0';
+		return rc;
+	}
+	sync_confirmed_read(&confirmed, r, remote);
+	journal_iter_init(&it, r, &p->journal);
+	while ((rc = journal_next(&it, &entry, e)) == 1) {
+		struct plan_entry w = {p, entry->rec.run};
+
+		if (!strcmp(entry->commit.hex, confirmed.journal.hex))
+			break;
+		if (!entry->ok) /* a record that can't be read names nothing */
+			continue;
+		rc = journal_pointers(r, entry, on_journal_pointer, &w, e);
+		if (rc < 0)
+			break;
+	}
+	journal_iter_release(&it);
+	sync_confirmed_release(&confirmed);
+	return rc < 0 ? rc : 0;
+}
