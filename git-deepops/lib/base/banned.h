@@ -15,7 +15,7 @@
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets gmtime localtime     \
 	asctime system mktemp tmpnam alloca strncpy strncat
 
-/* libgit2 has a member of this name, so only calls are refused. */
-char *ctime(const time_t *when) __attribute__((error("banned: use clock_text()")));
+/* libgit2 has a member of this name, so only calls are refused: no such identifier. */
+#define ctime(when) ctime_is_banned_use_clock_text
 
 #endif
