@@ -102,8 +102,10 @@ demo:
 	@DEEPOPS_BUILD=$(abspath $(B)) contrib/demo.sh
 bench:
 	@contrib/setup bench
-	+@$(SUBMAKE) -s all
-	@DEEPOPS_BUILD=$(abspath $(B)) tests/bench/run
+	+@$(SUBMAKE) -s all $(B)/bench-gen
+	@DEEPOPS_BUILD=$(abspath $(B)) tests/bench/run $(BENCH)
+$(B)/bench-gen: $(B)/obj/tests/bench/gen.o
+	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ -lm
 bare-chroot:
 	tests/bare-chroot
 

@@ -115,7 +115,7 @@ heading "Refused: a result without a record"
 say "Somebody improves the accuracy with an editor, and pushes."
 must "sed -i 's/\"val_acc\": .*/\"val_acc\": 0.9999,/' metrics.json"
 must "git deepops track model.npz && git add metrics.json && git commit -q -m 'Accuracy 0.9999'"
-refused "git push origin main" "E-DATA-UNRECORDED"
+refused "git push origin main" "E-EXEC-NORECORD"
 
 heading "The mend: run it"
 say "More data, a new run, and the numbers it really gave."

@@ -46,6 +46,7 @@ sshd_config_ () {
 	Port $SSHD_PORT
 	HostKey $SSHD_DIR/host
 	PidFile none
+	Subsystem sftp internal-sftp
 	AuthorizedKeysFile $SSHD_DIR/authorized_keys
 	StrictModes no
 	UsePAM no
