@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* finder.c - the records that speak of a commit or a file; see finder.h */
+#include "policy/finder.h"
+
+#include "base/xalloc.h"
+
+struct finder {
+	struct repo *repo;
+	struct runindex *index;
+	struct journal_entry *tail; /* not in the index */
+	size_t n, alloc;
+};
+
+/* What is looked for; one member is set. */
+struct wanted {
+	const struct repo_oid *commit, *blob;
+	const char *id; /* sha256:... */
+};
+
+struct search {
+	struct finder *f;
+	finder_fn cb;
+	void *arg;
+	bool stopped;
+};
+
+static bool in_tail(const struct finder *f, const struct repo_oid *commit)
+{
+	for (size_t i = 0; i < f->n; i++)
+		if (repo_oid_equal(&f->tail[i].commit, commit))
+			return true;
+	return false;
+}
+
+/* Read from `tip` down to what the index or the tail holds already. */
+static int read_tail(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
+{
+	struct finder *f = arg;
+	struct repo_oid at = *tip;
+
+	(void)ref;
+	while (!repo_oid_is_zero(&at) && !finder_knows(f, &at) && !in_tail(f, &at)) {
+		struct journal_entry *entry;
+		int rc;
+
+		if (f->n >= FINDER_MAX_TAIL)
+			return err_set(e, ERR_LIMIT, "more than %d records are not in the index",
+				       FINDER_MAX_TAIL);
+		XGROW(f->tail, f->n + 1, f->alloc);
+		entry = &f->tail[f->n];
+		journal_entry_init(entry);
+		rc = journal_read(f->repo, &at, entry, e);
+		if (rc < 0) {
+			journal_entry_release(entry);
+			return rc;
+		}
+		f->n++;
+		if (!entry->parent.hex[0])
+			break; /* not a commit of a journal */
+		at = entry->parent;
+	}
+	return 0;
+}
+
+int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips, size_t n,
+		enum finder_flags flags, struct err *e)
+{
+	bool readonly = flags & FINDER_READONLY;
+	struct finder *f = xcalloc(1, sizeof(*f));
+	int rc;
+
+	f->repo = r;
+	rc = runindex_open(&f->index, r, readonly ? RUNINDEX_READONLY : 0, e);
+	if (rc == 0 && !readonly)
+		rc = runindex_update(f->index, NULL, e);
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = read_tail(f, "", &tips[i], e);
+	if (rc == 0)
+		rc = journal_refs(r, read_tail, f, e);
+	if (rc < 0) {
+		finder_close(&f);
+		return rc;
+	}
+	*out = f;
+	return 0;
+}
+
+void finder_close(struct finder **p)
+{
+	struct finder *f = *p;
+
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->n; i++)
+		journal_entry_release(&f->tail[i]);
+	free(f->tail);
+	runindex_close(&f->index);
+	free(f);
+	*p = NULL;
+}
+
+bool finder_knows(struct finder *f, const struct repo_oid *journal_commit)
+{
+	return runindex_has_journal_commit(f->index, journal_commit);
+}
+
+void finder_treehash_cache(struct finder *f, struct treehash_cache *out)
+{
+	runindex_treehash_cache(f->index, out);
+}
+
+static bool is_run(const struct journal_entry *j)
+{
+	return j->ok && (j->rec.kind == RECORD_RUN || j->rec.kind == RECORD_RERUN);
+}
+
+static int note_retraction(void *arg, const struct runindex_row *row, struct err *e)
+{
+	(void)e;
+	if (!strcmp(row->kind, record_kind_name(RECORD_RETRACT)))
+		*(bool *)arg = true;
+	return 0;
+}
+
+static int retracted(struct finder *f, const char *run, bool *out, struct err *e)
+{
+	*out = false;
+	for (size_t i = 0; i < f->n; i++) {
+		const struct journal_entry *j = &f->tail[i];
+
+		if (j->ok && j->rec.kind == RECORD_RETRACT && j->rec.parent &&
+		    !strcmp(j->rec.parent, run))
+			*out = true;
+	}
+	return *out ? 0 : runindex_by_parent(f->index, run, note_retraction, out, e);
+}
+
+static int give(struct search *s, const struct journal_entry *j, struct err *e)
+{
+	bool gone = false;
+	int rc = 0;
+
+	if (s->stopped || !is_run(j))
+		return 0;
+	rc = retracted(s->f, j->rec.run, &gone, e);
+	if (rc == 0 && !gone)
+		rc = s->cb(s->arg, j, e);
+	s->stopped = rc > 0;
+	return rc < 0 ? rc : 0;
+}
+
+static int give_row(void *arg, const struct runindex_row *row, struct err *e)
+{
+	struct search *s = arg;
+	struct journal_entry j;
+	int rc;
+
+	if (s->stopped)
+		return 0;
+	journal_entry_init(&j);
+	rc = journal_read(s->f->repo, &row->journal, &j, e);
+	if (rc == 0)
+		rc = give(s, &j, e);
+	journal_entry_release(&j);
+	return rc;
+}
+
+static bool has_output(const struct record *r, const struct wanted *w)
+{
+	for (size_t i = 0; i < r->noutputs; i++) {
+		const struct record_output *o = &r->outputs[i];
+
+		if (w->blob && o->blob && !strcmp(o->blob, w->blob->hex))
+			return true;
+		if (w->id && o->id && !strcmp(o->id, w->id))
+			return true;
+	}
+	return false;
+}
+
+static bool wanted(const struct journal_entry *j, const struct wanted *w)
+{
+	if (w->commit)
+		return j->rec.code.commit && !strcmp(j->rec.code.commit, w->commit->hex);
+	return has_output(&j->rec, w);
+}
+
+static int search_tail(struct search *s, const struct wanted *w, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < s->f->n && !s->stopped; i++)
+		if (is_run(&s->f->tail[i]) && wanted(&s->f->tail[i], w))
+			rc = give(s, &s->f->tail[i], e);
+	return rc;
+}
+
+int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,
+		     struct err *e)
+{
+	struct search s = {f, cb, arg, false};
+	struct wanted w = {.commit = commit};
+	int rc = search_tail(&s, &w, e);
+
+	return rc < 0 || s.stopped ? rc : runindex_by_commit(f->index, commit, give_row, &s, e);
+}
+
+int finder_by_blob(struct finder *f, const struct repo_oid *blob, finder_fn cb, void *arg,
+		   struct err *e)
+{
+	struct search s = {f, cb, arg, false};
+	struct wanted w = {.blob = blob};
+	int rc = search_tail(&s, &w, e);
+
+	if (rc < 0 || s.stopped)
+		return rc;
+	return runindex_by_output_blob(f->index, NULL, blob, give_row, &s, e);
+}
+
+int finder_by_id(struct finder *f, const struct chunkid *id, finder_fn cb, void *arg, struct err *e)
+{
+	struct chunkid_text text = chunkid_text(id);
+	struct search s = {f, cb, arg, false};
+	struct wanted w = {.id = text.s};
+	int rc = search_tail(&s, &w, e);
+
+	if (rc < 0 || s.stopped)
+		return rc;
+	return runindex_by_output_id(f->index, NULL, id, give_row, &s, e);
+}

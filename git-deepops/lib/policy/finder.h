@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * finder.h - the records that speak of a commit or a file
+ *
+ * The run index answers for what it knows; journal tails newer than it (records
+ * that came with this push, or seconds ago) are read and searched in memory.
+ * Nothing is written.
+ *
+ *	finder_open(&f, repo, tips, n, FINDER_READONLY, e);
+ *	finder_by_commit(f, &commit, cb, arg, e);
+ *	finder_close(&f);
+ */
+#ifndef POLICY_FINDER_H
+#define POLICY_FINDER_H
+
+#include "run/journal.h"
+#include "run/runindex.h"
+#include "run/treehash.h"
+
+#define FINDER_MAX_TAIL 5000 /* entries read beside the index; more means it is not kept up */
+
+struct finder;
+
+enum finder_flags {
+	FINDER_READONLY = 1 << 0, /* the index must be there and is not written */
+};
+
+/*
+ * `tips`: journal tips that refs don't name yet (the pushed ones).  ERR_NOTFOUND: no
+ * index; ERR_LIMIT: it is far behind.
+ */
+int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips, size_t n,
+		enum finder_flags flags, struct err *e) MUST_CHECK;
+void finder_close(struct finder **f); /* NULL is fine */
+
+/* Is this journal entry known to the index? */
+bool finder_knows(struct finder *f, const struct repo_oid *journal_commit);
+/* The index's cache of tree hashes. */
+void finder_treehash_cache(struct finder *f, struct treehash_cache *out);
+
+/* Runs and reruns only, well-formed, not retracted; `cb` positive stops with 0. */
+typedef int (*finder_fn)(void *arg, const struct journal_entry *entry, struct err *e);
+int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,
+		     struct err *e) MUST_CHECK;
+/* Whose outputs hold this git blob, or this content or dataset. */
+int finder_by_blob(struct finder *f, const struct repo_oid *blob, finder_fn cb, void *arg,
+		   struct err *e) MUST_CHECK;
+int finder_by_id(struct finder *f, const struct chunkid *id, finder_fn cb, void *arg,
+		 struct err *e) MUST_CHECK;
+
+#endif

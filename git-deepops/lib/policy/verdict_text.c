@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* verdict_text.c - a verdict as people and as programs read it; see verdict.h */
+#include "base/json.h"
+#include "policy/verdict.h"
+
+#define SHORT_ID 7
+#define SUBJECT_BYTES 60
+
+/* Printable ASCII: what a terminal or a web page on the way could take for more is a '?'. */
+static void add_clean(struct buf *out, const char *s)
+{
+	for (; *s; s++) {
+		unsigned char c = (unsigned char)*s;
+
+		if ((c & 0xc0) == 0x80)
+			continue; /* one mark a character, not a byte */
+		buf_addch(out, c >= 0x20 && c < 0x7f ? c : '?');
+	}
+}
+
+/* How much of `s` fits into `room` columns, cut at a blank where there is one. */
+static size_t fitting(const char *s, size_t room)
+{
+	size_t len = strlen(s), cut = room;
+
+	if (len <= room)
+		return len;
+	while (cut && s[cut] != ' ')
+		cut--;
+	return cut ? cut : strcspn(s, " "); /* a word longer than the line stays whole */
+}
+
+/* One message line, folded at blanks; what follows is indented two columns more. */
+static void add_line(struct buf *out, const char *prefix, size_t indent, const char *text)
+{
+	struct buf clean = BUF_INIT;
+	const char *p;
+	size_t at = indent;
+
+	add_clean(&clean, text);
+	for (p = clean.p; *p; at = indent + 2) {
+		size_t n = fitting(p, VERDICT_COLUMNS - at);
+
+		buf_addf(out, "%s%*s%.*s\n", prefix, (int)at, "", (int)n, p);
+		p += n;
+		p += strspn(p, " ");
+	}
+	buf_release(&clean);
+}
+
+static const char *state_words(enum verdict_state s)
+{
+	switch (s) {
+	case VERDICT_REFUSED:
+		return "refused";
+	case VERDICT_WARNED:
+		return "would be refused";
+	case VERDICT_OVERRIDDEN:
+		return "accepted by override";
+	case VERDICT_ACCEPTED:
+		break;
+	}
+	return "accepted";
+}
+
+static void add_head(struct buf *out, const char *prefix, const struct verdict_ref *r)
+{
+	struct buf line = BUF_INIT;
+
+	buf_addf(&line, "deepops: push to %s %s", r->ref, state_words(r->state));
+	if (r->commits)
+		buf_addf(&line, " (%zu of %zu commit%s)", r->bad, r->commits,
+			 r->commits == 1 ? "" : "s");
+	if (r->n)
+		buf_addf(&line, " [%s]", reason_info(r->v[0].reason)->code);
+	add_line(out, prefix, 0, line.p);
+	buf_release(&line);
+}
+
+/* Findings of the same commit share its line. */
+static void add_commit(struct buf *out, const char *prefix, const struct verdict_finding *f,
+		       const struct verdict_finding *before)
+{
+	struct buf line = BUF_INIT;
+
+	if (!f->commit || (before && before->commit && !strcmp(before->commit, f->commit)))
+		return;
+	buf_addf(&line, "%.*s  %.*s", SHORT_ID, f->commit, SUBJECT_BYTES,
+		 f->subject ? f->subject : "");
+	add_line(out, prefix, 2, line.p);
+	buf_release(&line);
+}
+
+static void add_finding(struct buf *out, const char *prefix, const struct verdict_ref *r, size_t i)
+{
+	const struct verdict_finding *f = &r->v[i];
+	const struct reason_info *info = reason_info(f->reason);
+	size_t indent = f->commit ? 4 : 2;
+	struct buf line = BUF_INIT;
+
+	add_commit(out, prefix, f, i ? &r->v[i - 1] : NULL);
+	buf_addf(&line, "%s: %s", info->leg, f->text);
+	if (i && f->reason != r->v[0].reason)
+		buf_addf(&line, " [%s]", info->code);
+	add_line(out, prefix, indent, line.p);
+	buf_reset(&line);
+	buf_addf(&line, "fix:  %s", f->fix ? f->fix : info->mend);
+	add_line(out, prefix, indent, line.p);
+	buf_release(&line);
+}
+
+static void add_ref(struct buf *out, const char *prefix, const struct verdict *v,
+		    const struct verdict_ref *r)
+{
+	struct buf line = BUF_INIT;
+	size_t shown = MIN(r->n, VERDICT_SHOWN);
+
+	add_head(out, prefix, r);
+	for (size_t i = 0; i < shown; i++)
+		add_finding(out, prefix, r, i);
+	if (r->n + r->dropped > shown) {
+		buf_addf(&line, "and %zu more", r->n + r->dropped - shown);
+		add_line(out, prefix, 2, line.p);
+	}
+	if (r->why) {
+		buf_sets(&line, "why: ");
+		buf_addstr(&line, r->why);
+		add_line(out, prefix, 2, line.p);
+	}
+	if (r->state == VERDICT_OVERRIDDEN) {
+		buf_sets(&line, "override: ");
+		buf_addf(&line, "%s (by %s, logged)", v->override_reason, r->by);
+		add_line(out, prefix, 2, line.p);
+	} else if (r->override) {
+		buf_sets(&line, "override: ");
+		buf_addstr(&line, r->override);
+		add_line(out, prefix, 2, line.p);
+	}
+	buf_release(&line);
+}
+
+void verdict_text(const struct verdict *v, const char *prefix, struct buf *out)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->v[i].state != VERDICT_ACCEPTED)
+			add_ref(out, prefix, v, &v->v[i]);
+}
+
+static struct json *finding_json(const struct verdict_finding *f)
+{
+	const struct reason_info *info = reason_info(f->reason);
+	struct json *j = json_mkobj();
+
+	json_put_str(j, "code", info->code);
+	json_put_str(j, "leg", info->leg);
+	json_put_str(j, "commit", f->commit);
+	json_put_str(j, "subject", f->subject);
+	json_put_str(j, "record", f->record);
+	json_put_str(j, "text", f->text);
+	json_put_str(j, "fix", f->fix ? f->fix : info->mend);
+	return j;
+}
+
+static struct json *ref_json(const struct verdict_ref *r)
+{
+	static const char *const states[] = {
+		[VERDICT_ACCEPTED] = "accepted",
+		[VERDICT_WARNED] = "warned",
+		[VERDICT_OVERRIDDEN] = "overridden",
+		[VERDICT_REFUSED] = "refused",
+	};
+	struct json *j = json_mkobj(), *list = json_mkarr();
+
+	json_put_str(j, "ref", r->ref);
+	json_put_str(j, "old", r->old_id);
+	json_put_str(j, "new", r->new_id);
+	json_put_str(j, "verdict", states[r->state]);
+	json_put_int(j, "commits", (int64_t)r->commits);
+	json_put_int(j, "bad", (int64_t)r->bad);
+	for (size_t i = 0; i < r->n; i++)
+		json_push(list, finding_json(&r->v[i]));
+	json_put(j, "findings", list);
+	if (r->dropped)
+		json_put_int(j, "more", (int64_t)r->dropped);
+	json_put_str(j, "why", r->why);
+	json_put_str(j, "override", r->override);
+	json_put_str(j, "by", r->by);
+	return j;
+}
+
+void verdict_json(const struct verdict *v, struct buf *out)
+{
+	struct json *doc = json_mkobj(), *list = json_mkarr();
+
+	json_put_int(doc, "version", 1);
+	json_put_str(doc, "verdict", verdict_refused(v) ? "refused" : "accepted");
+	json_put_str(doc, "override_reason", v->override_reason);
+	for (size_t i = 0; i < v->n; i++)
+		json_push(list, ref_json(&v->v[i]));
+	json_put(doc, "refs", list);
+	json_text(doc, false, out);
+	json_unref(doc);
+}
