@@ -54,6 +54,8 @@ enum store_flags {
 int store_open(struct store **out, const char *dir, enum store_flags flags,
 	       struct err *e) MUST_CHECK;
 void store_close(struct store *s); /* NULL is fine */
+/* store_open found no usable catalogue and made a new one: worth a warning. */
+bool store_was_rebuilt(const struct store *s);
 const char *store_dir(const struct store *s);
 const uint8_t *store_uuid(const struct store *s); /* 16 bytes */
 int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_CHECK;

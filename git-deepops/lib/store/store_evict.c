@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+/* store_evict.c - removing chunks that nobody wants to keep; see store.h */
+/*
+ * Packs never change: one that loses entries is replaced by a new one with the
+ * rest, its bytes copied as they are.  Segment by segment, each in a catalogue
+ * transaction of its own, for every pack belongs to one segment.
+ */
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/killpoint.h"
+#include "base/lockfile.h"
+#include "base/xalloc.h"
+#include "store/store_internal.h"
+
+struct evict {
+	struct store *s;
+	store_keep_fn keep;
+	void *arg;
+	uint64_t freed;
+	char *dir; /* staging of new packs */
+	unsigned int next_file;
+
+	/* Of the segment under the hand. */
+	struct store_index index; /* what it will hold */
+	bool *shrinks;            /* pack p of the old segment loses entries */
+	struct pack_writer **written;
+	struct chunkid *names;
+	size_t nwritten, alloc, names_alloc;
+	struct segment_row *moved; /* rows to copy, by pack and offset */
+	size_t nmoved;
+};
+
+/* Which rows stay: sets shrinks[] and collects the kept rows in index. 1 if anything goes. */
+static int choose_rows(struct evict *v, struct segment *seg, struct err *e)
+{
+	uint64_t *used = xcalloc(segment_npacks(seg), sizeof(*used));
+	bool goes = false;
+	int rc = 0;
+
+	for (size_t i = 0; i < segment_count(seg) && rc == 0; i++) {
+		struct segment_row row;
+		struct chunkkey key;
+
+		rc = segment_row_at(seg, i, &row, e);
+		if (rc < 0)
+			break;
+		key.kind = row.kind;
+		key.id = row.id;
+		if (store_is_lost(v->s, row.kind, &row.id) || !v->keep(v->arg, &key)) {
+			v->shrinks[row.pack] = goes = true;
+			continue;
+		}
+		used[row.pack]++;
+		XGROW(v->index.rows, v->index.n + 1, v->index.alloc);
+		v->index.rows[v->index.n++] = row;
+	}
+	for (size_t p = 0; p < segment_npacks(seg); p++)
+		if (used[p] == 0) /* only superseded copies were left in it */
+			v->shrinks[p] = goes = true;
+	free(used);
+	return rc < 0 ? rc : goes;
+}
+
+static int by_place(const void *a, const void *b)
+{
+	const struct segment_row *x = a, *y = b;
+
+	if (x->pack != y->pack)
+		return x->pack < y->pack ? -1 : 1;
+	return x->offset < y->offset ? -1 : x->offset > y->offset;
+}
+
+/* Split the kept rows: those of packs that stay keep their place in index, the others are moved. */
+static void split_rows(struct evict *v, struct segment *seg)
+{
+	uint32_t *number = xcalloc(segment_npacks(seg), sizeof(*number));
+	size_t to = 0;
+
+	for (size_t p = 0; p < segment_npacks(seg); p++)
+		if (!v->shrinks[p])
+			number[p] = store_index_add_pack(&v->index, segment_pack(seg, p));
+	v->moved = xcalloc(v->index.n + 1, sizeof(*v->moved));
+	v->nmoved = 0;
+	for (size_t i = 0; i < v->index.n; i++) {
+		struct segment_row row = v->index.rows[i];
+
+		if (v->shrinks[row.pack]) {
+			v->moved[v->nmoved++] = row;
+		} else {
+			row.pack = number[row.pack];
+			v->index.rows[to++] = row;
+		}
+	}
+	v->index.n = to;
+	qsort(v->moved, v->nmoved, sizeof(*v->moved), by_place);
+	free(number);
+}
+
+/* ---- copying ---- */
+
+static int next_pack(struct evict *v, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc;
+
+	XGROW(v->written, v->nwritten + 1, v->alloc);
+	buf_addf(&path, "%s/%u", v->dir, v->next_file++);
+	rc = pack_create(&v->written[v->nwritten], path.p, e);
+	if (rc == 0)
+		v->nwritten++;
+	buf_release(&path);
+	return rc;
+}
+
+static int copy_entry(struct evict *v, int fd, const struct segment_row *row, struct buf *tmp,
+		      struct err *e)
+{
+	struct pack_row want = {.id = row->id,
+				.kind = row->kind,
+				.encoding = row->encoding,
+				.offset = row->offset,
+				.stored = row->stored,
+				.plain = row->plain};
+	const char *payload;
+	struct pack_entry entry;
+	int rc = store_read_entry(fd, &want, tmp, e);
+
+	if (rc < 0)
+		return rc;
+	if (v->nwritten == 0 || pack_is_full(v->written[v->nwritten - 1]))
+		rc = next_pack(v, e);
+	if (rc < 0)
+		return rc;
+	payload = tmp->p + PACK_ENTRY_BYTES;
+	pack_entry_format(&entry, &want, payload);
+	return pack_append(v->written[v->nwritten - 1], &entry, payload, e);
+}
+
+static int copy_rows(struct evict *v, struct segment *seg, struct err *e)
+{
+	struct buf path = BUF_INIT, tmp = BUF_INIT;
+	uint32_t open_pack = UINT32_MAX;
+	int fd = -1, rc = 0;
+
+	for (size_t i = 0; i < v->nmoved && rc == 0; i++) {
+		const struct segment_row *row = &v->moved[i];
+
+		if (row->pack != open_pack) {
+			if (fd >= 0)
+				close(fd);
+			open_pack = row->pack;
+			buf_reset(&path);
+			buf_addf(&path, "%s/", v->s->dir);
+			pack_name(&path, segment_pack(seg, open_pack));
+			fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+			if (fd < 0)
+				rc = err_sys(e, "open");
+		}
+		if (rc == 0)
+			rc = copy_entry(v, fd, row, &tmp, e);
+	}
+	if (rc < 0)
+		err_wrap(e, "%s", path.p);
+	if (fd >= 0)
+		close(fd);
+	buf_release(&path);
+	buf_release(&tmp);
+	return rc;
+}
+
+static int seal_written(struct evict *v, struct err *e)
+{
+	int rc = 0;
+
+	XGROW(v->names, v->nwritten, v->names_alloc);
+	for (size_t i = 0; i < v->nwritten && rc == 0; i++) {
+		rc = pack_seal(v->written[i], &v->names[i], e);
+		if (rc == 0)
+			rc = pack_sync(v->written[i], e);
+	}
+	return rc;
+}
+
+/* ---- the change in the catalogue; cat_lock held ---- */
+
+static int enter(struct evict *v, struct segment *seg, struct err *e)
+{
+	struct catalogue *cat = v->s->cat;
+	bool touched[256] = {false};
+	int rc = 0;
+
+	for (size_t i = 0; i < v->nwritten && rc == 0; i++) {
+		struct catalogue_pack pack = {.id = v->names[i],
+					      .bytes = pack_bytes(v->written[i])};
+		const struct pack_row *rows;
+		size_t n;
+
+		rows = pack_rows(v->written[i], &n);
+		pack.entries = n;
+		rc = store_publish(v->s, pack_path(v->written[i]), &pack.id, touched, e);
+		if (rc == 0)
+			rc = catalogue_add_pack(cat, &pack, e);
+		store_index_add_rows(&v->index, store_index_add_pack(&v->index, &pack.id), rows, n);
+	}
+	if (rc == 0)
+		rc = store_sync_pack_dirs(v->s, touched, e);
+	for (size_t p = 0; p < segment_npacks(seg) && rc == 0; p++)
+		if (v->shrinks[p])
+			rc = catalogue_drop_pack(cat, segment_pack(seg, p), e);
+	if (rc == 0)
+		rc = catalogue_drop_segment(cat, segment_id(seg), e);
+	return rc < 0 ? rc : store_index_write(v->s, cat, &v->index, e);
+}
+
+static int change_catalogue(struct evict *v, struct segment *seg, struct err *e)
+{
+	struct store *s = v->s;
+	int rc;
+
+	pthread_mutex_lock(&s->cat_lock);
+	rc = catalogue_begin(s->cat, e);
+	if (rc == 0) {
+		rc = enter(v, seg, e);
+		if (rc == 0)
+			rc = catalogue_commit(s->cat, e);
+		if (rc < 0)
+			catalogue_rollback(s->cat);
+	}
+	if (rc == 0)
+		rc = store_refresh_locked(s, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	return rc;
+}
+
+static uint64_t size_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void remove_old(struct evict *v, struct segment *seg)
+{
+	struct buf path = BUF_INIT;
+
+	killpoint("store-evict-unlink");
+	for (size_t p = 0; p < segment_npacks(seg); p++) {
+		if (!v->shrinks[p])
+			continue;
+		buf_reset(&path);
+		buf_addf(&path, "%s/", v->s->dir);
+		pack_name(&path, segment_pack(seg, p));
+		v->freed += size_of(path.p);
+		unlink(path.p);
+	}
+	buf_reset(&path);
+	buf_addf(&path, "%s/", v->s->dir);
+	segment_name(&path, segment_id(seg));
+	unlink(path.p);
+	for (size_t i = 0; i < v->nwritten; i++) {
+		uint64_t kept = pack_bytes(v->written[i]);
+
+		v->freed -= MIN(v->freed, kept);
+		unlink(pack_path(v->written[i]));
+	}
+	buf_release(&path);
+}
+
+static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
+{
+	int rc;
+
+	v->shrinks = xcalloc(segment_npacks(seg), sizeof(*v->shrinks));
+	rc = choose_rows(v, seg, e);
+	if (rc == 1) {
+		split_rows(v, seg);
+		rc = copy_rows(v, seg, e);
+		if (rc == 0)
+			rc = seal_written(v, e);
+		if (rc == 0)
+			rc = change_catalogue(v, seg, e);
+		if (rc == 0)
+			remove_old(v, seg);
+	}
+	for (size_t i = 0; i < v->nwritten; i++)
+		pack_free(&v->written[i]);
+	v->nwritten = 0;
+	store_index_release(&v->index);
+	free(v->moved);
+	free(v->shrinks);
+	v->moved = NULL;
+	return rc;
+}
+
+int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed, struct err *e)
+{
+	struct evict v = {.s = s, .keep = keep, .arg = arg};
+	struct segment **segments = NULL;
+	int lock_fd, session_fd = -1, rc;
+	size_t n = 0;
+
+	*freed = 0;
+	if (s->flags & STORE_READONLY)
+		return err_set(e, ERR_DENIED, "store %s is open for reading only", s->dir);
+	lock_fd = store_lock(s->dir, true, 0, e);
+	if (lock_fd < 0)
+		return lock_fd;
+	rc = store_refresh(s, e);
+	if (rc == 0)
+		rc = store_make_staging(s, &v.dir, &session_fd, e);
+	if (rc == 0)
+		segments = store_hold_segments(s, &n);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = evict_segment(&v, segments[i], e);
+	store_drop_segments(segments, n);
+	if (v.dir)
+		store_remove_staging(v.dir);
+	lockfile_release(session_fd);
+	lockfile_release(lock_fd);
+	free(v.written);
+	free(v.names);
+	free(v.dir);
+	*freed = v.freed;
+	return rc;
+}

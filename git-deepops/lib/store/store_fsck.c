@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: MIT */
+/* store_fsck.c - finding damage; see store.h */
+/*
+ * QUICK reads the catalogue, all segments, and header and footer of every pack;
+ * PACKS reads every byte and checks the sums; DEEP decodes every chunk, compares
+ * it with its id, and assembles every file whose chunks are all here.
+ * Every pack belongs to one segment, so memory is one segment's row numbers and
+ * one pack.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/xalloc.h"
+#include "store/store_internal.h"
+
+struct fsck {
+	struct store *s;
+	enum store_fsck_depth depth;
+	store_damage_fn cb;
+	void *arg;
+	uint64_t chunks, bytes;
+
+	struct catalogue_pack *packs; /* sorted by id */
+	uint64_t *damaged;            /* bad entries of packs[i]; UINT64_MAX: no segment names it */
+	size_t npacks;
+
+	/* The pack under the hand. */
+	struct buf file; /* its name */
+	struct buf content;
+	struct pack_dir dir;
+	bool missing, readable; /* no file; header and footer are right */
+	uint64_t *bad;
+};
+
+static int report(struct fsck *f, const char *file, const struct segment_row *row, const char *what,
+		  struct err *e)
+{
+	struct store_damage d = {.file = file, .what = what};
+
+	if (row) {
+		d.key.kind = row->kind;
+		d.key.id = row->id;
+	}
+	return f->cb(f->arg, &d, e);
+}
+
+/* ---- one pack ---- */
+
+static int read_pack(struct fsck *f, const struct catalogue_pack *pack, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int fd, rc;
+
+	store_path(f->s, &path, f->file.p);
+	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	buf_release(&path);
+	f->missing = fd < 0 && errno == ENOENT;
+	if (fd < 0)
+		return f->missing ? err_set(e, ERR_CORRUPT, "the file is missing")
+				  : err_sys(e, "open");
+	if (f->depth == STORE_FSCK_QUICK)
+		rc = pack_read_dir(&f->dir, fd, e);
+	else
+		rc = io_read_fd(fd, PACK_MAX_BYTES, &f->content, e);
+	close(fd);
+	if (rc == 0 && f->depth != STORE_FSCK_QUICK)
+		rc = pack_parse(&f->dir, f->content.p, f->content.len, e);
+	if (rc == 0 && !chunkid_equal(&f->dir.name, &pack->id))
+		rc = err_set(e, ERR_CORRUPT, "content is not what the name says");
+	return rc;
+}
+
+/* Check one entry in the bytes that were read; the footer may be gone. */
+static int check_entry(struct fsck *f, const struct segment_row *row, struct err *why)
+{
+	struct pack_row want = {.id = row->id,
+				.kind = row->kind,
+				.encoding = row->encoding,
+				.offset = row->offset,
+				.stored = row->stored,
+				.plain = row->plain};
+	size_t end = (size_t)row->offset + PACK_ENTRY_BYTES + row->stored;
+	struct store_scratch *x;
+	int rc;
+
+	if (end > f->content.len)
+		return err_set(why, ERR_CORRUPT, "beyond the end of the file");
+	rc = pack_entry_check(&want, f->content.p + row->offset, why);
+	if (rc < 0 || f->depth != STORE_FSCK_DEEP)
+		return rc;
+	x = store_scratch_get(f->s);
+	rc = store_decode(x, &want, f->content.p + row->offset + PACK_ENTRY_BYTES, &x->plain, why);
+	store_scratch_put(f->s, x);
+	return rc;
+}
+
+static int row_order(const void *key, const void *row)
+{
+	return pack_row_cmp(key, row);
+}
+
+/* Quick: does the directory say what the segment says? */
+static int check_against_dir(struct fsck *f, const struct segment_row *row, struct err *why)
+{
+	struct pack_row key = {.id = row->id, .kind = row->kind};
+	const struct pack_row *hit = NULL;
+
+	if (f->dir.n)
+		hit = bsearch(&key, f->dir.rows, f->dir.n, sizeof(key), row_order);
+	if (!hit || hit->offset != row->offset || hit->stored != row->stored ||
+	    hit->plain != row->plain || hit->encoding != row->encoding)
+		return err_set(why, ERR_CORRUPT, "segment and directory of the pack disagree");
+	return 0;
+}
+
+static int check_row(struct fsck *f, const struct segment_row *row, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc = 0;
+
+	f->chunks++;
+	f->bytes += row->stored;
+	if (f->missing)
+		rc = err_set(&why, ERR_CORRUPT, "its pack is missing");
+	else if (f->depth != STORE_FSCK_QUICK)
+		rc = check_entry(f, row, &why);
+	else if (f->readable)
+		rc = check_against_dir(f, row, &why);
+	if (rc == 0)
+		return 0;
+	++*f->bad;
+	return report(f, f->file.p, row, why.msg, e);
+}
+
+/* pack_bad_fn: entries that no segment row names any more are checked too. */
+static int unnamed_bad(void *arg, const struct pack_row *row, const char *what, struct err *e)
+{
+	struct fsck *f = arg;
+	struct segment_row as = {.kind = row->kind, .id = row->id};
+	struct store_place at;
+	struct buf pack = BUF_INIT;
+	int rc;
+
+	/* Named rows are reported by check_row. */
+	rc = store_find(f->s, row->kind, &row->id, 0, &at, e);
+	if (rc == 1) {
+		pack_name(&pack, &at.pack);
+		rc = !strcmp(pack.p, f->file.p) && at.row.offset == row->offset;
+		buf_release(&pack);
+	}
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	++*f->bad;
+	return report(f, f->file.p, &as, what, e);
+}
+
+/* The pack at its place in the catalogue; NULL if it is not in there. */
+static struct catalogue_pack *find_pack(struct fsck *f, const struct chunkid *id)
+{
+	size_t lo = 0, hi = f->npacks;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+		int cmp = chunkid_cmp(&f->packs[mid].id, id);
+
+		if (cmp == 0)
+			return &f->packs[mid];
+		if (cmp < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return NULL;
+}
+
+/* Check one pack and those of the segment's rows that lie in it: numbers rows[0..n). */
+static int check_pack(struct fsck *f, struct segment *seg, const struct chunkid *id,
+		      const uint32_t *rows, size_t n, struct err *e)
+{
+	struct catalogue_pack *pack = find_pack(f, id), unknown = {.id = *id};
+	uint64_t bad_unknown = 0;
+	struct segment_row row;
+	struct err why = ERR_INIT;
+	int rc = 0;
+
+	f->bad = pack ? &f->damaged[pack - f->packs] : &bad_unknown;
+	*f->bad = 0;
+	buf_reset(&f->file);
+	buf_reset(&f->content);
+	pack_name(&f->file, id);
+	if (!pack)
+		rc = report(f, f->file.p, NULL, "not in the catalogue", e);
+	f->readable = read_pack(f, pack ? pack : &unknown, &why) == 0;
+	if (rc >= 0 && !f->readable) {
+		++*f->bad;
+		rc = report(f, f->file.p, NULL, why.msg, e);
+	}
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		rc = segment_row_at(seg, rows[i], &row, e);
+		if (rc == 0)
+			rc = check_row(f, &row, e);
+	}
+	if (rc >= 0 && f->readable && f->depth != STORE_FSCK_QUICK)
+		rc = pack_check(&f->dir, f->content.p, unnamed_bad, f, e);
+	pack_dir_release(&f->dir);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- one segment ---- */
+
+/* Row numbers of a segment, grouped by pack: first[p] .. first[p + 1] in order. */
+static int group_rows(struct segment *seg, uint32_t *first, uint32_t *order, struct err *e)
+{
+	size_t n = segment_count(seg), npacks = segment_npacks(seg);
+	uint32_t *next = xcalloc(npacks + 1, sizeof(*next));
+	struct segment_row row;
+	int rc = 0;
+
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = segment_row_at(seg, i, &row, e);
+		if (rc == 0)
+			first[row.pack + 1]++;
+	}
+	for (size_t p = 0; p < npacks; p++) {
+		first[p + 1] += first[p];
+		next[p] = first[p];
+	}
+	for (size_t i = 0; i < n && rc == 0; i++) {
+		rc = segment_row_at(seg, i, &row, e);
+		if (rc == 0)
+			order[next[row.pack]++] = (uint32_t)i;
+	}
+	free(next);
+	return rc;
+}
+
+static int check_segment(struct fsck *f, struct segment *seg, struct err *e)
+{
+	size_t npacks = segment_npacks(seg);
+	uint32_t *first, *order;
+	struct buf name = BUF_INIT;
+	struct err why = ERR_INIT;
+	int rc;
+
+	segment_name(&name, segment_id(seg));
+	if (segment_check(seg, &why) < 0) {
+		/* What it says can't be relied on: its packs are checked without it. */
+		rc = report(f, name.p, NULL, why.msg, e);
+		buf_release(&name);
+		return rc < 0 ? rc : 0;
+	}
+	first = xcalloc(npacks + 1, sizeof(*first));
+	order = xcalloc(segment_count(seg), sizeof(*order));
+	rc = group_rows(seg, first, order, e);
+	for (size_t p = 0; p < npacks && rc == 0; p++)
+		rc = check_pack(f, seg, segment_pack(seg, p), order + first[p],
+				first[p + 1] - first[p], e);
+	free(first);
+	free(order);
+	buf_release(&name);
+	return rc;
+}
+
+/* ---- files ---- */
+
+/* store_each_fn: a recipe whose chunks are all here must give its file. */
+static int check_recipe(void *arg, const struct chunkkey *key, const struct store_info *info,
+			struct err *e)
+{
+	struct fsck *f = arg;
+	struct store_assembly a = {f->s, NULL, NULL, UINT64_MAX};
+	struct segment_row row = {.kind = key->kind, .id = key->id};
+	struct store_place at;
+	struct err why = ERR_INIT;
+	struct buf pack = BUF_INIT;
+	uint64_t bytes;
+	int rc;
+
+	(void)info;
+	if (key->kind != CHUNK_RECIPE)
+		return 0;
+	rc = store_assemble(&a, &key->id, &bytes, &why);
+	if (rc >= 0)
+		return 0;
+	if (rc != ERR_CORRUPT) {
+		if (e)
+			*e = why;
+		return rc;
+	}
+	rc = store_find(f->s, CHUNK_RECIPE, &key->id, 0, &at, e);
+	if (rc == 1) {
+		pack_name(&pack, &at.pack);
+		rc = report(f, pack.p, &row, why.msg, e);
+	}
+	buf_release(&pack);
+	return rc < 0 ? rc : 0;
+}
+
+/* ---- the whole ---- */
+
+static int check_catalogue(struct fsck *f, struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	pthread_mutex_lock(&f->s->cat_lock);
+	rc = catalogue_check(f->s->cat, &why);
+	if (rc == 0)
+		rc = catalogue_packs(f->s->cat, &f->packs, &f->npacks, &why);
+	pthread_mutex_unlock(&f->s->cat_lock);
+	f->damaged = xcalloc(f->npacks + 1, sizeof(*f->damaged));
+	for (size_t i = 0; i < f->npacks; i++)
+		f->damaged[i] = UINT64_MAX;
+	return rc < 0 ? report(f, "catalogue.db", NULL, why.msg, e) : 0;
+}
+
+/* Note when each pack was last read through; a store that can't be written to does without. */
+static void record_scrub(struct fsck *f)
+{
+	struct catalogue *cat = f->s->cat;
+	int rc;
+
+	if ((f->s->flags & STORE_READONLY) || f->depth == STORE_FSCK_QUICK)
+		return;
+	pthread_mutex_lock(&f->s->cat_lock);
+	rc = catalogue_begin(cat, NULL);
+	for (size_t i = 0; i < f->npacks && rc == 0; i++)
+		rc = catalogue_put_scrub(cat, &f->packs[i].id, (int)f->depth, f->damaged[i], NULL);
+	if (rc == 0)
+		rc = catalogue_commit(cat, NULL);
+	if (rc < 0)
+		catalogue_rollback(cat);
+	pthread_mutex_unlock(&f->s->cat_lock);
+}
+
+int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb, void *arg,
+	       uint64_t *chunks, uint64_t *bytes, struct err *e)
+{
+	struct fsck f = {.s = s,
+			 .depth = depth,
+			 .cb = cb,
+			 .arg = arg,
+			 .file = BUF_INIT,
+			 .content = BUF_INIT};
+	struct segment **v;
+	size_t n;
+	int rc = store_refresh(s, e);
+
+	if (rc < 0)
+		return rc;
+	v = store_hold_segments(s, &n);
+	rc = check_catalogue(&f, e);
+	for (size_t i = 0; i < n && rc >= 0; i++)
+		rc = check_segment(&f, v[i], e);
+	for (size_t i = 0; i < f.npacks && rc >= 0; i++)
+		if (f.damaged[i] == UINT64_MAX) /* its segment is damaged */
+			rc = check_pack(&f, NULL, &f.packs[i].id, NULL, 0, e);
+	if (rc >= 0 && depth == STORE_FSCK_DEEP)
+		rc = store_each(s, check_recipe, &f, e);
+	if (rc >= 0)
+		record_scrub(&f);
+	store_drop_segments(v, n);
+	if (chunks)
+		*chunks = f.chunks;
+	if (bytes)
+		*bytes = f.bytes;
+	free(f.packs);
+	free(f.damaged);
+	buf_release(&f.file);
+	buf_release(&f.content);
+	return rc < 0 ? rc : 0;
+}

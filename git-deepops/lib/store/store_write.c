@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* store_write.c - putting chunks into a transaction and reading them back; see store.h */
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/killpoint.h"
+#include "base/limits.h"
+#include "base/xalloc.h"
+#include "store/store_internal.h"
+
+/* ---- appending; txn->lock held ---- */
+
+/* Sealed packs wait for their fsync with the descriptor open; bound how many do. */
+static int close_oldest(struct store_txn *t, size_t keep, struct err *e)
+{
+	int rc = 0;
+
+	while (rc == 0 && t->npacks - t->closed > keep) {
+		struct pack_writer *w = t->packs[t->closed];
+
+		if (w == t->open[STORE_PACK_DATA] || w == t->open[STORE_PACK_META])
+			break;
+		rc = pack_sync(w, e);
+		if (rc == 0)
+			rc = pack_close(w, e);
+		if (rc == 0)
+			t->closed++;
+	}
+	return rc;
+}
+
+static int seal_class(struct store_txn *t, int class, struct err *e)
+{
+	struct pack_writer *w = t->open[class];
+	struct chunkid name;
+	int rc;
+
+	if (!w)
+		return 0;
+	rc = pack_seal(w, &name, e);
+	if (rc == 0)
+		t->open[class] = NULL;
+	return rc;
+}
+
+static int open_class(struct store_txn *t, int class, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct pack_writer *w = NULL;
+	int rc;
+
+	buf_addf(&path, "%s/%u", t->dir, t->next_file);
+	rc = pack_create(&w, path.p, e);
+	buf_release(&path);
+	if (rc < 0)
+		return rc;
+	t->next_file++;
+	t->dir_dirty = true;
+	XGROW(t->packs, t->npacks + 1, t->alloc);
+	t->open_no[class] = t->npacks;
+	t->packs[t->npacks++] = w;
+	t->open[class] = w;
+	return close_oldest(t, STORE_OPEN_PACKS, e);
+}
+
+/* Append what is not there yet: 1, or 0 if another thread was faster. */
+static int append(struct store_txn *t, struct pack_entry *entry, const void *payload, struct err *e)
+{
+	int class = entry->row.kind == CHUNK_DATA ? STORE_PACK_DATA : STORE_PACK_META;
+	size_t n;
+	int rc = 0;
+
+	if (chunkset_has(t->have, entry->row.kind, &entry->row.id))
+		return 0;
+	if (t->bytes + entry->row.stored > t->quota)
+		return err_set(e, ERR_LIMIT, "the store's quota is used up");
+	if (t->open[class] && pack_is_full(t->open[class]))
+		rc = seal_class(t, class, e);
+	if (rc == 0 && !t->open[class])
+		rc = open_class(t, class, e);
+	if (rc == 0)
+		rc = pack_append(t->open[class], entry, payload, e);
+	if (rc < 0)
+		return rc;
+	pack_rows(t->open[class], &n);
+	chunkset_add(t->have, entry->row.kind, &entry->row.id,
+		     (uint64_t)t->open_no[class] << 32 | (n - 1));
+	t->bytes += entry->row.stored;
+	t->count++;
+	killpoint("store-append");
+	return 1;
+}
+
+/* Keep memory bounded: what nobody has to verify as a whole can be committed as it comes. */
+static int commit_early(struct store_txn *t, struct err *e)
+{
+	int rc;
+
+	if ((t->s->flags & STORE_VERIFY) || chunkset_count(t->have) < STORE_TXN_CHUNKS)
+		return 0;
+	rc = store_commit_packs(t, NULL, NULL, e);
+	if (rc == 0)
+		store_txn_reset(t);
+	return rc;
+}
+
+static int append_locked(struct store_txn *t, struct pack_entry *entry, const void *payload,
+			 struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = append(t, entry, payload, e);
+	if (rc == 1) {
+		int early = commit_early(t, e);
+
+		rc = early < 0 ? early : 1;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
+static bool txn_knows(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id)
+{
+	bool known;
+
+	pthread_mutex_lock(&t->lock);
+	known = chunkset_has(t->have, kind, id);
+	pthread_mutex_unlock(&t->lock);
+	return known;
+}
+
+/* Without a look for commits of other processes: at worst a chunk is stored twice. */
+static int is_here(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		   struct err *e)
+{
+	struct store_place at;
+
+	return txn_knows(t, kind, id) ? 1 : store_find(t->s, kind, id, 0, &at, e);
+}
+
+static int check_put(enum chunk_kind kind, const struct chunkid *id, size_t plain, struct err *e)
+{
+	if (!chunkid_kind_ok(kind))
+		return err_set(e, ERR_PROTO, "unknown chunk kind %u", (unsigned int)kind);
+	if (plain < 1)
+		return err_set(e, ERR_INPUT, "the empty file is never stored");
+	if (plain > CHUNK_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "%s %s of %zu bytes", chunkid_kind_name(kind),
+			       chunkid_text(id).s, plain);
+	return 0;
+}
+
+int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id, const void *p,
+	      size_t len, bool try_compress, struct err *e)
+{
+	struct pack_row row = {.id = *id, .kind = (uint8_t)kind, .plain = (uint32_t)len};
+	struct store_scratch *x;
+	struct pack_entry entry;
+	const void *payload = p;
+	int rc = check_put(kind, id, len, e);
+
+	if (rc == 0)
+		rc = is_here(t, kind, id, e);
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	x = store_scratch_get(t->s);
+	row.stored = row.plain;
+	if (try_compress) {
+		row.encoding = (uint8_t)zframe_encode(x->z, p, len, true, &x->stored);
+		row.stored = (uint32_t)x->stored.len;
+		payload = x->stored.p;
+	}
+	pack_entry_format(&entry, &row, payload);
+	rc = append_locked(t, &entry, payload, e);
+	store_scratch_put(t->s, x);
+	return rc;
+}
+
+/* A node must be one; what it names is checked at commit. */
+static int check_node(const struct buf *text, struct err *e)
+{
+	struct node_entry entry;
+	struct node_iter it;
+	int rc = node_iter_init(&it, text->p, text->len, e);
+
+	while (rc >= 0 && (rc = node_next(&it, &entry, e)) == 1)
+		;
+	node_iter_release(&it);
+	return rc;
+}
+
+/* What put_stored and put_encoded check before they look at the bytes: 1 here already. */
+static int begin_stored(struct store_txn *t, struct pack_row *row, const struct chunkkey *key,
+			const struct store_info *info, struct err *e)
+{
+	int rc = check_put(key->kind, &key->id, info->plain, e);
+
+	if (rc == 0 && (info->stored < 1 || info->stored > CHUNK_MAX_STORED_BYTES))
+		rc = err_set(e, ERR_LIMIT, "%" PRIu32 " stored bytes", info->stored);
+	if (rc == 0 && info->encoding > ZFRAME_ZSTD)
+		rc = err_set(e, ERR_CORRUPT, "unknown encoding %u", info->encoding);
+	if (rc == 0)
+		rc = is_here(t, key->kind, &key->id, e);
+	row->id = key->id;
+	row->kind = key->kind;
+	row->encoding = info->encoding;
+	row->stored = info->stored;
+	row->plain = info->plain;
+	row->offset = row->crc = 0;
+	return rc;
+}
+
+int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		      const struct store_info *info, const void *stored, struct err *e)
+{
+	struct chunkkey key = {(uint8_t)kind, *id};
+	struct pack_entry entry;
+	struct pack_row row;
+	int rc = begin_stored(t, &row, &key, info, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	pack_entry_format(&entry, &row, stored);
+	return append_locked(t, &entry, stored, e);
+}
+
+int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		     unsigned int encoding, const void *stored, size_t stored_len, size_t plain,
+		     struct err *e)
+{
+	/* Clamped, not cut: a length beyond 32 bits must stay one that is refused. */
+	struct store_info info = {(uint32_t)MIN(plain, UINT32_MAX),
+				  (uint32_t)MIN(stored_len, UINT32_MAX),
+				  (uint8_t)MIN(encoding, UINT8_MAX)};
+	struct chunkkey key = {(uint8_t)kind, *id};
+	struct store_scratch *x;
+	struct pack_entry entry;
+	struct pack_row row;
+	int rc = begin_stored(t, &row, &key, &info, e);
+
+	if (rc != 0)
+		return rc < 0 ? rc : 0;
+	x = store_scratch_get(t->s);
+	rc = store_decode(x, &row, stored, &x->plain, e);
+	if (rc == 0 && kind == CHUNK_NODE)
+		rc = check_node(&x->plain, e);
+	if (rc == 0) {
+		pack_entry_format(&entry, &row, stored);
+		rc = append_locked(t, &entry, stored, e);
+	}
+	store_scratch_put(t->s, x);
+	return rc < 0 ? err_wrap(e, "%s %s", chunkid_kind_name(kind), chunkid_text(id).s) : rc;
+}
+
+/* ---- reading back ---- */
+
+/* The row of a chunk of this txn; txn->lock held. */
+static const struct pack_row *own_row(struct store_txn *t, enum chunk_kind kind,
+				      const struct chunkid *id, struct pack_writer **w)
+{
+	uint64_t place;
+	size_t n;
+
+	if (!chunkset_get(t->have, kind, id, &place))
+		return NULL;
+	*w = t->packs[place >> 32];
+	return &pack_rows(*w, &n)[(uint32_t)place];
+}
+
+int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		  struct store_info *info, struct err *e)
+{
+	const struct pack_row *row;
+	struct pack_writer *w;
+
+	pthread_mutex_lock(&t->lock);
+	row = own_row(t, kind, id, &w);
+	if (row && info) {
+		info->plain = row->plain;
+		info->stored = row->stored;
+		info->encoding = row->encoding;
+	}
+	pthread_mutex_unlock(&t->lock);
+	return row ? 1 : store_has(t->s, kind, id, info, e);
+}
+
+/* Read an own entry into `stored`; txn->lock held. 1, 0 if it is not ours. */
+static int read_own(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		    struct pack_row *row, struct buf *stored, struct err *e)
+{
+	struct pack_writer *w;
+	const struct pack_row *own = own_row(t, kind, id, &w);
+	int rc = 0, fd;
+
+	if (!own)
+		return 0;
+	*row = *own;
+	fd = pack_fd(w);
+	if (fd >= 0)
+		rc = pack_flush(w, e);
+	else
+		fd = open(pack_path(w), O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (rc == 0)
+		rc = fd < 0 ? err_sys(e, "open") : store_read_entry(fd, row, stored, e);
+	if (fd >= 0 && fd != pack_fd(w))
+		close(fd);
+	return rc < 0 ? err_wrap(e, "%s", pack_path(w)) : 1;
+}
+
+int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		   struct buf *out, struct err *e)
+{
+	struct store_scratch *x = store_scratch_get(t->s);
+	struct pack_row row;
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = read_own(t, kind, id, &row, &x->stored, e);
+	pthread_mutex_unlock(&t->lock);
+	if (rc == 1) {
+		rc = store_decode(x, &row, x->stored.p + PACK_ENTRY_BYTES, out, e);
+		if (rc < 0)
+			err_wrap(e, "%s %s", chunkid_kind_name(kind), chunkid_text(id).s);
+	} else if (rc == 0) {
+		rc = store_load(t->s, kind, id, out, e);
+	}
+	store_scratch_put(t->s, x);
+	return rc;
+}
+
+/* ---- durability ---- */
+
+static int sync_dir(struct store_txn *t, struct err *e)
+{
+	struct buf incoming = BUF_INIT;
+	int rc;
+
+	if (!t->dir_dirty)
+		return 0;
+	rc = io_fsync_dir(AT_FDCWD, t->dir, e);
+	store_path(t->s, &incoming, "incoming");
+	if (rc == 0)
+		rc = io_fsync_dir(AT_FDCWD, incoming.p, e);
+	buf_release(&incoming);
+	t->dir_dirty = rc < 0;
+	return rc;
+}
+
+int store_sync(struct store_txn *t, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&t->lock);
+	rc = close_oldest(t, 0, e);
+	for (size_t i = t->closed; i < t->npacks && rc == 0; i++)
+		rc = pack_sync(t->packs[i], e);
+	if (rc == 0)
+		rc = sync_dir(t, e);
+	killpoint("store-sync");
+	pthread_mutex_unlock(&t->lock);
+	return rc;
+}
+
+int store_txn_seal(struct store_txn *t, struct err *e)
+{
+	int rc = seal_class(t, STORE_PACK_DATA, e);
+
+	if (rc == 0)
+		rc = seal_class(t, STORE_PACK_META, e);
+	if (rc == 0)
+		rc = close_oldest(t, 0, e);
+	killpoint("store-sealed");
+	return rc;
+}
+
+uint64_t store_txn_bytes(const struct store_txn *t)
+{
+	return t->bytes;
+}
+
+uint64_t store_txn_count(const struct store_txn *t)
+{
+	return t->count;
+}
