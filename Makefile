@@ -77,6 +77,8 @@ $(B)/flags: FORCE
 e2es    := $(wildcard tests/t/t[0-9]*.sh)
 fuzzers := $(wildcard tests/fuzz/fuzz-*.c)
 PROVE    = DEEPOPS_BUILD=$(abspath $(B)) prove $(PROVE_OPTS)
+# For the test of `make install`: this very build, whose flags are part of its state.
+export DEEPOPS_MAKE = make B='$(B)' CC='$(CC)' SAN='$(SAN)' CFLAGS='$(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)'
 SUBMAKE  = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 check:

@@ -53,7 +53,7 @@ mkdir "$TRASH" "$TEST_ROOT/home" || exit 1
 # Nothing of the caller's configuration reaches a test.
 for test_var_ in $(env | sed -n 's/^\(GIT_[A-Z0-9_]*\|DEEPOPS_[A-Z0-9_]*\|XDG_[A-Z_]*\)=.*/\1/p'); do
 	case $test_var_ in
-	DEEPOPS_BUILD) ;;
+	DEEPOPS_BUILD | DEEPOPS_MAKE) ;;
 	*) unset "$test_var_" ;;
 	esac
 done
@@ -61,6 +61,8 @@ unset SSH_AUTH_SOCK SSH_AGENT_PID SSH_ASKPASS CDPATH PAGER VISUAL MAKEFLAGS MFLA
 export TESTS_DIR TOP_DIR DEEPOPS_BUILD TEST_ROOT TRASH
 export HOME="$TEST_ROOT/home" PATH="$DEEPOPS_BUILD:$PATH"
 export LC_ALL=C TZ=UTC TERM=dumb EDITOR=: PAGER=cat
+# `make` with the variables of the build under test.
+export DEEPOPS_MAKE="${DEEPOPS_MAKE:-make}"
 # The packages of apt belong to this Python, whatever else PATH offers.
 export TEST_PYTHON="${TEST_PYTHON:-/usr/bin/python3}"
 export DEEPOPS_FSYNC=0
