@@ -91,12 +91,22 @@ unit: all $(tests)
 e2e: all
 	$(PROVE) -j$(JOBS) $(or $(T),$(e2es))
 
-# One target per decoder; each replays its corpus directory.
+# One target per decoder; each replays its corpus directory and its golden vectors.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libdeepops.a
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 fuzz-replay: $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
-	@set -e; for f in $(notdir $^); do $(B)/fuzz/$$f tests/fuzz/corpus/$${f#fuzz-}; done
+	@set -e; for f in $(patsubst fuzz-%,%,$(notdir $^)); do \
+		$(B)/fuzz/fuzz-$$f tests/fuzz/corpus/$$f tests/vectors/$$f; done
+# Hunt with clang's libFuzzer: `make fuzz [FUZZ="node recipe"] [FUZZ_SECONDS=60]`.
+FUZZ         ?= $(patsubst tests/fuzz/fuzz-%.c,%,$(fuzzers))
+FUZZ_SECONDS ?= 60
+fuzz:
+	+$(MAKE) B=build-fuzz CC=clang SAN=address,undefined,fuzzer-no-link \
+		$(FUZZ:%=build-fuzz/hunt-%)
+	@set -e; for f in $(FUZZ); do tests/fuzz/hunt build-fuzz $$f $(FUZZ_SECONDS); done
+$(B)/hunt-%: $(B)/obj/tests/fuzz/fuzz-%.o $(B)/libdeepops.a
+	$(call Q,LD)$(CC) -fsanitize=address,undefined,fuzzer -pie -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 
 demo:
 	@contrib/setup demo
@@ -160,7 +170,7 @@ dist:
 
 clean:
 	rm -rf build build-*/ compile_commands.json
-.PHONY: all check unit e2e fuzz-replay demo bench bare-chroot docs lint analyze install uninstall \
+.PHONY: all check unit e2e fuzz fuzz-replay demo bench bare-chroot docs lint analyze install uninstall \
 	dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:

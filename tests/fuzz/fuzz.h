@@ -2,8 +2,8 @@
 /*
  * fuzz.h - what a fuzz target defines
  *
- * tests/fuzz/fuzz-NAME.c holds one function, the corpus stands in
- * tests/fuzz/corpus/NAME/.  A target decodes; what is accepted is encoded again
+ * tests/fuzz/fuzz-NAME.c holds one function; the corpus stands in
+ * tests/fuzz/corpus/NAME/ (what once did harm) and tests/vectors/NAME/.  A target decodes; what is accepted is encoded again
  * and must give the same bytes (fuzz_check).
  */
 #ifndef FUZZ_H
@@ -12,8 +12,6 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define FUZZ_MAX_BYTES (1u << 20) /* corpus files are small; a larger one is a mistake */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * vectors.h - every format that has golden vectors, and its real parser
+ *
+ * The vectors of format F stand in tests/vectors/F/accept-* and refuse-*, its
+ * examples in the section 5 pages under `// vector: F/<name>`, its fuzz corpus
+ * in tests/fuzz/corpus/F/.  u-vectors, u-docvectors and the fuzz targets all
+ * decode through this table: add a function and a row for a new format.
+ *
+ * A vector is never changed once released: a new version of a format gets new
+ * ones, and the old ones stay.
+ *
+ * A name that ends in ".hex" is text: bytes in hexadecimal between single
+ * blanks; two blanks begin a comment that goes to the end of the line.
+ */
+#ifndef TEST_VECTORS_H
+#define TEST_VECTORS_H
+
+#include <fcntl.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/hex.h"
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/rd.h"
+#include "base/strvec.h"
+#include "base/wr.h"
+#include "base/xalloc.h"
+#include "chunk/chunker.h"
+#include "chunk/node.h"
+#include "chunk/node_internal.h"
+#include "chunk/recipe.h"
+#include "chunk/zframe.h"
+
+/*
+ * Decode; what is accepted is encoded again and must give the same bytes, else
+ * the process aborts: that is a bug whatever the input was.
+ */
+typedef int (*vector_fn)(const void *p, size_t len, struct err *e);
+
+static inline void vector_must(bool good, const char *what)
+{
+	if (good)
+		return;
+	fprintf(stderr, "accepted input does not round-trip: %s\n", what);
+	abort();
+}
+
+/* ---- node: the text as it is ---- */
+
+static inline int vector_node(const void *p, size_t len, struct err *e)
+{
+	struct buf again = BUF_INIT;
+	struct node_entry entry;
+	struct node_iter it;
+	int rc = node_iter_init(&it, p, len, e);
+
+	buf_addstr(&again, NODE_HEADER);
+	while (rc == 0 && (rc = node_next(&it, &entry, e)) == 1) {
+		node_add_line(&again, &entry);
+		rc = 0;
+	}
+	if (rc == 0)
+		vector_must(again.len == len && !memcmp(again.p, p, len), "node");
+	node_iter_release(&it);
+	buf_release(&again);
+	return rc;
+}
+
+/* ---- recipe: the bytes as they are ---- */
+
+/*
+ * The pieces that version 2 vectors name: of a list of 40,000 chunks, chunk k
+ * with id SHA-256(le64(k)) and k mod 1000 + 1 bytes.
+ */
+struct vector_pieces {
+	struct strvec hex; /* ids */
+	struct buf text[8];
+	size_t n;
+};
+
+static inline int vector_keep_piece(void *arg, const struct chunkid *id, const struct buf *piece,
+				    struct err *e)
+{
+	struct vector_pieces *s = arg;
+
+	if (s->n == ARRAY_SIZE(s->text))
+		return err_set(e, ERR_LIMIT, "too many pieces");
+	strvec_push(&s->hex, chunkid_hex(id).s);
+	buf_init(&s->text[s->n]);
+	buf_addbuf(&s->text[s->n++], piece);
+	return 0;
+}
+
+static inline int vector_load_piece(void *arg, const struct chunkid *id, struct buf *out,
+				    struct err *e)
+{
+	struct vector_pieces *s = arg;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (strcmp(s->hex.v[i], chunkid_hex(id).s) != 0)
+			continue;
+		buf_addbuf(out, &s->text[i]);
+		return 0;
+	}
+	return err_set(e, ERR_NOTFOUND, "piece %s", chunkid_short(id).s);
+}
+
+static inline void vector_make_pieces(struct vector_pieces *s)
+{
+	struct recipe_writer *w = recipe_writer_new(1, vector_keep_piece, s);
+	struct buf text = BUF_INIT, le = BUF_INIT;
+	struct chunkid id;
+	int rc = 0;
+
+	strvec_init(&s->hex);
+	s->n = 0;
+	for (uint64_t k = 0; rc == 0 && k < 40000; k++) {
+		buf_reset(&le);
+		wr_le64(&le, k);
+		chunkid_of(&id, le.p, le.len);
+		rc = recipe_writer_add(w, &id, (uint32_t)(k % 1000 + 1), NULL);
+	}
+	vector_must(rc == 0 && recipe_writer_finish(w, &text, NULL) == 0, "pieces");
+	recipe_writer_free(w);
+	buf_release(&text);
+	buf_release(&le);
+}
+
+static inline void vector_drop_pieces(struct vector_pieces *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		buf_release(&s->text[i]);
+	strvec_release(&s->hex);
+	s->n = 0;
+}
+
+static inline int vector_recipe(const void *p, size_t len, struct err *e)
+{
+	struct vector_pieces have = {.n = 0}, made = {.n = 0};
+	struct recipe r = RECIPE_INIT, pieces = RECIPE_INIT;
+	struct buf again = BUF_INIT;
+	int rc = recipe_pieces(p, len, &pieces, e);
+
+	strvec_init(&made.hex);
+	strvec_init(&have.hex);
+	if (pieces.n)
+		vector_make_pieces(&have);
+	if (rc == 0)
+		rc = recipe_parse(&r, p, len, vector_load_piece, &have, e);
+	if (rc == 0) {
+		vector_must(recipe_format(&r, vector_keep_piece, &made, &again, NULL) == 0,
+			    "recipe is not written");
+		vector_must(again.len == len && !memcmp(again.p, p, len), "recipe");
+		vector_must(made.n == pieces.n, "number of pieces");
+	}
+	vector_drop_pieces(&have);
+	vector_drop_pieces(&made);
+	recipe_release(&r);
+	recipe_release(&pieces);
+	buf_release(&again);
+	return rc;
+}
+
+/* ---- zframe: u8 encoding, u32 plain length, the stored bytes ---- */
+
+static inline int vector_zframe(const void *p, size_t len, struct err *e)
+{
+	struct zframe *z;
+	struct buf plain = BUF_INIT, stored = BUF_INIT, again = BUF_INIT;
+	struct rd r = rd_from(p, len);
+	unsigned int encoding = rd_u8(&r);
+	size_t plain_len = rd_le32(&r), stored_len = rd_left(&r);
+	const uint8_t *bytes = rd_bytes(&r, stored_len);
+	int rc;
+
+	if (!rd_ok(&r))
+		return err_set(e, ERR_CORRUPT, "vector cut short");
+	z = zframe_new();
+	rc = zframe_decode(z, encoding, bytes, stored_len, plain_len, &plain, e);
+	if (rc == 0) {
+		vector_must(plain.len == plain_len, "plain length");
+		encoding = zframe_encode(z, plain.p, plain.len, true, &stored);
+		vector_must(zframe_decode(z, encoding, stored.p, stored.len, plain_len, &again,
+					  NULL) == 0 &&
+				    !buf_cmp(&plain, &again),
+			    "encoded again");
+	}
+	zframe_free(z);
+	buf_release(&plain);
+	buf_release(&stored);
+	buf_release(&again);
+	return rc;
+}
+
+/*
+ * ---- chunker: what the content is, and where it is cut ----
+ *
+ *	# comment
+ *	source sha256-counter N		N bytes of SHA-256(le64(0)) || SHA-256(le64(1)) || ...
+ *	source repeat HEX N		N bytes of HEX again and again
+ *	cut OFFSET			a chunk ends here
+ *	end LENGTH
+ */
+#define VECTOR_SOURCE_MAX_BYTES (4 * MIB)
+
+static inline int vector_source(const char *spec, struct buf *out, struct err *e)
+{
+	struct buf unit = BUF_INIT, le = BUF_INIT;
+	const char *rest, *blank;
+	bool counter = str_startswith(spec, "sha256-counter ", &rest);
+	uint64_t n;
+	size_t end;
+
+	if (!counter && (!str_startswith(spec, "repeat ", &rest) || !(blank = strchr(rest, ' '))))
+		return err_set(e, ERR_INPUT, "source %s", spec);
+	if (!counter) {
+		buf_grow(&unit, (size_t)(blank - rest) / 2);
+		buf_setlen(&unit, (size_t)(blank - rest) / 2);
+		if (!unit.len || !hex_decode((uint8_t *)unit.p, rest, unit.len))
+			return err_set(e, ERR_INPUT, "source %s", spec);
+		rest = blank + 1;
+	}
+	if (num_parse_u64(rest, 0, VECTOR_SOURCE_MAX_BYTES, &n, e) < 0)
+		return ERR_INPUT;
+	end = out->len + n;
+	for (uint64_t i = 0; out->len < end; i++) {
+		uint8_t id[HASH_BYTES];
+
+		if (counter) {
+			buf_reset(&le);
+			wr_le64(&le, i);
+			hash_sha256(id, le.p, le.len);
+			buf_add(out, id, sizeof(id));
+		} else {
+			buf_addbuf(out, &unit);
+		}
+	}
+	buf_setlen(out, end);
+	buf_release(&unit);
+	buf_release(&le);
+	return 0;
+}
+
+static inline int vector_chunker(const void *p, size_t len, struct err *e)
+{
+	struct buf text = BUF_INIT, content = BUF_INIT, got = BUF_INIT, want = BUF_INIT;
+	struct chunker c;
+	char *line, *rest;
+	int rc = 0;
+
+	buf_add(&text, p, len);
+	for (rest = text.p; rc == 0 && (line = strsep(&rest, "\n")) != NULL;) {
+		const char *spec;
+
+		if (str_startswith(line, "source ", &spec))
+			rc = vector_source(spec, &content, e);
+		else if (*line && *line != '#')
+			buf_addf(&want, "%s\n", line);
+	}
+	chunker_init(&c);
+	for (size_t at = 0; at < content.len;) {
+		bool cut;
+
+		at += chunker_scan(&c, (const uint8_t *)content.p + at, content.len - at, &cut);
+		if (cut)
+			buf_addf(&got, "cut %zu\n", at);
+	}
+	buf_addf(&got, "end %zu\n", content.len);
+	if (rc == 0 && buf_cmp(&got, &want) != 0)
+		rc = err_set(e, ERR_INPUT, "other cuts");
+	buf_release(&text);
+	buf_release(&content);
+	buf_release(&got);
+	buf_release(&want);
+	return rc;
+}
+
+/* ---- the table ---- */
+
+enum vector_form {
+	VECTOR_TEXT, /* examples in the pages are the text itself */
+	VECTOR_HEX,  /* examples in the pages are hexadecimal */
+};
+
+static const struct vector_format {
+	const char *name;
+	enum vector_form form;
+	vector_fn decode;
+} vector_formats[] = {
+	{"chunker", VECTOR_TEXT, vector_chunker},
+	{"node", VECTOR_TEXT, vector_node},
+	{"recipe", VECTOR_HEX, vector_recipe},
+	{"zframe", VECTOR_HEX, vector_zframe},
+};
+
+static inline const struct vector_format *vector_find(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(vector_formats); i++)
+		if (strlen(vector_formats[i].name) == len &&
+		    !memcmp(vector_formats[i].name, name, len))
+			return &vector_formats[i];
+	return NULL;
+}
+
+/* Append the bytes that a text in hexadecimal stands for. */
+static inline int vector_unhex(struct buf *out, const char *text, size_t len, struct err *e)
+{
+	const char *p = text, *end = text + len;
+	uint8_t byte;
+
+	while (p < end) {
+		if (*p == '\n') {
+			p++;
+		} else if (end - p >= 2 && p[0] == ' ' && p[1] == ' ') {
+			p = memchr(p, '\n', (size_t)(end - p));
+			p = p ? p : end;
+		} else if (*p == ' ') {
+			p++;
+		} else if (end - p >= 2 && hex_decode(&byte, p, 1)) {
+			buf_addch(out, byte);
+			p += 2;
+		} else {
+			return err_set(e, ERR_INPUT, "not hexadecimal at byte %td", p - text);
+		}
+	}
+	return 0;
+}
+
+/* Append the bytes of the vector in file `path`. */
+static inline int vector_read(const char *path, struct buf *out, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = io_read_file(AT_FDCWD, path, 4 * MIB, &text, e);
+
+	if (rc == 0 && str_endswith(path, ".hex"))
+		rc = vector_unhex(out, text.p, text.len, e);
+	else if (rc == 0)
+		buf_addbuf(out, &text);
+	buf_release(&text);
+	return rc;
+}
+
+#endif
