@@ -1,4 +1,4 @@
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154,SC2317 # git's completion sets cur, words, cword
 # git-deepops.bash - completion of `git deepops` for bash
 #
 # git's own completion finds _git_deepops once this file is sourced, or installed
