@@ -12,7 +12,7 @@ DEVELOPER ?= 1
 
 CFLAGS ?= -O2 -g
 STD   = -std=c11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DDEEPOPS_VERSION='"$(VERSION)"' \
-	-Igit-deepops -Igit-deepops/lib -include base/banned.h
+	-Igit-deepops -Igit-deepops/lib -I$(B)/gen -include base/banned.h
 WARN  = -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wstrict-prototypes -Wmissing-prototypes \
 	-Wold-style-definition -Wpointer-arith -Wwrite-strings -Wvla -Wundef -Wformat=2 -Wcast-qual \
 	-Wnull-dereference -Wimplicit-fallthrough -Wdeclaration-after-statement -fno-common \
@@ -66,6 +66,12 @@ $(B)/libdeepops.a: $(call obj,$(lib))
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(STD) $(WARN) $(HARD) $(PC_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# A text file as the lines of a C string, for what the program has to write elsewhere.
+$(B)/gen/%.inc: %
+	@mkdir -p $(@D)
+	$(call Q,GEN)sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
+$(B)/obj/git-deepops/lib/repo/hooks.o: $(B)/gen/hooks/client/driver.sh.inc
 
 # Rebuild everything when the compiler or a flag changes.
 $(B)/flags: FORCE

@@ -54,6 +54,7 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_explain(CMD_ARGS);
 int cmd_help(CMD_ARGS);
+int cmd_init(CMD_ARGS);
 int cmd_version(CMD_ARGS);
 
 #endif

@@ -17,6 +17,7 @@
 static const struct cmd cmds[] = {
 	{"explain", cmd_explain, 0, "say what an error code means"},
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
+	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},
 	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
 };
 /* clang-format on */
