@@ -256,6 +256,16 @@ int tempfile_write(const char *path, mode_t mode, const void *content, size_t le
 	return rc;
 }
 
+bool tempfile_is_name(const char *name)
+{
+	const char *rest, *dash;
+	uint64_t pid;
+
+	return str_startswith(name, TEMPFILE_PREFIX, &rest) && (dash = strchr(rest, '-')) != NULL &&
+	       num_parse_u64n(rest, (size_t)(dash - rest), 1, INT32_MAX, &pid, NULL) == 0 &&
+	       strlen(dash + 1) == 16 && strspn(dash + 1, "0123456789abcdef") == 16;
+}
+
 /* Is this `.tmp-<pid>-…` of a process that is no more? */
 static bool is_orphan(int dirfd, const char *name)
 {

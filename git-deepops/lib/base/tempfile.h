@@ -56,6 +56,9 @@ void tempfile_abort(struct tempfile **t);
 int tempfile_write(const char *path, mode_t mode, const void *content, size_t len,
 		   struct err *e) MUST_CHECK;
 
+/* Has `name` the form of the temporary files made here? Nobody else's data is called so. */
+bool tempfile_is_name(const char *name);
+
 /* Remove `.tmp-<pid>-*` in `dir` whose process is gone. */
 void tempfile_sweep(const char *dir);
 
