@@ -36,6 +36,9 @@ int io_close(int fd, struct err *e) MUST_CHECK;
 /* Copy `from` to `to` from their current offsets to end of file: reflink, copy_file_range or read/write. */
 int io_copy(int from, int to, struct err *e) MUST_CHECK;
 
+/* Make `to` share all of `from`'s blocks; false where the file system cannot. */
+bool io_reflink(int from, int to);
+
 /* Bytes free for us on the file system of `path`; UINT64_MAX if unknown. */
 uint64_t io_free_bytes(const char *path);
 

@@ -99,6 +99,8 @@ int dataset_put_bytes(struct dataset_env *d, struct store_txn *txn, const void *
 /* Say that the work tree now equals `p`: the base that later local changes are told by. */
 int dataset_synced(struct dataset_env *d, const char *root, const struct pointer *p,
 		   struct err *e) MUST_CHECK;
+/* Was only a part of `root` checked out (include, exclude)?  Then its work tree is no version to record. */
+bool dataset_is_partial(struct dataset_env *d, const char *root);
 /* Forget the base and the stat cache of a root that is no longer tracked. */
 void dataset_forget(struct dataset_env *d, const char *root);
 
@@ -181,8 +183,10 @@ int dataset_status(struct dataset_env *d, const char *root, const struct pointer
 enum dataset_link { DATASET_LINK_AUTO, DATASET_LINK_COPY, DATASET_LINK_REFLINK };
 
 struct dataset_checkout_opts {
-	bool force;                   /* overwrite and remove local changes */
-	enum dataset_link link;       /* AUTO: reflink from an identical file where possible */
+	bool force;             /* overwrite and remove local changes */
+	enum dataset_link link; /* AUTO: reflink from an identical file where possible */
+	const struct pointer *
+		base; /* what the work tree is thought to hold where no record of that is left; NULL: unknown */
 	const struct strvec *include; /* globs on the path inside the dataset; NULL: all */
 	const struct strvec *exclude;
 };

@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: MIT */
+/* dataset_checkout.c - pointer to work tree; see dataset.h */
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/hash.h"
+#include "base/io.h"
+#include "base/killpoint.h"
+#include "base/limits.h"
+#include "base/path.h"
+#include "base/tempfile.h"
+#include "base/xalloc.h"
+#include "data/content.h"
+#include "data/dataset_internal.h"
+#include "data/first.h"
+#include "data/ingest.h"
+#include "data/plan.h"
+#include "data/scan.h"
+
+#define BATCH_FILES 64
+#define BATCH_BYTES (4 * MIB)
+
+/* Carrying out a plan beneath rootfd. */
+struct job {
+	struct content_sink sink; /* its pool is for large files only */
+	int rootfd;
+	struct pool *pool;
+	struct pool_group *group;
+	struct first first;
+};
+
+struct batch {
+	struct job *j;
+	struct plan_step *steps;
+	size_t n;
+};
+
+/* ---- one file ---- */
+
+/* Is what stands at `name` still what the plan saw? */
+static int check_still(int dirfd, const char *name, const struct plan_step *step, struct err *e)
+{
+	struct dtree_stat now;
+	struct stat st;
+
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "%s", step->path);
+	scan_stat(&now, &st);
+	if (now.mtime_ns == step->was.mtime_ns && now.ctime_ns == step->was.ctime_ns &&
+	    now.ino == step->was.ino && (uint64_t)st.st_size == step->was_bytes)
+		return 0;
+	return err_set(e, ERR_EXISTS, "'%s' changed during the checkout", step->path);
+}
+
+static int take_target(void *arg, const void *p, size_t len, struct err *e)
+{
+	struct buf *target = arg;
+
+	if (!len || len > PATH_MAX_BYTES || memchr(p, '\0', len))
+		return err_set(e, ERR_CORRUPT, "link target is not a path");
+	buf_add(target, p, len);
+	return 0;
+}
+
+static int make_link(struct job *j, int dirfd, const char *name, const struct plan_step *step,
+		     struct err *e)
+{
+	struct buf target = BUF_INIT;
+	int rc = content_read(j->sink.store, &step->to->id, step->to->bytes, take_target, &target,
+			      e);
+
+	if (rc == 0 && step->replaces && unlinkat(dirfd, name, 0) < 0)
+		rc = err_sys(e, "%s", step->path);
+	if (rc == 0 && symlinkat(target.p, dirfd, name) < 0)
+		rc = err_sys(e, "%s", step->path);
+	buf_release(&target);
+	return rc;
+}
+
+static int make_file(const struct content_sink *sink, int dirfd, const char *name,
+		     const struct plan_step *step, struct err *e)
+{
+	mode_t mode = step->to->mode == NODE_MODE_EXEC ? 0777 : 0666;
+	struct tempfile *t = NULL;
+	int rc = tempfile_create_beneath(&t, dirfd, "", mode, e);
+
+	if (rc == 0)
+		rc = content_write(sink, tempfile_fd(t), &step->to->id, step->to->bytes, e);
+	if (rc == 0)
+		rc = tempfile_close(t, e);
+	killpoint("checkout-file-written");
+	if (rc == 0)
+		rc = tempfile_rename(&t, name,
+				     step->replaces ? TEMPFILE_REPLACE : TEMPFILE_NOREPLACE, e);
+	tempfile_abort(&t);
+	return rc;
+}
+
+static int do_step(struct job *j, const struct content_sink *sink, int dirfd,
+		   struct plan_step *step, struct err *e)
+{
+	const char *name = path_basename(step->path);
+	struct stat st;
+	int rc = step->replaces ? check_still(dirfd, name, step, e) : 0;
+
+	if (rc < 0)
+		return rc;
+	rc = step->to->kind == NODE_LINK ? make_link(j, dirfd, name, step, e)
+					 : make_file(sink, dirfd, name, step, e);
+	if (rc < 0)
+		return err_wrap(e, "%s", step->path);
+	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+		return err_sys(e, "%s", step->path);
+	scan_stat(step->keep, &st);
+	step->keep->trust = DTREE_TRUST_IF_PAST;
+	return 0;
+}
+
+/* ---- all files ---- */
+
+static int open_parent(struct job *j, const char *path, struct err *e)
+{
+	struct buf dir = BUF_INIT;
+	int fd;
+
+	path_dirname(&dir, path);
+	fd = path_open_beneath(j->rootfd, strcmp(dir.p, ".") ? dir.p : "", O_RDONLY | O_DIRECTORY,
+			       0, e);
+	buf_release(&dir);
+	return fd;
+}
+
+static void run_batch(void *arg)
+{
+	struct batch *b = arg;
+	struct content_sink sink = b->j->sink;
+	struct err e = ERR_INIT;
+	int dirfd = open_parent(b->j, b->steps[0].path, &e);
+	int rc = dirfd < 0 ? dirfd : 0;
+
+	sink.pool = NULL;
+	for (size_t i = 0; rc == 0 && i < b->n && !first_failed(&b->j->first); i++)
+		rc = do_step(b->j, &sink, dirfd, &b->steps[i], &e);
+	if (rc < 0)
+		first_fail(&b->j->first, rc, &e);
+	if (dirfd >= 0)
+		close(dirfd);
+	free(b);
+}
+
+static bool same_parent(const char *a, const char *b)
+{
+	const char *x = path_basename(a), *y = path_basename(b);
+
+	return x - a == y - b && !strncmp(a, b, (size_t)(x - a));
+}
+
+static bool is_large(const struct plan_step *s)
+{
+	return s->to->bytes > INGEST_ALONE_BYTES;
+}
+
+static void submit_batches(struct job *j, struct plan *p)
+{
+	for (size_t at = 0; at < p->n;) {
+		uint64_t bytes = 0;
+		struct batch *b;
+		size_t n = 0;
+
+		if (is_large(&p->steps[at])) {
+			at++;
+			continue;
+		}
+		for (; at + n < p->n && n < BATCH_FILES && bytes < BATCH_BYTES; n++) {
+			if (is_large(&p->steps[at + n]) ||
+			    !same_parent(p->steps[at].path, p->steps[at + n].path))
+				break;
+			bytes += p->steps[at + n].to->bytes;
+		}
+		b = xmalloc(sizeof(*b));
+		*b = (struct batch){j, &p->steps[at], n};
+		pool_group_submit(j->group, run_batch, b);
+		at += n;
+	}
+}
+
+static int write_large(struct job *j, struct plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->n; i++) {
+		int dirfd;
+
+		if (!is_large(&p->steps[i]))
+			continue;
+		dirfd = open_parent(j, p->steps[i].path, e);
+		if (dirfd < 0)
+			return dirfd;
+		rc = do_step(j, &j->sink, dirfd, &p->steps[i], e);
+		close(dirfd);
+	}
+	return rc;
+}
+
+static int write_all(struct job *j, struct plan *p, struct err *e)
+{
+	int rc, late;
+
+	j->group = pool_group_new(j->pool);
+	submit_batches(j, p);
+	rc = write_large(j, p, e);
+	pool_group_wait(j->group);
+	pool_group_free(j->group);
+	late = first_result(&j->first, rc < 0 ? NULL : e);
+	return rc < 0 ? rc : late;
+}
+
+static int remove_all(struct job *j, struct plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->nremovals; i++) {
+		const struct plan_step *s = &p->removals[i];
+		int dirfd = open_parent(j, s->path, e);
+
+		if (dirfd < 0)
+			return dirfd;
+		rc = check_still(dirfd, path_basename(s->path), s, e);
+		if (rc == 0 && unlinkat(dirfd, path_basename(s->path), 0) < 0)
+			rc = err_sys(e, "%s", s->path);
+		close(dirfd);
+	}
+	for (size_t i = 0; rc == 0 && i < p->rmdirs.nr; i++) {
+		int dirfd = open_parent(j, p->rmdirs.v[i], e);
+
+		if (dirfd < 0)
+			return dirfd;
+		/* What the user put there keeps the directory. */
+		if (unlinkat(dirfd, path_basename(p->rmdirs.v[i]), AT_REMOVEDIR) < 0 &&
+		    errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
+			rc = err_sys(e, "%s", p->rmdirs.v[i]);
+		close(dirfd);
+	}
+	return rc;
+}
+
+static int make_dirs(struct job *j, struct plan *p, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->dirs.nr; i++)
+		rc = path_mkdirs_beneath(j->rootfd, p->dirs.v[i], 0777, e);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+/* Nothing is touched unless everything that will be written is here. */
+static int check_content(struct dataset_env *d, const struct plan *p, struct err *e)
+{
+	struct chunkset *missing = chunkset_new();
+	const char *first = NULL;
+	size_t files = 0;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->n; i++) {
+		size_t before = chunkset_count(missing);
+
+		rc = dataset_want_file(d, &p->steps[i].to->id, p->steps[i].to->bytes, missing, e);
+		if (chunkset_count(missing) == before)
+			continue;
+		files++;
+		if (!first)
+			first = p->steps[i].path;
+	}
+	chunkset_free(missing);
+	if (rc < 0 || !files)
+		return rc;
+	err_set(e, ERR_NOTFOUND, "content of '%s' and %zu more is not in the local store", first,
+		files - 1);
+	err_hint(e, "git deepops fetch");
+	return ERR_NOTFOUND;
+}
+
+static int carry_out(struct dataset_env *d, int rootfd, struct plan *p, struct err *e)
+{
+	struct job j = {.sink = {dataset_store(d, e), dataset_pool(d), d->progress},
+			.rootfd = rootfd,
+			.pool = dataset_pool(d),
+			.first = FIRST_INIT};
+	int rc = j.sink.store ? check_content(d, p, e) : e->code;
+
+	if (rc == 0)
+		rc = remove_all(&j, p, e);
+	killpoint("checkout-removed");
+	if (rc == 0)
+		rc = make_dirs(&j, p, e);
+	killpoint("checkout-dirs-made");
+	return rc < 0 ? rc : write_all(&j, p, e);
+}
+
+static int blocked_error(const struct plan *p, const char *root, struct err *e)
+{
+	err_set(e, ERR_EXISTS, "%zu local change%s in '%s' would be lost", p->blocked.nr,
+		p->blocked.nr == 1 ? "" : "s", root);
+	err_hint(e, "record them with 'git deepops track %s', or give them up with --force", root);
+	return ERR_EXISTS;
+}
+
+static void take_result(struct dataset_checkout_result *out, const struct plan *p)
+{
+	out->written = p->n;
+	out->removed = p->nremovals;
+	out->unchanged = p->unchanged;
+	out->bytes = p->bytes;
+}
+
+/* One checkout from the trees on; `work` may be empty, `base` not known. */
+static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *in,
+		    struct dataset_checkout_result *out, bool *partial, struct err *e)
+{
+	struct plan p;
+	int rc = plan_make(&p, in, e);
+
+	if (rc < 0)
+		return rc;
+	*partial = p.partial;
+	strvec_pushv(&out->blocked, (const char *const *)p.blocked.v);
+	rc = p.blocked.nr ? blocked_error(&p, in->root, e) : carry_out(d, rootfd, &p, e);
+	if (rc == 0)
+		take_result(out, &p);
+	plan_release(&p);
+	return rc;
+}
+
+void dataset_checkout_result_release(struct dataset_checkout_result *r)
+{
+	strvec_release(&r->blocked);
+}
+
+/* Everything but reading the work tree. */
+static int checkout_trees(struct dataset_env *d, const char *root, const struct pointer *p,
+			  const struct dataset_checkout_opts *opts, struct dataset_work *work,
+			  struct dataset_checkout_result *out, struct err *e)
+{
+	struct plan_input in = {
+		.root = root, .load = dataset_load_node, .load_arg = d, .opts = opts};
+	struct dtree_entry to, base;
+	struct dtree_stat st;
+	struct pointer base_pointer;
+	bool partial = false;
+	int rc;
+
+	pointer_init(&base_pointer);
+	memset(&base, 0, sizeof(base));
+	memset(&st, 0, sizeof(st));
+	dtree_from_pointer(&to, p);
+	if (statcache_base(dataset_cache(d), root, &base_pointer, &partial))
+		dtree_from_pointer(&base, &base_pointer);
+	else if (opts->base)
+		dtree_from_pointer(&base, opts->base);
+	if (base.mode)
+		in.base = &base;
+	in.to = &to;
+	in.to_stat = &st;
+	in.work = work ? &work->tree : NULL;
+	in.work_stat = work ? &work->st : NULL;
+	rc = run_plan(d, repo_worktree_fd(d->repo), &in, out, &partial, e);
+	if (rc == 0 && to.kind == NODE_DIR && (out->written || out->removed))
+		statcache_save(dataset_cache(d), root, &to);
+	else if (rc == 0 && to.kind == NODE_FILE)
+		statcache_save_file(dataset_cache(d), root, &st, to.bytes, &to.id);
+	if (rc == 0)
+		statcache_set_base(dataset_cache(d), root, p, partial);
+	dtree_release(&to);
+	dtree_release(&base);
+	pointer_release(&base_pointer);
+	return rc;
+}
+
+static int make_parents(int rootfd, const char *root, struct err *e)
+{
+	struct buf dir = BUF_INIT;
+	int rc = 0;
+
+	path_dirname(&dir, root);
+	if (strcmp(dir.p, "."))
+		rc = path_mkdirs_beneath(rootfd, dir.p, 0777, e);
+	buf_release(&dir);
+	return rc;
+}
+
+int dataset_checkout(struct dataset_env *d, const char *root, const struct pointer *p,
+		     const struct dataset_checkout_opts *opts, struct dataset_checkout_result *out,
+		     struct err *e)
+{
+	struct dataset_work work;
+	bool there;
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	strvec_init(&out->blocked);
+	rc = dataset_work_read(d, NULL, root, &work, e);
+	there = rc == 0;
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		rc = make_parents(repo_worktree_fd(d->repo), root, e);
+	}
+	if (rc == 0 && there && work.tree.kind == NODE_DIR)
+		rc = dtree_build(&work.tree, NULL, NULL, e);
+	if (rc == 0)
+		rc = checkout_trees(d, root, p, opts, there ? &work : NULL, out, e);
+	if (there)
+		dataset_work_release(&work);
+	return rc;
+}
+
+int dataset_export(struct dataset_env *d, const struct pointer *p, const char *dir, struct err *e)
+{
+	struct dataset_checkout_opts opts = {.link = DATASET_LINK_AUTO};
+	struct plan_input in = {.root = path_basename(dir),
+				.load = dataset_load_node,
+				.load_arg = d,
+				.opts = &opts};
+	struct dataset_checkout_result out;
+	struct buf parent = BUF_INIT;
+	struct dtree_entry to;
+	struct dtree_stat st;
+	bool partial;
+	int rootfd, rc;
+
+	memset(&out, 0, sizeof(out));
+	strvec_init(&out.blocked);
+	path_dirname(&parent, dir);
+	if (rmdir(dir) < 0 && errno != ENOENT) {
+		buf_release(&parent);
+		return err_sys(e, "%s", dir);
+	}
+	rootfd = open(parent.p, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (rootfd < 0)
+		rc = err_sys(e, "%s", parent.p);
+	dtree_from_pointer(&to, p);
+	in.to = &to;
+	in.to_stat = &st;
+	if (rootfd >= 0) {
+		rc = run_plan(d, rootfd, &in, &out, &partial, e);
+		close(rootfd);
+	}
+	dtree_release(&to);
+	dataset_checkout_result_release(&out);
+	buf_release(&parent);
+	return rc;
+}
