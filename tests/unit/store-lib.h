@@ -5,7 +5,9 @@
 #ifndef STORE_LIB_H
 #define STORE_LIB_H
 
+#include <ftw.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/path.h"
@@ -121,20 +123,33 @@ static UNUSED size_t lib_count_good(struct store *s, uint64_t from, uint64_t to,
 	return n;
 }
 
-/* Number of files below a directory of the store. */
+/* What nftw counts; it takes no argument. */
+static size_t lib_nfiles;
+static uint64_t lib_nbytes;
+
+static UNUSED int lib_count_file(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+	(void)path;
+	(void)ftw;
+	if (type == FTW_F) {
+		lib_nfiles++;
+		lib_nbytes += (uint64_t)st->st_size;
+	}
+	return 0;
+}
+
+/* Number of files below a directory of the store, and in lib_nbytes their size. */
 static UNUSED size_t lib_files(struct store *s, const char *sub)
 {
-	struct buf cmd = BUF_INIT;
-	unsigned long n = 0;
-	FILE *f;
+	struct buf path = BUF_INIT;
 
-	buf_addf(&cmd, "find %s/%s -type f | wc -l", store_dir(s), sub);
-	f = popen(cmd.p, "r");
-	if (!f || fscanf(f, "%lu", &n) != 1)
+	path_join(&path, store_dir(s), sub);
+	lib_nfiles = 0;
+	lib_nbytes = 0;
+	if (nftw(path.p, lib_count_file, 8, FTW_PHYS) != 0)
 		abort();
-	pclose(f);
-	buf_release(&cmd);
-	return n;
+	buf_release(&path);
+	return lib_nfiles;
 }
 
 struct lib_damage {

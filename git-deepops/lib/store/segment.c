@@ -29,7 +29,9 @@
 #define ROW_BYTES 49 /* 32 + 4 x 4 + 1 */
 
 struct segment {
-	unsigned int users; /* atomic */
+	unsigned int users;        /* atomic */
+	unsigned char *pack_state; /* per pack, atomic: enum segment_pack_state */
+	bool misses_pack;          /* atomic */
 	const uint8_t *p;
 	size_t len;
 	bool mapped;
@@ -139,6 +141,7 @@ static int open_body(struct segment *s, struct err *e)
 	if (rc < 0)
 		return rc;
 	s->checked = xcalloc(block_count(s->body), 1);
+	s->pack_state = xcalloc(s->npacks, 1);
 	rc = touch(s, 0, (size_t)(s->ids - s->p), e);
 	return rc < 0 ? rc : check_fanout(s, e);
 }
@@ -229,6 +232,7 @@ void segment_close(struct segment **s)
 	if (old->mapped)
 		munmap((void *)(uintptr_t)old->p, old->len);
 	free(old->checked);
+	free(old->pack_state);
 	free(old);
 }
 
@@ -250,6 +254,23 @@ size_t segment_npacks(const struct segment *s)
 const struct chunkid *segment_pack(const struct segment *s, size_t i)
 {
 	return (const struct chunkid *)(s->p + SEGMENT_HEADER_BYTES + i * HASH_BYTES);
+}
+
+enum segment_pack_state segment_pack_state(const struct segment *s, size_t i)
+{
+	return (enum segment_pack_state)__atomic_load_n(&s->pack_state[i], __ATOMIC_RELAXED);
+}
+
+void segment_note_pack(struct segment *s, size_t i, enum segment_pack_state state)
+{
+	__atomic_store_n(&s->pack_state[i], (unsigned char)state, __ATOMIC_RELAXED);
+	if (state == SEGMENT_PACK_MISSING)
+		__atomic_store_n(&s->misses_pack, true, __ATOMIC_RELEASE);
+}
+
+bool segment_misses_pack(const struct segment *s)
+{
+	return __atomic_load_n(&s->misses_pack, __ATOMIC_ACQUIRE);
 }
 
 const struct chunkid *segment_id(const struct segment *s)

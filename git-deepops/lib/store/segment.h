@@ -66,6 +66,14 @@ size_t segment_count(const struct segment *s);
 uint64_t segment_bytes(const struct segment *s);
 size_t segment_npacks(const struct segment *s);
 const struct chunkid *segment_pack(const struct segment *s, size_t i);
+/*
+ * What its user found about the file of pack i; remembered as long as the segment is open, as
+ * a stat for every lookup would cost more than the lookup.
+ */
+enum segment_pack_state { SEGMENT_PACK_UNKNOWN, SEGMENT_PACK_HERE, SEGMENT_PACK_MISSING };
+enum segment_pack_state segment_pack_state(const struct segment *s, size_t i);
+void segment_note_pack(struct segment *s, size_t i, enum segment_pack_state state);
+bool segment_misses_pack(const struct segment *s); /* one was noted as missing */
 const struct chunkid *segment_id(const struct segment *s);
 
 /* Everything: SHA-256 and name, every block, order and bounds of every row. */

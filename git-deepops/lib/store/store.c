@@ -67,6 +67,17 @@ bool store_is_lost(struct store *s, enum chunk_kind kind, const struct chunkid *
 	return lost;
 }
 
+bool store_names_segment(struct store *s, const struct chunkid *id)
+{
+	bool named = false;
+
+	pthread_rwlock_rdlock(&s->view_lock);
+	for (size_t i = 0; i < s->view.n && !named; i++)
+		named = chunkid_equal(segment_id(s->view.segments[i]), id);
+	pthread_rwlock_unlock(&s->view_lock);
+	return named;
+}
+
 struct segment **store_hold_segments(struct store *s, size_t *n)
 {
 	struct segment **held;
@@ -244,6 +255,8 @@ bool store_is_damaged(struct store *s)
 
 	pthread_rwlock_rdlock(&s->view_lock);
 	damaged = s->view.suspect || s->view.lost;
+	for (size_t i = 0; i < s->view.n && !damaged; i++)
+		damaged = segment_misses_pack(s->view.segments[i]);
 	pthread_rwlock_unlock(&s->view_lock);
 	return damaged;
 }

@@ -20,6 +20,7 @@
 #include "base/hex.h"
 #include "base/io.h"
 #include "base/killpoint.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "store/store_internal.h"
 
@@ -44,14 +45,13 @@ int store_publish(struct store *s, const char *staged, const struct chunkid *nam
 {
 	struct buf path = BUF_INIT;
 	size_t slash;
-	int rc = 0;
+	int rc;
 
 	buf_addf(&path, "%s/", s->dir);
 	pack_name(&path, name);
 	slash = (size_t)(strrchr(path.p, '/') - path.p);
 	path.p[slash] = '\0';
-	if (mkdir(path.p, 0777) < 0 && errno != EEXIST)
-		rc = err_sys(e, "%s", path.p);
+	rc = path_mkdirs(path.p, 0777, e);
 	path.p[slash] = '/';
 	if (rc == 0 && chmod(staged, 0444) < 0)
 		rc = err_sys(e, "%s", staged);
@@ -143,15 +143,15 @@ static int choose(struct store_txn *t, struct segment **v, size_t all, size_t ro
 	*n = 0;
 	for (size_t i = 0; i < all; i++) {
 		size_t count = segment_count(v[i]);
-		int healed = has_healed(t, v[i], e);
+		int stale = segment_misses_pack(v[i]) ? 1 : has_healed(t, v[i], e);
 
-		if (healed < 0)
-			return healed;
+		if (stale < 0)
+			return stale;
 		growing = growing &&
 			  (count <= MERGE_ALWAYS_ROWS || count <= MERGE_FACTOR * total) &&
 			  total + count <= MERGE_MAX_ROWS;
-		/* A healed row must not stay anywhere, or a later merge might prefer it. */
-		if (growing || healed) {
+		/* Rows of damaged or missing copies must not stay: a later merge might prefer them. */
+		if (growing || stale) {
 			struct segment *tmp = v[*n];
 
 			v[(*n)++] = v[i];
@@ -173,6 +173,23 @@ static void drop_lost(struct store_index *x, size_t own, const struct chunkset *
 	x->n = to;
 }
 
+/*
+ * Packs whose file is gone leave the catalogue with their rows.  What else was in
+ * them is not here any more, so on a server being committed proves nothing from now on.
+ */
+static int drop_missing(struct store *s, struct segment *seg, struct err *e)
+{
+	bool missing = segment_misses_pack(seg);
+	int rc = 0;
+
+	for (uint32_t i = 0; missing && i < segment_npacks(seg) && rc == 0; i++)
+		if (!store_pack_is_here(s, seg, i))
+			rc = catalogue_drop_pack(s->cat, segment_pack(seg, i), e);
+	if (rc == 0 && missing && (s->flags & STORE_VERIFY))
+		rc = catalogue_set_suspect(s->cat, e);
+	return rc;
+}
+
 static int merge_segments(struct store_txn *t, struct store_index *x, struct segment **v, size_t n,
 			  struct err *e)
 {
@@ -180,7 +197,9 @@ static int merge_segments(struct store_txn *t, struct store_index *x, struct seg
 	int rc = 0;
 
 	for (size_t i = 0; i < n && rc == 0; i++) {
-		rc = store_index_add_segment(x, v[i], e);
+		rc = store_index_add_segment(t->s, x, v[i], e);
+		if (rc == 0)
+			rc = drop_missing(t->s, v[i], e);
 		if (rc == 0)
 			rc = catalogue_drop_segment(t->s->cat, segment_id(v[i]), e);
 	}

@@ -49,7 +49,8 @@ static int choose_rows(struct evict *v, struct segment *seg, struct err *e)
 			break;
 		key.kind = row.kind;
 		key.id = row.id;
-		if (store_is_lost(v->s, row.kind, &row.id) || !v->keep(v->arg, &key)) {
+		if (!store_pack_is_here(v->s, seg, row.pack) ||
+		    store_is_lost(v->s, row.kind, &row.id) || !v->keep(v->arg, &key)) {
 			v->shrinks[row.pack] = goes = true;
 			continue;
 		}
@@ -215,6 +216,30 @@ static int enter(struct evict *v, struct segment *seg, struct err *e)
 	return rc < 0 ? rc : store_index_write(v->s, cat, &v->index, e);
 }
 
+/*
+ * Give the packs that go a second name in staging: if a crash comes between the
+ * catalogue and their removal, the next sweep finds them there.  Without hard links they
+ * stay until a rebuild takes them in again.
+ */
+static void stage_old(struct evict *v, struct segment *seg)
+{
+	struct buf from = BUF_INIT, to = BUF_INIT;
+
+	for (size_t p = 0; p < segment_npacks(seg); p++) {
+		if (!v->shrinks[p])
+			continue;
+		buf_reset(&from);
+		buf_addf(&from, "%s/", v->s->dir);
+		pack_name(&from, segment_pack(seg, p));
+		buf_reset(&to);
+		buf_addf(&to, "%s/%u", v->dir, v->next_file++);
+		if (link(from.p, to.p) < 0)
+			break;
+	}
+	buf_release(&from);
+	buf_release(&to);
+}
+
 static int change_catalogue(struct evict *v, struct segment *seg, struct err *e)
 {
 	struct store *s = v->s;
@@ -280,6 +305,7 @@ static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
 		rc = copy_rows(v, seg, e);
 		if (rc == 0)
 			rc = seal_written(v, e);
+		stage_old(v, seg);
 		if (rc == 0)
 			rc = change_catalogue(v, seg, e);
 		if (rc == 0)

@@ -27,7 +27,8 @@ struct fsck {
 	uint64_t *damaged;            /* bad entries of packs[i]; UINT64_MAX: no segment names it */
 	size_t npacks;
 
-	/* The pack under the hand. */
+	/* The pack under the hand, and the segment that names its rows, NULL if that is damaged. */
+	struct segment *seg;
 	struct buf file; /* its name */
 	struct buf content;
 	struct pack_dir dir;
@@ -135,24 +136,18 @@ static int check_row(struct fsck *f, const struct segment_row *row, struct err *
 	return report(f, f->file.p, row, why.msg, e);
 }
 
-/* pack_bad_fn: entries that no segment row names any more are checked too. */
+/* pack_bad_fn: entries that no row of the segment names any more are damage too. */
 static int unnamed_bad(void *arg, const struct pack_row *row, const char *what, struct err *e)
 {
 	struct fsck *f = arg;
-	struct segment_row as = {.kind = row->kind, .id = row->id};
-	struct store_place at;
-	struct buf pack = BUF_INIT;
-	int rc;
+	struct segment_row as = {.kind = row->kind, .id = row->id}, named;
+	int rc = f->seg ? segment_find(f->seg, row->kind, &row->id, &named, e) : 0;
 
-	/* Named rows are reported by check_row. */
-	rc = store_find(f->s, row->kind, &row->id, 0, &at, e);
-	if (rc == 1) {
-		pack_name(&pack, &at.pack);
-		rc = !strcmp(pack.p, f->file.p) && at.row.offset == row->offset;
-		buf_release(&pack);
-	}
-	if (rc != 0)
-		return rc < 0 ? rc : 0;
+	if (rc < 0)
+		return rc;
+	if (rc == 1 && named.offset == row->offset &&
+	    chunkid_equal(segment_pack(f->seg, named.pack), &f->dir.name))
+		return 0; /* check_row told of it */
 	++*f->bad;
 	return report(f, f->file.p, &as, what, e);
 }
@@ -186,6 +181,7 @@ static int check_pack(struct fsck *f, struct segment *seg, const struct chunkid 
 	struct err why = ERR_INIT;
 	int rc = 0;
 
+	f->seg = seg;
 	f->bad = pack ? &f->damaged[pack - f->packs] : &bad_unknown;
 	*f->bad = 0;
 	buf_reset(&f->file);

@@ -40,20 +40,26 @@ void store_index_add_rows(struct store_index *x, uint32_t pack, const struct pac
 	}
 }
 
-int store_index_add_segment(struct store_index *x, struct segment *seg, struct err *e)
+int store_index_add_segment(struct store *s, struct store_index *x, struct segment *seg,
+			    struct err *e)
 {
-	uint32_t base = (uint32_t)x->npacks;
+	uint32_t *number = xcalloc(segment_npacks(seg), sizeof(*number));
 	int rc = 0;
 
 	reserve(x, segment_count(seg));
-	for (size_t i = 0; i < segment_npacks(seg); i++)
-		store_index_add_pack(x, segment_pack(seg, i));
+	for (uint32_t i = 0; i < segment_npacks(seg); i++)
+		if (store_pack_is_here(s, seg, i))
+			number[i] = store_index_add_pack(x, segment_pack(seg, i));
 	for (size_t i = 0; i < segment_count(seg) && rc == 0; i++) {
-		rc = segment_row_at(seg, i, &x->rows[x->n], e);
-		x->rows[x->n].pack += base;
-		if (rc == 0)
+		struct segment_row *row = &x->rows[x->n];
+
+		rc = segment_row_at(seg, i, row, e);
+		if (rc == 0 && store_pack_is_here(s, seg, row->pack)) {
+			row->pack = number[row->pack];
 			x->n++;
+		}
 	}
+	free(number);
 	return rc;
 }
 

@@ -116,6 +116,8 @@ struct store_scratch *store_scratch_get(struct store *s);
 void store_scratch_put(struct store *s, struct store_scratch *x);
 void store_scratch_free(struct store *s); /* all of them */
 
+/* Is the file there? Whoever deletes packs by hand must be able to fetch them again. */
+bool store_pack_is_here(struct store *s, struct segment *seg, uint32_t pack);
 /* The nth place (newest first) of a key in the view as it is: 1, 0. */
 int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, unsigned int nth,
 	       struct store_place *out, struct err *e) MUST_CHECK;
@@ -127,6 +129,7 @@ void store_view_release(struct store_view *v);
 /* The segments of the view, held open whatever happens to it. */
 struct segment **store_hold_segments(struct store *s, size_t *n);
 void store_drop_segments(struct segment **held, size_t n);
+bool store_names_segment(struct store *s, const struct chunkid *id);
 bool store_is_lost(struct store *s, enum chunk_kind kind, const struct chunkid *id);
 bool store_is_damaged(struct store *s); /* something is lost, or the catalogue was rebuilt */
 
@@ -198,7 +201,9 @@ void store_index_release(struct store_index *x);
 uint32_t store_index_add_pack(struct store_index *x, const struct chunkid *name);
 void store_index_add_rows(struct store_index *x, uint32_t pack, const struct pack_row *rows,
 			  size_t n);
-int store_index_add_segment(struct store_index *x, struct segment *seg, struct err *e) MUST_CHECK;
+/* Without what lies in packs whose file is missing. */
+int store_index_add_segment(struct store *s, struct store_index *x, struct segment *seg,
+			    struct err *e) MUST_CHECK;
 /* Sort, keep the first pack's row of each key, write, enter in the catalogue. Empty: nothing. */
 int store_index_write(struct store *s, struct catalogue *cat, struct store_index *x,
 		      struct err *e) MUST_CHECK;

@@ -53,6 +53,22 @@ void store_scratch_free(struct store *s)
 
 /* ---- finding ---- */
 
+bool store_pack_is_here(struct store *s, struct segment *seg, uint32_t pack)
+{
+	enum segment_pack_state state = segment_pack_state(seg, pack);
+	struct buf path = BUF_INIT;
+
+	if (state == SEGMENT_PACK_UNKNOWN) {
+		buf_addf(&path, "%s/", s->dir);
+		pack_name(&path, segment_pack(seg, pack));
+		state = access(path.p, F_OK) < 0 && errno == ENOENT ? SEGMENT_PACK_MISSING
+								    : SEGMENT_PACK_HERE;
+		segment_note_pack(seg, pack, state);
+		buf_release(&path);
+	}
+	return state == SEGMENT_PACK_HERE;
+}
+
 int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, unsigned int nth,
 	       struct store_place *out, struct err *e)
 {
@@ -67,7 +83,9 @@ int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, 
 		if (rc < 0)
 			err_wrap(e, "%s/segments/%s.seg", s->dir,
 				 chunkid_hex(segment_id(v->segments[i])).s);
-		if (rc == 1 && nth-- == 0)
+		if (rc == 1 && !store_pack_is_here(s, v->segments[i], out->row.pack))
+			rc = 0;
+		else if (rc == 1 && nth-- == 0)
 			out->pack = *segment_pack(v->segments[i], out->row.pack);
 		else if (rc == 1)
 			rc = 0;
@@ -372,8 +390,11 @@ static int is_hidden(struct store *s, struct segment **newer, size_t n,
 	struct segment_row other;
 	int rc = store_is_lost(s, row->kind, &row->id);
 
-	for (size_t i = 0; i < n && rc == 0; i++)
+	for (size_t i = 0; i < n && rc == 0; i++) {
 		rc = segment_find(newer[i], row->kind, &row->id, &other, e);
+		if (rc == 1 && !store_pack_is_here(s, newer[i], other.pack))
+			rc = 0;
+	}
 	return rc;
 }
 
@@ -386,6 +407,8 @@ static int each_row(struct store *s, struct segment **v, size_t at, store_each_f
 		struct segment_row row;
 
 		rc = segment_row_at(v[at], k, &row, e);
+		if (rc == 0 && !store_pack_is_here(s, v[at], row.pack))
+			continue;
 		if (rc == 0)
 			rc = is_hidden(s, v, at, &row, e);
 		if (rc == 0) {

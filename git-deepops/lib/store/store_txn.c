@@ -106,15 +106,55 @@ static bool is_abandoned(const char *dir, int *fd)
 	return *fd >= 0;
 }
 
-/* Usually finds nothing: one readdir of an empty directory. */
+/* Remove the segment files that the view does not name; returns how many there are. */
+static size_t prune_segments(struct store *s, const char *dir, bool remove)
+{
+	struct dirent *entry;
+	struct chunkid id;
+	DIR *d = opendir(dir);
+	size_t n = 0;
+
+	while (d && (entry = readdir(d)) != NULL) {
+		if (strlen(entry->d_name) != HASH_HEX_BYTES + 4 ||
+		    !chunkid_from_hex(&id, entry->d_name, HASH_HEX_BYTES) ||
+		    store_names_segment(s, &id))
+			continue;
+		n++;
+		if (remove)
+			unlinkat(dirfd(d), entry->d_name, 0);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* A segment that the catalogue does not name is a leftover, unless somebody is committing. */
+static void sweep_segments(struct store *s)
+{
+	struct buf dir = BUF_INIT;
+
+	store_path(s, &dir, "segments");
+	tempfile_sweep(dir.p);
+	if (prune_segments(s, dir.p, false) > 0) {
+		pthread_mutex_lock(&s->cat_lock);
+		if (catalogue_begin(s->cat, NULL) == 0) {
+			if (store_refresh_locked(s, NULL) == 0)
+				prune_segments(s, dir.p, true);
+			catalogue_rollback(s->cat);
+		}
+		pthread_mutex_unlock(&s->cat_lock);
+	}
+	buf_release(&dir);
+}
+
+/* Usually finds nothing: two readdirs. */
 static void sweep(struct store *s)
 {
 	struct buf path = BUF_INIT;
 	struct dirent *entry;
 	DIR *d;
 
-	store_path(s, &path, "segments");
-	tempfile_sweep(path.p);
+	sweep_segments(s);
 	store_path(s, &path, "incoming");
 	d = opendir(path.p);
 	while (d && (entry = readdir(d)) != NULL) {

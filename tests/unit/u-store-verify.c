@@ -1,0 +1,346 @@
+/* SPDX-License-Identifier: MIT */
+/* u-store-verify.c - the closure check: what a verified commit accepts, asks for and refuses */
+#include "base/clock.h"
+#include "base/limits.h"
+#include "chunk/recipe.h"
+#include "store-lib.h"
+
+#define CHUNK 3000
+
+/* store_fn of node and recipe builders: put it into the txn. */
+static int put_node(void *arg, const struct chunkid *id, const struct buf *text, struct err *e)
+{
+	int rc = store_put(arg, CHUNK_NODE, id, text->p, text->len, true, e);
+
+	return rc < 0 ? rc : 0;
+}
+
+/* A file of chunks [from, to): its id, length and recipe text. */
+static void make_file(uint64_t from, uint64_t to, struct chunkid *id, uint64_t *bytes,
+		      struct buf *recipe)
+{
+	struct recipe r = RECIPE_INIT;
+	struct buf all = BUF_INIT, one = BUF_INIT;
+	struct chunkid chunk;
+	struct err e = ERR_INIT;
+
+	r.profile = 1;
+	for (uint64_t i = from; i < to; i++) {
+		lib_content(i, CHUNK, &one);
+		buf_addbuf(&all, &one);
+		chunkid_of(&chunk, one.p, one.len);
+		recipe_add(&r, &chunk, CHUNK);
+	}
+	chunkid_of(id, all.p, all.len);
+	*bytes = all.len;
+	buf_reset(recipe);
+	must(recipe_format(&r, NULL, NULL, recipe, &e), &e);
+	recipe_release(&r);
+	buf_release(&all);
+	buf_release(&one);
+}
+
+/* The dataset of these tests: sub/{big: chunks 0..4, empty, small: chunk 9}. */
+struct tree {
+	struct chunkid big, small;
+	struct buf recipe;
+	struct node_entry sub;
+	struct node_entry entries[3];
+	uint64_t big_bytes;
+};
+
+static void make_tree(struct tree *t)
+{
+	struct node_entry file = {.mode = NODE_MODE_FILE, .kind = NODE_FILE, .files = 1};
+
+	memset(t, 0, sizeof(*t));
+	buf_init(&t->recipe);
+	make_file(0, 4, &t->big, &t->big_bytes, &t->recipe);
+	t->small = lib_id(9, CHUNK);
+	for (size_t i = 0; i < 3; i++)
+		t->entries[i] = file;
+	t->entries[0].name = "big";
+	t->entries[0].name_len = 3;
+	t->entries[0].id = t->big;
+	t->entries[0].bytes = t->big_bytes;
+	t->entries[1].name = "empty";
+	t->entries[1].name_len = 5;
+	chunkid_of(&t->entries[1].id, "", 0);
+	t->entries[2].name = "small";
+	t->entries[2].name_len = 5;
+	t->entries[2].id = t->small;
+	t->entries[2].bytes = CHUNK;
+}
+
+/* Put the nodes: the directory, and a root that holds it as `sub`. */
+static struct chunkid put_nodes(struct store_txn *x, struct tree *t)
+{
+	struct node_entry root;
+	struct err e = ERR_INIT;
+
+	must(node_build(t->entries, 3, put_node, x, &t->sub, &e), &e);
+	t->sub.name = "sub";
+	t->sub.name_len = 3;
+	must(node_build(&t->sub, 1, put_node, x, &root, &e), &e);
+	return root.id;
+}
+
+static void put_files(struct store_txn *x, struct tree *t)
+{
+	struct err e = ERR_INIT;
+
+	for (uint64_t i = 0; i < 4; i++)
+		must(lib_put(x, i, CHUNK, &e), &e);
+	must(lib_put(x, 9, CHUNK, &e), &e);
+	must(store_put(x, CHUNK_RECIPE, &t->big, t->recipe.p, t->recipe.len, true, &e), &e);
+}
+
+static struct store_txn *begin(struct store *s, const char *nonce)
+{
+	uint8_t n[STORE_NONCE_BYTES] = {0};
+	struct err e = ERR_INIT;
+	struct store_txn *x;
+
+	snprintf((char *)n, sizeof(n), "%s", nonce);
+	must(store_begin(s, n, &x, &e), &e);
+	return x;
+}
+
+static void test_complete(void)
+{
+	struct store *s = lib_open("complete", STORE_VERIFY);
+	struct store_txn *x = begin(s, "one");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct chunkid key, dataset;
+	struct store_root root;
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	shard.id = put_nodes(x, &t);
+	shard.files = 3;
+	shard.bytes = t.big_bytes + CHUNK;
+	c.splits = &split;
+	c.nsplits = 1;
+	c.files = &(struct store_rootref){CHUNK_DATA, t.big};
+	c.nfiles = 1;
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_NONE,
+	   "no root yet");
+	ok(store_commit(x, &c, &e) == 0, "a whole dataset commits: %s", e.msg);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0, "its shard is a root");
+	ok(root.state == STORE_ROOT_COMPLETE && root.files == 3 && root.bytes == shard.bytes,
+	   "complete, with its totals");
+	ok(root.pin_until > clock_now_seconds() + STORE_PIN_SECONDS - 60, "pinned for 90 days");
+	ok(store_root(s, CHUNK_RECIPE, &t.big, &root, &e) == 0 &&
+		   root.state == STORE_ROOT_COMPLETE && root.bytes == t.big_bytes,
+	   "so is the file");
+	node_split_key(&shard, 1, &key);
+	ok(store_split_dataset(s, &key, &dataset, &e) == 0 && chunkid_equal(&dataset, &shard.id),
+	   "the dataset id of a whole tree is its node's");
+	ok(store_root(s, (enum chunk_kind)STORE_ROOT_SPLIT, &key, &root, &e) == 0 &&
+		   root.state == STORE_ROOT_COMPLETE,
+	   "the split key answers too");
+	ok(store_split_dataset(s, &t.big, &dataset, &e) == ERR_NOTFOUND, "another key does not");
+	ok(store_node_certified(s, &shard.id, &e) == 1, "the node is certified");
+	ok(store_node_certified(s, &t.big, &e) == 0, "what isn't there is not");
+	must(store_mark_rooted(s, &(struct store_rootref){CHUNK_NODE, shard.id}, 1, true, &e), &e);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
+	   "a ref names it");
+	must(store_mark_rooted(s, NULL, 0, true, &e), &e);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 &&
+		   root.state == STORE_ROOT_COMPLETE,
+	   "no ref does any more");
+
+	x = begin(s, "one");
+	ok(store_commit(x, &c, &e) == 0, "the same session again is fine");
+	x = begin(s, "two");
+	put_files(x, &t);
+	is_u64(store_txn_count(x), 0, "another session has nothing to send");
+	ok(store_commit(x, &c, &e) == 0, "and commits the same roots");
+	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "fsck finds nothing");
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* Commit with one thing left out: it is named; sent, the commit works. */
+static void test_missing(void)
+{
+	struct store *s = lib_open("missing", STORE_VERIFY);
+	struct store_txn *x = begin(s, "m");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct chunkid chunk = lib_id(2, CHUNK);
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	shard.id = put_nodes(x, &t);
+	shard.files = 3;
+	shard.bytes = t.big_bytes + CHUNK;
+	c.splits = &split;
+	c.nsplits = 1;
+	c.missing = chunkset_new();
+	ok(store_commit(x, &c, &e) == 1, "nodes without files don't commit");
+	is_u64(chunkset_count(c.missing), 2, "two files are missing");
+	ok(chunkset_has(c.missing, CHUNK_DATA, &t.big) &&
+		   chunkset_has(c.missing, CHUNK_DATA, &t.small),
+	   "both are named");
+	chunkset_free(c.missing);
+	c.missing = chunkset_new();
+	must(store_put(x, CHUNK_RECIPE, &t.big, t.recipe.p, t.recipe.len, true, &e), &e);
+	must(lib_put(x, 9, CHUNK, &e), &e);
+	for (uint64_t i = 0; i < 4; i++)
+		if (i != 2)
+			must(lib_put(x, i, CHUNK, &e), &e);
+	ok(store_commit(x, &c, &e) == 1 && chunkset_count(c.missing) == 1 &&
+		   chunkset_has(c.missing, CHUNK_DATA, &chunk),
+	   "a chunk of a recipe is named");
+	chunkset_free(c.missing);
+	c.missing = NULL;
+	ok(store_commit(x, &c, &e) == 1, "the caller needn't want to know");
+	must(lib_put(x, 2, CHUNK, &e), &e);
+	ok(store_commit(x, &c, &e) == 0, "then it commits: %s", e.msg);
+
+	x = begin(s, "n");
+	shard.id = lib_id(77, 10);
+	ok(store_commit(x, &c, &e) == 1, "a root that isn't there is missing");
+	store_abort(x, false);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* Everything that lies is refused, and nothing of it is there afterwards. */
+static void test_lies(void)
+{
+	struct store *s = lib_open("lies", STORE_VERIFY);
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct err e = ERR_INIT;
+	struct store_txn *x;
+	struct chunkid other = lib_id(50, CHUNK);
+	struct buf bytes = BUF_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	x = begin(s, "1");
+	put_files(x, &t);
+	must(store_put(x, CHUNK_RECIPE, &other, t.recipe.p, t.recipe.len, true, &e), &e);
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "a recipe of another file: %s", e.msg);
+	store_abort(x, false);
+	ok(store_has(s, CHUNK_DATA, &t.small, NULL, &e) == 0, "nothing of it is there");
+
+	x = begin(s, "2");
+	put_files(x, &t);
+	t.entries[2].bytes++;
+	put_nodes(x, &t);
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "a wrong file length: %s", e.msg);
+	store_abort(x, false);
+	t.entries[2].bytes--;
+
+	x = begin(s, "3");
+	put_files(x, &t);
+	t.entries[0].bytes--;
+	put_nodes(x, &t);
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "of a recipe too: %s", e.msg);
+	store_abort(x, false);
+	t.entries[0].bytes++;
+
+	x = begin(s, "5");
+	put_files(x, &t);
+	put_nodes(x, &t);
+	t.sub.files = 4;
+	must(node_build(&t.sub, 1, put_node, x, &t.sub, &e), &e);
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "a wrong sum of files: %s", e.msg);
+	store_abort(x, false);
+
+	x = begin(s, "6");
+	put_files(x, &t);
+	shard.id = put_nodes(x, &t);
+	shard.files = 3;
+	shard.bytes = 1;
+	c.splits = &split;
+	c.nsplits = 1;
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "a pointer with wrong totals: %s", e.msg);
+	store_abort(x, false);
+
+	x = begin(s, "7");
+	lib_content(1, 100, &bytes);
+	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	   "bytes under a wrong id: %s", e.msg);
+	other = lib_id(1, 100);
+	ok(store_put_stored(x, CHUNK_NODE, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	   "a node that is none: %s", e.msg);
+	ok(store_put_stored(x, CHUNK_RECIPE, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	   "a recipe that is none: %s", e.msg);
+	ok(store_put_stored(x, CHUNK_DATA, &other, 2, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	   "a reserved encoding: %s", e.msg);
+	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 2 * MIB, &e) == ERR_LIMIT,
+	   "more than a chunk may be: %s", e.msg);
+	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 0, 100, &e) == ERR_LIMIT,
+	   "nothing stored: %s", e.msg);
+	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == 1, "the right one");
+	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == 0, "once");
+	store_abort(x, false);
+	buf_release(&bytes);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* Known damage: the roots above it stop counting, a client sends it again, all is well. */
+static void test_damage(void)
+{
+	struct store *s = lib_open("damage", STORE_VERIFY);
+	struct store_txn *x = begin(s, "d");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct chunkkey lost = {CHUNK_DATA, lib_id(3, CHUNK)};
+	struct store_root root;
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	shard.id = put_nodes(x, &t);
+	shard.files = 3;
+	shard.bytes = t.big_bytes + CHUNK;
+	c.splits = &split;
+	c.nsplits = 1;
+	must(store_commit(x, &c, &e), &e);
+	must(store_mark_lost(s, &lost, 1, "test", &e), &e);
+	ok(store_has(s, CHUNK_DATA, &lost.id, NULL, &e) == 0, "a lost chunk is not here");
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_PENDING,
+	   "the root above it is not complete");
+	ok(store_node_certified(s, &shard.id, &e) == 0, "nor is its node certified");
+	x = begin(s, "e");
+	c.missing = chunkset_new();
+	ok(store_commit(x, &c, &e) == 1, "the next push of it");
+	ok(chunkset_count(c.missing) == 1 && chunkset_has(c.missing, CHUNK_DATA, &lost.id),
+	   "is asked for the lost chunk");
+	ok(lib_put(x, 3, CHUNK, &e) == 1, "which is stored again");
+	ok(store_commit(x, &c, &e) == 0, "commits: %s", e.msg);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 &&
+		   root.state == STORE_ROOT_COMPLETE,
+	   "and heals the root");
+	ok(store_node_certified(s, &shard.id, &e) == 1, "and the node");
+	ok(lib_good(s, 3, CHUNK), "and the chunk reads");
+	chunkset_free(c.missing);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+int main(void)
+{
+	lib_begin();
+	test_complete();
+	test_missing();
+	test_lies();
+	test_damage();
+	lib_end();
+	return done_testing();
+}
