@@ -54,7 +54,9 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_explain(CMD_ARGS);
 int cmd_help(CMD_ARGS);
+int cmd_hook(CMD_ARGS);
 int cmd_init(CMD_ARGS);
+int cmd_remote(CMD_ARGS);
 int cmd_version(CMD_ARGS);
 
 #endif

@@ -17,7 +17,9 @@
 static const struct cmd cmds[] = {
 	{"explain", cmd_explain, 0, "say what an error code means"},
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
+	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},
 	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},
+	{"remote", cmd_remote, CMD_REPO, "say where data goes, and check that it can"},
 	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
 };
 /* clang-format on */

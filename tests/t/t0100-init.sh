@@ -91,7 +91,7 @@ test_expect_success 'an existing hook runs first, with arguments and input' '
 	test_grep "the one that was there runs first" out &&
 	test_path_is_file chained/.git/hooks/pre-push.d/50-previous &&
 	rm -f ran &&
-	echo "in put" | DEEPOPS_IN_PUSH=1 chained/.git/hooks/pre-push origin "u r l" &&
+	(cd chained && echo "in put" | DEEPOPS_IN_PUSH=1 .git/hooks/pre-push origin "u r l") &&
 	printf "theirs: origin u r l\nin put\n" >want &&
 	test_cmp want ran &&
 	git -C chained deepops init >out 2>&1 &&
@@ -112,7 +112,7 @@ test_expect_success 'a relative link as a hook still leads to its program' '
 	ln -s ../../scripts/check linked/.git/hooks/pre-push &&
 	git -C linked deepops init &&
 	rm -f ran &&
-	DEEPOPS_IN_PUSH=1 linked/.git/hooks/pre-push origin url </dev/null &&
+	(cd linked && DEEPOPS_IN_PUSH=1 .git/hooks/pre-push origin url </dev/null) &&
 	test_grep "linked-check: origin url" ran
 '
 
@@ -157,7 +157,8 @@ test_expect_success 'the driver finds the program that init was run with' '
 	(
 		PATH=$(printf %s "$PATH" | tr : "\n" | grep -vxF "$DEEPOPS_BUILD" | paste -sd:) &&
 		! command -v git-deepops &&
-		DEEPOPS_IN_PUSH=1 moved/.git/hooks/pre-push origin url </dev/null
+		cd moved &&
+		DEEPOPS_IN_PUSH=1 .git/hooks/pre-push origin url </dev/null
 	) &&
 	test_grep "first: origin url" ran
 '

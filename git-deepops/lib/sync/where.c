@@ -225,8 +225,10 @@ static int check_confirmed(struct repo *r, const char *url, const char *git_url,
 static int resolve_url(struct repo *r, struct where *out, struct err *e)
 {
 	struct buf git_url = BUF_INIT;
-	int rc = repo_config_get(r, "deepops.remote", &out->url, e);
+	int rc = get3(r, "remote.", out->name.p, ".deepopsUrl", &out->url, e);
 
+	if (rc == 0)
+		rc = repo_config_get(r, "deepops.remote", &out->url, e);
 	if (rc == 0)
 		rc = repo_git_run(r, &git_url, e, "remote", "get-url", "--push", out->name.p, NULL);
 	else

@@ -2,9 +2,9 @@
 /*
  * where.h - which chunk remote belongs to a git remote
  *
- * In this order: deepops.remote in git config (a URL, for every git remote that
- * has deepops = true), `remote` in the committed .deepops/config, else beside
- * the git remote's own URL.  The committed file is an outsider's input: only an
+ * In this order: remote.<name>.deepopsUrl, deepops.remote (a URL for every git
+ * remote that has deepops = true), both in git config; `remote` in the committed
+ * .deepops/config; else beside the git remote's own URL.  The committed file is an outsider's input: only an
  * allow-list of keys is read from it, and a remote on another host than the git
  * remote's, or a local path, is used only when its URL stands in
  * deepops.confirmed in git config (`git deepops remote add` puts it there).
