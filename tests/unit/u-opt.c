@@ -15,7 +15,7 @@ struct parsed {
 	const char *name;
 	struct strvec in;
 	int argc;
-	char *argv[16];
+	char *argv[32];
 	struct buf text;
 };
 
