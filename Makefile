@@ -83,6 +83,7 @@ $(B)/flags: FORCE
 # Tests.  `check` is the whole suite; `unit` and `e2e` are its parts, without the installation.
 e2es    := $(wildcard tests/t/t[0-9]*.sh)
 fuzzers := $(wildcard tests/fuzz/fuzz-*.c)
+faults  := $(B)/fault/faultsys.so $(B)/fault/replace
 PROVE    = DEEPOPS_BUILD=$(abspath $(B)) $(if $(SAN),LSAN_OPTIONS=$(LSAN)) prove $(PROVE_OPTS)
 LSAN     = suppressions=$(abspath tests/lsan.supp):print_suppressions=0
 # For the test of `make install`: this very build, whose flags are part of its state.
@@ -91,12 +92,12 @@ SUBMAKE  = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 check:
 	@contrib/setup check
-	+$(SUBMAKE) all docs $(tests) $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
+	+$(SUBMAKE) all docs $(tests) $(faults) $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
 	+$(MAKE) fuzz-replay
 	$(PROVE) -j$(JOBS) $(tests) $(e2es)
 unit: all $(tests)
 	$(if $(tests),$(PROVE) $(tests))
-e2e: all
+e2e: all $(faults)
 	$(PROVE) -j$(JOBS) $(or $(T),$(e2es))
 
 # Leaks and uninitialised bytes that the sanitizers do not see; slow.
@@ -104,6 +105,16 @@ valgrind: all $(tests)
 	@contrib/setup valgrind
 	$(PROVE) --exec 'valgrind -q --leak-check=full --errors-for-leak-kinds=definite \
 		--error-exitcode=99' $(or $(T),$(tests))
+
+# What makes system calls fail (both open and open64, so without the macro that renames one
+# to the other), and a small program to try it on.
+$(B)/fault/faultsys.so: tests/fault/faultsys.c $(B)/flags
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(STD)) $(WARN) $(CPPFLAGS) $(CFLAGS) \
+		-fPIC -shared -o $@ $< -ldl
+$(B)/fault/replace: $(B)/obj/tests/fault/replace.o $(B)/libdeepops.a
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 
 # One target per decoder; each replays its corpus directory and its golden vectors.
 $(B)/fuzz/%: $(B)/obj/tests/fuzz/%.o $(B)/obj/tests/fuzz/replay.o $(B)/libdeepops.a

@@ -1,0 +1,84 @@
+# shellcheck shell=sh
+# sweep.sh - fail each system call of a command in turn; sourced after test-lib.sh
+#
+#	. "$TESTS_DIR/../fault/sweep.sh"
+#
+#	test_expect_success 'track survives' '
+#		fault_sweep git-deepops "fsync:%:28 write:%:28 rename:%:kill" \
+#			"rm -rf repo && cp -a start repo" \
+#			"git -C repo deepops track data" \
+#			"git -C repo deepops fsck && git -C repo deepops track data && ..."
+#	'
+#
+# fault_sweep PROGRAM FAULTS SETUP COMMAND CHECK
+#
+# For each fault and n = 1, 2, ... in place of %: run SETUP, then COMMAND with
+# the nth call of PROGRAM failing, then CHECK without a fault; until n is beyond
+# the last such call.  COMMAND must end with 128 and `fatal: ` something after an
+# errno, with 137 after `kill` and with 0 after `short`; 0 is also right after an
+# errno if the call did not matter (closing what was read, removing a temporary file), and
+# CHECK then must find everything done: $fault_status tells it.
+#
+# $FAULT_STEP=1 tries every n; by default the distance grows beyond 12 (the same every time),
+# so that the suite stays short.
+
+FAULT_LIB=$DEEPOPS_BUILD/fault/faultsys.so
+fault_hits=0 # of all sweeps in this script
+
+# The environment of a run under a fault, before its command.
+fault_run_ () {
+	rm -f "$TRASH/fault.hit" &&
+	# Fsyncs must happen to fail.  A sanitizer wants to be loaded first, and can't.
+	env -u DEEPOPS_FSYNC LD_PRELOAD="$FAULT_LIB" DEEPOPS_FAULT="$2" DEEPOPS_FAULT_IN="$1" \
+		DEEPOPS_FAULT_HIT="$TRASH/fault.hit" \
+		ASAN_OPTIONS="verify_asan_link_order=0:$ASAN_OPTIONS" \
+		sh -c "$3" >"$TRASH/fault.out" 2>"$TRASH/fault.err"
+}
+
+# Is the exit status right for what was done? fault_judge_ FAULT STATUS
+fault_judge_ () {
+	case $1:$2 in
+	*:kill:137 | *:short:0) return 0 ;;
+	*:kill:* | *:short:*) ;;
+	*:0) return 0 ;;
+	*:128) grep -q '^fatal: .' "$TRASH/fault.err" && return 0 ;;
+	esac
+	echo "# $1: exit status $2"
+	sed 's/^/#	/' "$TRASH/fault.err"
+	return 1
+}
+
+fault_one_ () {
+	(eval "$3") >"$TRASH/fault.setup" 2>&1 || {
+		echo "# $2: setting up"
+		cat "$TRASH/fault.setup"
+		return 1
+	}
+	fault_run_ "$1" "$2" "$4"
+	fault_status=$?
+	test -e "$TRASH/fault.hit" || return 0
+	fault_hits=$((fault_hits + 1))
+	fault_judge_ "$2" "$fault_status" || return 1
+	(eval "$5") >"$TRASH/fault.check" 2>&1 && return 0
+	echo "# $2: exit status $fault_status, and what was checked then:"
+	cat "$TRASH/fault.err" "$TRASH/fault.check"
+	return 1
+}
+
+fault_sweep () {
+	for fault_ in $2; do
+		fault_n_=1
+		while :; do
+			fault_this_=${fault_%%%*}$fault_n_${fault_#*%}
+			fault_one_ "$1" "$fault_this_" "$3" "$4" "$5" || return 1
+			test -e "$TRASH/fault.hit" || break
+			fault_step_=${FAULT_STEP:-$((fault_n_ / 12 + 1))}
+			fault_n_=$((fault_n_ + fault_step_))
+		done
+		# A fault that never happened shows nothing: a misspelt call, a wrong program.
+		if test "$fault_n_" -eq 1; then
+			echo "# $fault_ never hit $1"
+			return 1
+		fi
+	done
+}
