@@ -15,11 +15,19 @@
 
 /* clang-format off: one line a command; sorted, a test looks */
 static const struct cmd cmds[] = {
+	{"cat", cmd_cat, CMD_REPO, "print one file of a dataset at any revision"},
+	{"du", cmd_du, CMD_REPO, "show how large datasets are"},
 	{"explain", cmd_explain, 0, "say what an error code means"},
+	{"fetch", cmd_fetch, CMD_REPO, "bring data for the current pointers into the local store"},
+	{"fsck", cmd_fsck, CMD_REPO, "verify the local chunk store"},
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
 	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},
 	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},
+	{"ls", cmd_ls, CMD_REPO, "list a dataset at any revision"},
+	{"pull", cmd_pull, CMD_REPO | CMD_WORKTREE, "git pull, then fetch and check out the data"},
+	{"push", cmd_push, CMD_REPO, "send data, then run records, then the branch"},
 	{"remote", cmd_remote, CMD_REPO, "say where data goes, and check that it can"},
+	{"sha256sums", cmd_sha256sums, CMD_REPO, "list a dataset as sha256sum -c reads it"},
 	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
 };
 /* clang-format on */

@@ -415,6 +415,28 @@ static void commit_add(struct commit_set *c, const struct sync_item *item)
 		c->files[c->nfiles++] = (struct store_rootref){CHUNK_DATA, p->id};
 }
 
+/* A file may be asked for as a chunk or as a recipe: the remote can't know which of the two it has here. */
+static int send_wanted(struct sender *s, const struct chunkkey *key, struct err *e)
+{
+	int rc;
+
+	if (key->kind == CHUNK_NODE)
+		return send_key(s, CHUNK_NODE, &key->id, e);
+	rc = store_has(s->store, CHUNK_DATA, &key->id, NULL, e);
+	if (rc == 1 && key->kind == CHUNK_DATA)
+		return send_key(s, CHUNK_DATA, &key->id, e);
+	if (rc >= 0)
+		rc = store_has(s->store, CHUNK_RECIPE, &key->id, NULL, e);
+	if (rc == 1)
+		return send_file(s, &key->id, e);
+	if (rc < 0)
+		return rc;
+	err_set(e, ERR_NOTFOUND, "%s: the remote lacks %s, and it is not here", s->name,
+		chunkid_text(&key->id).s);
+	err_hint(e, "bring the file back and run `git deepops track` on the dataset again");
+	return ERR_NOTFOUND;
+}
+
 static int send_missing(struct sender *s, const struct chunkset *missing, struct err *e)
 {
 	struct chunkkey key;
@@ -422,7 +444,7 @@ static int send_missing(struct sender *s, const struct chunkset *missing, struct
 	int rc = 0;
 
 	while (rc == 0 && chunkset_next(missing, &it, &key, NULL))
-		rc = send_key(s, (enum chunk_kind)key.kind, &key.id, e);
+		rc = send_wanted(s, &key, e);
 	return rc;
 }
 

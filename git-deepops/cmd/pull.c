@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* pull.c - git deepops pull: git pull, then the data its pointers name */
+
+#include "cmd.h"
+
+#include "base/log.h"
+#include "base/num.h"
+#include "data/dataset.h"
+#include "sync/bring.h"
+
+static const char *const usage[] = {"git deepops pull [options] [REMOTE [REFSPEC...]]", NULL};
+
+static int git_pull(struct repo *r, int argc, char **argv, struct err *e)
+{
+	struct proc p = PROC_INIT;
+	int rc;
+
+	repo_git(r, &p);
+	strvec_push(&p.args, "pull");
+	if (log_level() == LOG_QUIET)
+		strvec_push(&p.args, "--quiet");
+	for (int i = 1; i < argc; i++)
+		strvec_push(&p.args, argv[i]);
+	rc = proc_capture(&p, NULL, 0, NULL, e);
+	proc_release(&p);
+	return rc;
+}
+
+static int checkout_root(struct dataset_env *d, const char *root, struct err *e)
+{
+	struct dataset_checkout_opts opts = {.link = DATASET_LINK_AUTO};
+	struct dataset_checkout_result res;
+	struct pointer p;
+	int rc;
+
+	memset(&res, 0, sizeof(res));
+	strvec_init(&res.blocked);
+	pointer_init(&p);
+	rc = dataset_pointer(dataset_repo(d), NULL, root, &p, e);
+	if (rc == 0)
+		rc = dataset_checkout(d, root, &p, &opts, &res, e);
+	for (size_t i = 0; rc == ERR_EXISTS && i < res.blocked.nr; i++)
+		log_note("%s", res.blocked.v[i]);
+	if (rc == 0 && res.written)
+		log_note("%s: %" PRIu64 " files written, %s", root, res.written,
+			 num_human_bytes(res.bytes).s);
+	dataset_checkout_result_release(&res);
+	pointer_release(&p);
+	return rc;
+}
+
+/* Two roots may hold the same data: the plan counts that once, the work tree needs it twice. */
+static int checkout_roots(struct repo *r, struct err *e)
+{
+	struct dataset_env *d;
+	struct strvec roots = STRVEC_INIT;
+	int rc = dataset_open(&d, r, e);
+
+	if (rc < 0)
+		return rc;
+	rc = dataset_roots(r, NULL, &roots, e);
+	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
+		rc = checkout_root(d, roots.v[i], e);
+	strvec_release(&roots);
+	dataset_close(d);
+	return rc;
+}
+
+static int pull_data(struct repo *r, const char *remote, struct err *e)
+{
+	struct sync_fetch_opts opts = {NULL, NULL};
+	struct sync_result result;
+	struct sync_plan plan;
+	struct where where;
+	int rc;
+
+	sync_plan_init(&plan);
+	where_init(&where);
+	rc = bring_current(r, NULL, &plan, NULL, e);
+	if (rc == 0 && plan.n)
+		rc = where_resolve(r, remote, &where, e);
+	if (rc == 0 && plan.n)
+		rc = sync_fetch(r, &where, plan.items, plan.n, &opts, &result, e);
+	if (rc == 0 && plan.n)
+		rc = checkout_roots(r, e);
+	where_release(&where);
+	sync_plan_release(&plan);
+	return rc;
+}
+
+int cmd_pull(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	struct opt opts[] = {OPT_END};
+	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+
+	if (rc)
+		return rc;
+	rc = git_pull(ctx->repo, argc, argv, e);
+	if (rc > 0) /* git has said why */
+		return 1;
+	return rc < 0 ? rc : pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
+}
