@@ -11,7 +11,8 @@
  * ones, and the old ones stay.
  *
  * A name that ends in ".hex" is text: bytes in hexadecimal between single
- * blanks; two blanks begin a comment that goes to the end of the line.
+ * blanks; two blanks begin a comment that goes to the end of the line.  In the pages a line may
+ * also end in `*N`: its bytes N times.
  */
 #ifndef TEST_VECTORS_H
 #define TEST_VECTORS_H
@@ -34,6 +35,8 @@
 #include "chunk/node_internal.h"
 #include "chunk/recipe.h"
 #include "chunk/zframe.h"
+#include "store/pack.h"
+#include "store/segment.h"
 
 /*
  * Decode; what is accepted is encoded again and must give the same bytes, else
@@ -198,6 +201,55 @@ static inline int vector_zframe(const void *p, size_t len, struct err *e)
 	return rc;
 }
 
+/* ---- pack: a whole one; every entry must be good ---- */
+
+static inline int vector_bad_entry(void *arg, const struct pack_row *row, const char *what,
+				   struct err *e)
+{
+	(void)arg;
+	return err_set(e, ERR_CORRUPT, "entry at %" PRIu32 ": %s", row->offset, what);
+}
+
+static inline int vector_pack(const void *p, size_t len, struct err *e)
+{
+	const uint8_t *bytes = p;
+	struct pack_dir d;
+	int rc = pack_parse(&d, p, len, e);
+
+	if (rc < 0)
+		return rc;
+	rc = pack_check(&d, p, vector_bad_entry, NULL, e);
+	for (size_t i = 0; i < d.n && rc == 0; i++) {
+		const uint8_t *at = bytes + d.rows[i].offset;
+		struct pack_entry again;
+
+		pack_entry_format(&again, &d.rows[i], at + PACK_ENTRY_BYTES);
+		vector_must(!memcmp(again.header, at, PACK_ENTRY_BYTES), "entry of a pack");
+	}
+	pack_dir_release(&d);
+	return rc;
+}
+
+/* ---- segment: a whole one ---- */
+
+static inline int vector_segment(const void *p, size_t len, struct err *e)
+{
+	struct segment *s = NULL;
+	struct segment_row row, found;
+	int rc = segment_from(&s, p, len, e);
+
+	if (rc == 0)
+		rc = segment_check(s, e);
+	for (size_t i = 0; rc == 0 && i < segment_count(s); i++) {
+		rc = segment_row_at(s, i, &row, e);
+		vector_must(rc == 0 && segment_find(s, row.kind, &row.id, &found, NULL) == 1 &&
+				    found.offset == row.offset && found.pack == row.pack,
+			    "row of a segment is not found");
+	}
+	segment_close(&s);
+	return rc;
+}
+
 /*
  * ---- chunker: what the content is, and where it is cut ----
  *
@@ -293,10 +345,9 @@ static const struct vector_format {
 	enum vector_form form;
 	vector_fn decode;
 } vector_formats[] = {
-	{"chunker", VECTOR_TEXT, vector_chunker},
-	{"node", VECTOR_TEXT, vector_node},
-	{"recipe", VECTOR_HEX, vector_recipe},
-	{"zframe", VECTOR_HEX, vector_zframe},
+	{"chunker", VECTOR_TEXT, vector_chunker}, {"node", VECTOR_TEXT, vector_node},
+	{"pack", VECTOR_HEX, vector_pack},        {"recipe", VECTOR_HEX, vector_recipe},
+	{"segment", VECTOR_HEX, vector_segment},  {"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)
@@ -308,28 +359,54 @@ static inline const struct vector_format *vector_find(const char *name, size_t l
 	return NULL;
 }
 
+/* `*N` at the end of a line: what the line gave, from `start` on, N times. */
+static inline int vector_repeat(struct buf *out, size_t start, const char **p, const char *end,
+				struct err *e)
+{
+	size_t digits = 0, len = out->len - start;
+	struct buf unit = BUF_INIT;
+	uint64_t n;
+
+	while (*p + digits < end && (*p)[digits] >= '0' && (*p)[digits] <= '9')
+		digits++;
+	if (num_parse_u64n(*p, digits, 1, MIB, &n, e) < 0 || n * len > MIB)
+		return err_set(e, ERR_INPUT, "repeated too often");
+	*p += digits;
+	buf_add(&unit, out->p + start, len);
+	while (--n)
+		buf_addbuf(out, &unit);
+	buf_release(&unit);
+	return 0;
+}
+
 /* Append the bytes that a text in hexadecimal stands for. */
 static inline int vector_unhex(struct buf *out, const char *text, size_t len, struct err *e)
 {
 	const char *p = text, *end = text + len;
+	size_t line = out->len;
 	uint8_t byte;
+	int rc = 0;
 
-	while (p < end) {
+	while (p < end && rc == 0) {
 		if (*p == '\n') {
 			p++;
+			line = out->len;
 		} else if (end - p >= 2 && p[0] == ' ' && p[1] == ' ') {
 			p = memchr(p, '\n', (size_t)(end - p));
 			p = p ? p : end;
 		} else if (*p == ' ') {
 			p++;
+		} else if (*p == '*') {
+			p++;
+			rc = vector_repeat(out, line, &p, end, e);
 		} else if (end - p >= 2 && hex_decode(&byte, p, 1)) {
 			buf_addch(out, byte);
 			p += 2;
 		} else {
-			return err_set(e, ERR_INPUT, "not hexadecimal at byte %td", p - text);
+			rc = err_set(e, ERR_INPUT, "not hexadecimal at byte %td", p - text);
 		}
 	}
-	return 0;
+	return rc;
 }
 
 /* Append the bytes of the vector in file `path`. */

@@ -310,6 +310,17 @@ int pack_read_dir(struct pack_dir *out, int fd, struct err *e)
 	return rc;
 }
 
+/* pack_entry_check, and that entry and directory give one checksum. */
+static int check_listed(const struct pack_row *row, const uint8_t *entry, struct err *e)
+{
+	struct rd r = rd_from(entry + ENTRY_CRC_BYTES, 4);
+	int rc = pack_entry_check(row, entry, e);
+
+	if (rc == 0 && rd_le32(&r) != row->crc)
+		rc = err_set(e, ERR_CORRUPT, "entry and directory disagree");
+	return rc;
+}
+
 int pack_check(const struct pack_dir *d, const void *p, pack_bad_fn bad, void *arg, struct err *e)
 {
 	const struct pack_row **v = rows_by_offset(d);
@@ -319,7 +330,7 @@ int pack_check(const struct pack_dir *d, const void *p, pack_bad_fn bad, void *a
 	for (size_t i = 0; i < d->n && rc >= 0; i++) {
 		struct err why = ERR_INIT;
 
-		if (pack_entry_check(v[i], bytes + v[i]->offset, &why) < 0)
+		if (check_listed(v[i], bytes + v[i]->offset, &why) < 0)
 			rc = bad(arg, v[i], why.msg, e);
 	}
 	free(v);

@@ -299,7 +299,8 @@ static int read_columns(struct segment *s, size_t i, struct segment_row *row, st
 	row->encoding = column[i];
 	if (row->pack >= s->npacks || row->plain < 1 || row->plain > CHUNK_MAX_BYTES ||
 	    row->stored < 1 || row->stored > CHUNK_MAX_STORED_BYTES ||
-	    row->offset > PACK_MAX_BYTES || row->encoding > ZFRAME_ZSTD)
+	    row->offset > PACK_MAX_BYTES || row->encoding > ZFRAME_ZSTD ||
+	    (row->encoding == ZFRAME_RAW && row->stored != row->plain))
 		return err_set(e, ERR_CORRUPT, "row %zu is out of bounds", i);
 	return 0;
 }
