@@ -148,6 +148,24 @@ test_expect_success 'git deepops version and help answer outside a repository' '
 	test_grep "^usage: git deepops version" help-version
 '
 
+test_expect_success 'every code that git deepops explain lists can be explained' '
+	git deepops explain >codes &&
+	test_file_not_empty codes &&
+	for code in $(sed "s/ .*//" codes)
+	do
+		git deepops explain "$code" >text &&
+		grep -q "^What to do: " text || echo "$code"
+	done >wrong &&
+	test_must_be_empty wrong &&
+	git deepops explain "[e-data-incomplete]" >got &&
+	git deepops explain E-DATA-INCOMPLETE >want &&
+	test_cmp want got &&
+	git deepops explain --json | "$TEST_PYTHON" -m json.tool >json &&
+	test_grep "E-DATA-INCOMPLETE" json &&
+	test_expect_code 128 git deepops explain E-NO-SUCH 2>err &&
+	test_grep "E-NO-SUCH" err
+'
+
 test_expect_success 'an unknown command or option is named, exit 129' '
 	test_expect_code 129 git deepops frobnicate 2>err &&
 	test_grep "frobnicate" err &&
