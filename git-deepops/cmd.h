@@ -61,9 +61,14 @@ int cmd_help(CMD_ARGS);
 int cmd_hook(CMD_ARGS);
 int cmd_init(CMD_ARGS);
 int cmd_ls(CMD_ARGS);
+int cmd_machine(CMD_ARGS);
+int cmd_notes(CMD_ARGS);
 int cmd_pull(CMD_ARGS);
 int cmd_push(CMD_ARGS);
+int cmd_recover(CMD_ARGS);
 int cmd_remote(CMD_ARGS);
+int cmd_rerun(CMD_ARGS);
+int cmd_run(CMD_ARGS);
 int cmd_sha256sums(CMD_ARGS);
 int cmd_version(CMD_ARGS);
 

@@ -24,9 +24,14 @@ static const struct cmd cmds[] = {
 	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},
 	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},
 	{"ls", cmd_ls, CMD_REPO, "list a dataset at any revision"},
+	{"machine", cmd_machine, 0, "capture the configuration of this machine"},
+	{"notes", cmd_notes, CMD_REPO, "project notes of runs again"},
 	{"pull", cmd_pull, CMD_REPO | CMD_WORKTREE, "git pull, then fetch and check out the data"},
 	{"push", cmd_push, CMD_REPO, "send data, then run records, then the branch"},
+	{"recover", cmd_recover, CMD_REPO, "finish records of runs whose supervisor died"},
 	{"remote", cmd_remote, CMD_REPO, "say where data goes, and check that it can"},
+	{"rerun", cmd_rerun, CMD_REPO | CMD_WORKTREE, "execute a recorded run again and compare"},
+	{"run", cmd_run, CMD_REPO | CMD_WORKTREE, "run a command and record it"},
 	{"sha256sums", cmd_sha256sums, CMD_REPO, "list a dataset as sha256sum -c reads it"},
 	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
 };
@@ -153,7 +158,7 @@ static bool cmd_asks_help(int argc, char **argv)
 			     !strcmp(argv[1], "--git-completion-helper"));
 }
 
-static int cmd_run(const struct cmd *c, int argc, char **argv, struct err *e)
+static int cmd_call(const struct cmd *c, int argc, char **argv, struct err *e)
 {
 	struct cmd_ctx ctx = {c->name, NULL};
 	int rc = 0;
@@ -183,7 +188,7 @@ static int cmd_dispatch(int argc, char **argv, struct err *e)
 	if (!strcmp(name, "--version"))
 		name = "version";
 	c = cmd_find(name);
-	return c ? cmd_run(c, argc - 1, argv + 1, e) : cmd_unknown(name, e);
+	return c ? cmd_call(c, argc - 1, argv + 1, e) : cmd_unknown(name, e);
 }
 
 /* A file that we open must never become somebody's stdout. */

@@ -139,6 +139,8 @@ int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target,
 /* Compare-and-swap: expect NULL = any, zero id = must not exist. ERR_EXISTS when it moved meanwhile. */
 int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 		 const struct repo_oid *expect, const char *why, struct err *e) MUST_CHECK;
+/* Remove a ref of ours; absent is fine. */
+int repo_ref_delete(struct repo *r, const char *name, struct err *e) MUST_CHECK;
 typedef int (*repo_ref_fn)(void *arg, const char *name, const struct repo_oid *id, struct err *e);
 /* Every ref whose name begins with `prefix`, symbolic ones resolved, in name order. */
 int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg,

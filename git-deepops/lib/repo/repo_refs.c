@@ -81,6 +81,16 @@ int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 	return repo_lgerr(e, rc, "ref %s", name);
 }
 
+int repo_ref_delete(struct repo *r, const char *name, struct err *e)
+{
+	int rc = repo_may_write(r, name, e);
+
+	if (rc < 0)
+		return rc;
+	rc = git_reference_remove(r->git, name);
+	return rc < 0 && rc != GIT_ENOTFOUND ? repo_lgerr(e, rc, "ref %s", name) : 0;
+}
+
 struct found_ref {
 	char *name;
 	struct repo_oid id;

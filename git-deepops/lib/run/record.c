@@ -135,6 +135,12 @@ struct record_compared *record_add_compared(struct record *r)
 	return record_list_add(record_field_at("rerun.per_output"), r);
 }
 
+void record_release_compared(struct record *r)
+{
+	release_list(record_field_at("rerun.per_output"), r);
+	r->verdict = 0;
+}
+
 void record_set(char **field, const char *value)
 {
 	char *copy = value ? xstrdup(value) : NULL;

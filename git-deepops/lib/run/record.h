@@ -231,6 +231,7 @@ struct record_filtered *record_add_filtered(struct record *r);
 struct record_large *record_add_large(struct record *r);
 struct record_file *record_add_params_file(struct record *r);
 struct record_compared *record_add_compared(struct record *r);
+void record_release_compared(struct record *r); /* and the verdict */
 
 /* Did it end well: a known end with exit 0? Coverage needs it. */
 bool record_succeeded(const struct record *r);

@@ -1,0 +1,145 @@
+/* SPDX-License-Identifier: MIT */
+/* run.c - `git deepops run`; see git-deepops-run(1) */
+#include <stdio.h>
+
+#include "base/log.h"
+#include "base/proc.h"
+#include "cmd.h"
+#include "run/job.h"
+#include "run/level.h"
+
+#define SHOWN_METRICS 4
+
+static void say_warnings(const struct job *job)
+{
+	const struct strvec *w = job_warnings(job);
+
+	for (size_t i = 0; i < w->nr; i++)
+		log_warn("%s", w->v[i]);
+}
+
+static void add_end(const struct record *r, struct buf *out)
+{
+	if (r->exit == 0)
+		buf_addstr(out, "ok");
+	else if (r->exit != RECORD_NONE)
+		buf_addf(out, "exit %" PRId64, r->exit);
+	else
+		buf_addf(out, "signal %" PRId64, r->signal);
+	buf_addf(out, " in %" PRId64 ".%03" PRId64 " s", r->wall_ms / 1000, r->wall_ms % 1000);
+}
+
+static void say_result(const struct record *r)
+{
+	const struct record_pairs *m = r->metrics_best.n ? &r->metrics_best : &r->metrics_final;
+	struct buf line = BUF_INIT, raise = BUF_INIT;
+	int level = level_of(r, &raise);
+
+	buf_addf(&line, "run %.12s: ", r->run);
+	add_end(r, &line);
+	for (size_t i = 0; i < m->n && i < SHOWN_METRICS; i++)
+		buf_addf(&line, ", %s=%s", m->v[i].name, m->v[i].value);
+	buf_addf(&line, ", level R%d%s", level, level == 2 ? " once its data is pushed" : "");
+	log_note("%s", line.p);
+	if (raise.len)
+		log_hint("for R2: %s", raise.p);
+	buf_release(&line);
+	buf_release(&raise);
+}
+
+static void say_plan(const struct record *r)
+{
+	printf("code %s%s\n", r->code.tree ? r->code.tree : "not captured",
+	       r->code.dirty ? " (differs from HEAD)" : "");
+	for (size_t i = 0; i < r->ninputs; i++)
+		printf("%s %s %.19s %" PRId64 " files, %" PRId64 " bytes\n",
+		       record_input_role_name(r->inputs[i].role), r->inputs[i].path,
+		       r->inputs[i].id, r->inputs[i].files, r->inputs[i].bytes);
+	for (size_t i = 0; i < r->noutputs; i++)
+		printf("%s %s%s%s\n", record_output_role_name(r->outputs[i].role),
+		       r->outputs[i].path, r->outputs[i].match ? " " : "",
+		       r->outputs[i].match ? r->outputs[i].match : "");
+	for (size_t i = 0; i < r->params.n; i++)
+		printf("param %s=%s\n", r->params.v[i].name, r->params.v[i].value);
+	printf("machine %s %s\n", r->machine_class, r->machine_capture);
+}
+
+static int execute(struct job *job, struct err *e)
+{
+	struct journal_entry entry;
+	int rc;
+
+	journal_entry_init(&entry);
+	say_warnings(job);
+	rc = job_execute(job, e);
+	if (rc == 0) {
+		size_t said = job_warnings(job)->nr;
+
+		rc = job_finish(job, &entry, e);
+		for (size_t i = said; i < job_warnings(job)->nr; i++)
+			log_warn("%s", job_warnings(job)->v[i]);
+	}
+	if (rc == 0) {
+		say_result(&entry.rec);
+		rc = proc_exit_code(job_status(job));
+	}
+	journal_entry_release(&entry);
+	return rc;
+}
+
+static int run(struct cmd_ctx *ctx, const struct job_opts *o, struct err *e)
+{
+	struct job *job;
+	int rc = job_new(&job, ctx->repo, o, e);
+
+	if (rc < 0)
+		return rc;
+	rc = job_prepare(job, e);
+	if (rc == 0 && o->dry_run) {
+		say_warnings(job);
+		say_plan(job_record(job));
+	} else if (rc == 0) {
+		rc = execute(job, e);
+	}
+	job_free(&job);
+	return rc;
+}
+
+int cmd_run(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	static const char *const usage[] = {"git deepops run [OPTION...] [--] COMMAND [ARG...]",
+					    NULL};
+	struct job_opts o;
+	struct opt opts[] = {
+		OPT_LIST("input", 'i', &o.inputs, "path", "dataset or file that the command reads"),
+		OPT_LIST("output", 'o', &o.outputs, "path[:match]",
+			 "file or directory that it writes, and how a rerun may differ"),
+		OPT_LIST("metrics", 'm', &o.metrics, "file[:match]",
+			 "output that holds metrics: .json, .jsonl, .csv, .tsv"),
+		OPT_LIST("params", 'p', &o.params, "file", "parameters: .json, .yaml, .toml"),
+		OPT_LIST("set", 'S', &o.sets, "name=value", "set a parameter"),
+		OPT_STR("title", 0, &o.title, "text", "what this run is, in a line"),
+		OPT_LIST("tag", 0, &o.tags, "tag", "mark the run"),
+		OPT_LIST("env", 0, &o.envs, "name", "record this environment variable too"),
+		OPT_LIST("secret", 0, &o.secrets, "name",
+			 "keep the value of this variable out of arguments and logs"),
+		OPT_BOOL("no-data", 0, &o.no_data, "declare that the command reads no data"),
+		OPT_BOOL("allow-partial", 0, &o.allow_partial,
+			 "run although the code cannot be captured: level R0"),
+		OPT_BOOL("dry-run", 'n', &o.dry_run, "show what would be recorded, run nothing"),
+		OPT_END};
+	int rc;
+
+	job_opts_init(&o);
+	rc = cmd_parse(ctx, &argc, argv, opts, usage, OPT_STOP_AT_OPERAND, e);
+	if (rc == 0 && argc < 2)
+		rc = err_set(e, ERR_USAGE, "no command given");
+	if (rc == 0 && o.no_data && o.inputs.nr)
+		rc = err_set(e, ERR_USAGE, "--no-data contradicts --input");
+	for (int i = 1; rc == 0 && i < argc; i++)
+		strvec_push(&o.argv, argv[i]);
+	if (rc == 0)
+		rc = run(ctx, &o, e);
+	job_opts_release(&o);
+	return rc;
+}

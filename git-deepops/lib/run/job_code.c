@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* job_code.c - the exact code that is about to run; see job_internal.h */
+#include <unistd.h>
+
+#include "base/num.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "repo/tree.h"
+#include "run/job_internal.h"
+#include "run/secrets.h"
+#include "run/treehash.h"
+
+#define COMMIT_MAX_RAW_BYTES (4 * 1024 * 1024)
+
+/* ---- what does not count as code ---- */
+
+static void excluded_paths(const struct job *j, struct strvec *out)
+{
+	for (size_t i = 0; i < j->rec.noutputs; i++) {
+		strvec_push(out, j->rec.outputs[i].path);
+		strvec_pushf(out, "%s" POINTER_SUFFIX, j->rec.outputs[i].path);
+	}
+}
+
+static int snapshot_limit(struct job *j, uint64_t *limit, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = repo_config_get(j->repo, "deepops.snapshotLimit", &text, e);
+
+	*limit = SNAPSHOT_LIMIT_BYTES;
+	if (rc == 1 && num_parse_size(text.p, limit, e) < 0)
+		rc = err_wrap(e, "deepops.snapshotLimit");
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
+static int take_snapshot(struct job *j, struct err *e)
+{
+	struct snapshot_opts o = SNAPSHOT_OPTS_INIT;
+	struct strvec exclude = STRVEC_INIT;
+	int rc = snapshot_limit(j, &o.limit, e);
+
+	excluded_paths(j, &exclude);
+	o.exclude = &exclude;
+	o.replace = j->replace;
+	o.nreplace = j->nreplace;
+	if (rc == 0)
+		rc = snapshot_take(j->repo, &o, &j->snap, e);
+	j->has_snap = rc == 0;
+	strvec_release(&exclude);
+	return rc;
+}
+
+/* ---- secrets ---- */
+
+struct scan {
+	struct job *j;
+	struct buf content;
+};
+
+static int refuse_secret(const char *where, const char *what, struct err *e)
+{
+	err_set(e, ERR_DENIED, "%s holds what looks like %s", where, what);
+	return err_hint(e, "it would be recorded for good: take it out, or put it in the "
+			   "environment and say --secret NAME");
+}
+
+static int scan_entry(void *arg, const char *path, const struct tree_entry *a,
+		      const struct tree_entry *b, struct err *e)
+{
+	struct scan *s = arg;
+	const char *what;
+	int rc;
+
+	(void)a;
+	if (b->mode != TREE_MODE_FILE && b->mode != TREE_MODE_EXEC)
+		return 0;
+	buf_reset(&s->content);
+	rc = repo_read_blob(s->j->repo, &b->id, SECRETS_MAX_FILE_BYTES, &s->content, e);
+	if (rc == ERR_LIMIT) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	what = secrets_find(s->content.p, s->content.len);
+	return what ? refuse_secret(path, what, e) : 0;
+}
+
+/* Files that only the snapshot has: what HEAD holds was published by whoever committed it. */
+static int scan_secrets(struct job *j, struct err *e)
+{
+	struct scan s = {j, BUF_INIT};
+	bool unborn = repo_oid_is_zero(&j->snap.base_tree);
+	const char *what;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < j->rec.argv.nr; i++) {
+		char name[32];
+
+		what = secrets_find(j->rec.argv.v[i], strlen(j->rec.argv.v[i]));
+		snprintf(name, sizeof(name), "argument %zu", i);
+		if (what)
+			rc = refuse_secret(name, what, e);
+	}
+	if (rc == 0 && j->has_snap)
+		rc = tree_diff(j->repo, unborn ? NULL : &j->snap.base_tree, &j->snap.tree,
+			       scan_entry, &s, e);
+	buf_release(&s.content);
+	return rc;
+}
+
+/* ---- the record's code group ---- */
+
+/* Drop "user:password@" of a URL and "user@" of host:path. */
+static void without_user(const char *url, struct buf *out)
+{
+	const char *scheme = strstr(url, "://"), *rest = scheme ? scheme + 3 : url;
+	const char *at = strchr(rest, '@'), *slash = strchr(rest, '/');
+
+	if (scheme)
+		buf_add(out, url, (size_t)(rest - url));
+	if (at && (!slash || at < slash))
+		rest = at + 1;
+	buf_addstr(out, rest);
+}
+
+static int fill_remote(struct job *j, struct err *e)
+{
+	struct buf url = BUF_INIT, clean = BUF_INIT;
+	int rc = repo_config_get(j->repo, "remote.origin.url", &url, e);
+
+	if (rc == 1) {
+		without_user(url.p, &clean);
+		record_set(&j->rec.code.remote, clean.p);
+	}
+	buf_release(&url);
+	buf_release(&clean);
+	return MIN(rc, 0);
+}
+
+static int fill_branch(struct job *j, struct err *e)
+{
+	struct buf branch = BUF_INIT;
+	struct repo_oid head;
+	const char *name;
+	int rc = repo_head(j->repo, &branch, &head, e);
+
+	if (rc == 0 && branch.len) {
+		name = branch.p;
+		(void)str_startswith(branch.p, "refs/heads/", &name);
+		record_set(&j->rec.code.branch, name);
+	}
+	buf_release(&branch);
+	return rc;
+}
+
+static void fill_modules(struct job *j)
+{
+	for (size_t i = 0; i < j->snap.nmodules; i++) {
+		const struct snapshot_module *m = &j->snap.modules[i];
+		struct record_module *out = record_add_module(&j->rec);
+
+		record_set(&out->path, m->path);
+		record_set(&out->commit, m->commit.hex);
+		record_set(&out->tree, m->tree.hex);
+	}
+}
+
+static void fill_filtered(struct job *j)
+{
+	for (size_t i = 0; i < j->snap.filtered.nr; i++) {
+		const struct snapshot_file *f = &j->snap.filtered.v[i];
+		struct record_filtered *out = record_add_filtered(&j->rec);
+		struct chunkid id;
+
+		memcpy(id.b, f->sha256, sizeof(id.b));
+		record_set(&out->path, f->path);
+		record_set_digest(&out->id, &id);
+	}
+}
+
+static int fill_large(struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->snap.large.nr; i++) {
+		const struct snapshot_file *f = &j->snap.large.v[i];
+		struct record_large *out;
+		struct store_txn *txn;
+		struct buf text = BUF_INIT;
+		struct chunkid id;
+		struct stat st;
+		uint64_t bytes;
+		int fd = job_open(j->repo, f->path, &st, e), rc;
+
+		if (fd < 0)
+			return fd;
+		rc = job_txn(j, &txn, e);
+		if (rc == 0)
+			rc = dataset_put_fd(j->data, txn, fd, &id, &bytes, e);
+		close(fd);
+		if (rc < 0)
+			return err_wrap(e, "%s", f->path);
+		out = record_add_large(&j->rec);
+		record_set(&out->path, f->path);
+		record_set_digest(&out->id, &id);
+		out->bytes = (int64_t)bytes;
+		record_setf(&out->mode, "%o", f->mode);
+		job_file_pointer(&id, bytes, f->mode, &text);
+		strvec_push(&j->large_texts, text.p);
+		buf_release(&text);
+	}
+	return 0;
+}
+
+static int fill_tree_hash(struct job *j, struct err *e)
+{
+	const struct record_code *code = &j->rec.code;
+	struct treehash_large *large = xcalloc(code->nlarge + 1, sizeof(*large));
+	struct treehash_cache cache;
+	struct treehash_opts o = {NULL, large, code->nlarge, 0};
+	struct chunkid id;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < code->nlarge; i++) {
+		large[i].path = code->large[i].path;
+		large[i].mode =
+			!strcmp(code->large[i].mode, "100755") ? TREE_MODE_EXEC : TREE_MODE_FILE;
+		rc = chunkid_parse(&large[i].id, code->large[i].id, e);
+	}
+	if (j->ix) {
+		runindex_treehash_cache(j->ix, &cache);
+		o.cache = &cache;
+	}
+	if (rc == 0)
+		rc = treehash_of(j->repo, &j->snap.tree, &o, &id, e);
+	if (rc == 0)
+		record_set_digest(&j->rec.code.tree_sha256, &id);
+	if (rc == 0 && j->ix)
+		rc = runindex_flush(j->ix, e);
+	free(large);
+	return rc;
+}
+
+static int fill_code(struct job *j, struct err *e)
+{
+	const struct snapshot *s = &j->snap;
+	struct record_code *code = &j->rec.code;
+	struct chunkid ignored;
+	int rc;
+
+	if (!repo_oid_is_zero(&s->commit)) {
+		record_set(&code->commit, s->commit.hex);
+		record_set(&code->base_tree, s->base_tree.hex);
+		rc = repo_read_raw(j->repo, &s->commit, "commit", COMMIT_MAX_RAW_BYTES, &j->commit,
+				   e);
+		if (rc < 0)
+			return rc;
+	}
+	record_set(&code->tree, s->tree.hex);
+	code->dirty = s->dirty;
+	if (s->ignored) {
+		memcpy(ignored.b, s->ignored_digest, sizeof(ignored.b));
+		code->ignored_count = (int64_t)s->ignored;
+		record_set_digest(&code->ignored_digest, &ignored);
+	}
+	fill_modules(j);
+	fill_filtered(j);
+	rc = fill_large(j, e);
+	return rc < 0 ? rc : fill_tree_hash(j, e);
+}
+
+int job_capture_code(struct job *j, struct err *e)
+{
+	int rc = take_snapshot(j, e);
+
+	if (rc < 0 && rc != ERR_INTR && j->o->allow_partial) {
+		record_set(&j->rec.partial, e ? e->msg : "capture failed");
+		strvec_pushf(&j->warnings, "the code is not recorded: %s", j->rec.partial);
+		err_clear(e);
+		rc = 0;
+	} else if (rc < 0) {
+		err_wrap(e, "the code cannot be captured");
+		if (e && !e->hint[0])
+			err_hint(e, "mend it, or say --allow-partial for a record of level R0");
+		return rc;
+	}
+	rc = scan_secrets(j, e);
+	if (rc == 0 && j->has_snap)
+		rc = fill_code(j, e);
+	if (rc == 0)
+		rc = fill_branch(j, e);
+	return rc < 0 ? rc : fill_remote(j, e);
+}

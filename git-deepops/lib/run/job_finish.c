@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* job_finish.c - from a command that ended to a record in the journal; see job.h */
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "base/clock.h"
+#include "base/killpoint.h"
+#include "base/random.h"
+#include "base/xalloc.h"
+#include "repo/tree.h"
+#include "run/job_internal.h"
+#include "run/note.h"
+
+#define CHANGED_MAX_NAMED 100 /* in the record; more are counted */
+
+static void fill_exec(struct job *j)
+{
+	struct record *r = &j->rec;
+
+	if (!j->ended)
+		return;
+	r->ended = j->end.ended;
+	r->wall_ms = j->end.wall_ms;
+	r->cpu_ms = j->end.cpu_ms;
+	r->max_rss = j->end.max_rss;
+	if (WIFSIGNALED(j->end.status))
+		r->signal = WTERMSIG(j->end.status);
+	else
+		r->exit = WEXITSTATUS(j->end.status);
+}
+
+static void limit_changed(struct record *r)
+{
+	size_t more = r->changed.nr > CHANGED_MAX_NAMED ? r->changed.nr - CHANGED_MAX_NAMED : 0;
+
+	while (r->changed.nr > CHANGED_MAX_NAMED)
+		strvec_pop(&r->changed);
+	if (more)
+		strvec_pushf(&r->changed, "and %zu more", more);
+}
+
+/* What was captured must be what ran to the end. */
+static int recheck(struct job *j, struct err *e)
+{
+	int rc = 0;
+
+	if (j->recovered) {
+		strvec_push(&j->rec.changed, "not checked: the supervisor died");
+		return 0;
+	}
+	if (j->has_snap)
+		rc = snapshot_check(&j->snap, &j->rec.changed, e);
+	if (rc == 0)
+		rc = job_recheck_inputs(j, e);
+	limit_changed(&j->rec);
+	return rc;
+}
+
+static int take_entry(void *arg, const struct tree_entry *entry, struct err *e)
+{
+	(void)e;
+	tree_builder_add(arg, entry->name, entry->mode, &entry->id);
+	return 0;
+}
+
+/* Derived things: a failure is said, the record stands. */
+static void project(struct job *j)
+{
+	struct repo_oid commit;
+	struct note_opts o = {&commit, 1, NULL, NULL};
+	struct err e = ERR_INIT;
+
+	if (!j->ix || !j->rec.code.commit)
+		return;
+	snprintf(commit.hex, sizeof(commit.hex), "%s", j->rec.code.commit);
+	if (runindex_update(j->ix, NULL, &e) < 0 || note_project(j->repo, j->ix, &o, &e) < 0)
+		strvec_pushf(&j->warnings, "%s (git deepops notes rebuild)", e.msg);
+}
+
+int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
+{
+	struct tree_builder *parts = tree_builder_new(j->repo);
+	int rc = tree_list(j->repo, &j->parts, take_entry, parts, e);
+
+	fill_exec(j);
+	record_set(&j->rec.closure_method, "none");
+	if (rc == 0)
+		rc = recheck(j, e);
+	if (rc == 0 && j->ended)
+		rc = job_collect_outputs(j, parts, e);
+	if (rc == 0)
+		rc = job_collect_logs(j, parts, e);
+	if (rc == 0)
+		rc = job_commit_data(j, e);
+	killpoint("run-outputs-stored");
+	if (rc == 0 && j->of)
+		rc = job_compare_outputs(j, e);
+	if (rc == 0)
+		rc = journal_append(j->repo, &j->rec, parts, out, e);
+	tree_builder_free(parts);
+	if (rc < 0)
+		return rc;
+	killpoint("run-recorded");
+	project(j);
+	killpoint("run-noted");
+	rc = spool_remove(&j->spool, e);
+	if (rc == 0)
+		j->spooled = false;
+	return rc;
+}
+
+int job_finish(struct job *j, struct journal_entry *out, struct err *e)
+{
+	int rc = job_conclude(j, out, e);
+
+	if (rc < 0) {
+		err_wrap(e, "run %.12s", j->rec.run);
+		err_hint(e, "the run is kept: git deepops recover records it");
+	}
+	return rc;
+}
+
+/* ---- what a dead supervisor left ---- */
+
+static int still_runs(struct spool *s, struct err *e)
+{
+	pid_t pid = 0;
+	int rc = spool_child_lives(s, &pid, e);
+
+	if (rc == 1)
+		return err_set(e, ERR_DENIED, "run %.12s: its command still runs as process %d",
+			       s->run, (int)pid);
+	return rc;
+}
+
+/* Its spool is open and its record read: is there anything left to do? */
+static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry *out,
+			   struct err *e)
+{
+	static const struct job_opts none = {.argv = STRVEC_INIT};
+	struct job *j = xcalloc(1, sizeof(*j));
+	int rc;
+
+	j->repo = j->site = r;
+	j->o = &none;
+	j->spool = *s;
+	j->spooled = true;
+	j->recovered = true;
+	record_init(&j->rec);
+	capture_init(&j->machine);
+	buf_init(&j->commit);
+	strvec_init(&j->large_texts);
+	strvec_init(&j->secrets);
+	strvec_init(&j->env);
+	strvec_init(&j->warnings);
+	rc = dataset_open(&j->data, r, e);
+	j->site_data = j->data;
+	if (rc == 0)
+		rc = spool_read_record(&j->spool, &j->rec, &j->parts, e);
+	if (rc == 0)
+		rc = spool_read_end(&j->spool, &j->end, e);
+	j->ended = rc == 1;
+	/* The directory of a rerun went with its supervisor: its outputs cannot be told. */
+	if (rc >= 0 && j->rec.kind == RECORD_RERUN)
+		j->ended = false;
+	if (runindex_open(&j->ix, r, 0, NULL) < 0)
+		j->ix = NULL;
+	if (rc >= 0)
+		rc = job_conclude(j, out, e);
+	job_free(&j);
+	return rc < 0 ? rc : 1;
+}
+
+int job_recover(struct repo *r, const char *run, struct journal_entry *out, struct err *e)
+{
+	struct record rec;
+	struct repo_oid parts;
+	struct spool s;
+	int rc = spool_open(&s, r, run, e);
+
+	if (rc < 0)
+		return rc == ERR_DENIED
+			       ? err_set(e, ERR_DENIED, "run %.12s: its supervisor still runs", run)
+			       : err_wrap(e, "run %.12s", run);
+	record_init(&rec);
+	rc = still_runs(&s, e);
+	if (rc == 0)
+		rc = spool_read_record(&s, &rec, &parts, e);
+	record_release(&rec);
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		return spool_remove(&s, e);
+	}
+	if (rc == 0)
+		rc = journal_has_run(r, run, e);
+	if (rc == 1)
+		return spool_remove(&s, e);
+	if (rc < 0) {
+		spool_close(&s);
+		return err_wrap(e, "run %.12s", run);
+	}
+	return recover_spooled(r, &s, out, e);
+}

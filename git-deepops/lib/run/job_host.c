@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: MIT */
+/* job_host.c - machine, environment, determinism, parameters; see job_internal.h */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/path.h"
+#include "base/xalloc.h"
+#include "run/job_internal.h"
+#include "run/params.h"
+#include "run/scrub.h"
+
+extern char **environ;
+
+/* ---- parameters ---- */
+
+static int read_params_file(struct job *j, const char *path, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct record_file *out;
+	struct stat st;
+	struct chunkid id;
+	int fd = job_open(j->repo, path, &st, e), rc;
+
+	if (fd < 0)
+		return fd;
+	rc = io_read_fd(fd, JSON_MAX_BYTES, &text, e);
+	close(fd);
+	if (rc == 0)
+		rc = params_parse(&j->rec.params, path, text.p, text.len, e);
+	if (rc == 0) {
+		chunkid_of(&id, text.p, text.len);
+		out = record_add_params_file(&j->rec);
+		record_set(&out->path, path);
+		record_set_digest(&out->id, &id);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int job_read_params(struct job *j, struct err *e)
+{
+	struct buf path = BUF_INIT, json = BUF_INIT;
+	struct chunkid id;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < j->o->params.nr; i++) {
+		buf_reset(&path);
+		rc = repo_user_path(j->repo, j->o->params.v[i], &path, e);
+		if (rc == 0)
+			rc = read_params_file(j, path.p, e);
+	}
+	for (size_t i = 0; rc == 0 && i < j->o->sets.nr; i++)
+		rc = params_override(&j->rec.params, j->o->sets.v[i], e);
+	if (rc == 0 && j->rec.params.n) {
+		params_json(&j->rec.params, &json);
+		chunkid_of(&id, json.p, json.len);
+		record_set_digest(&j->rec.params_digest, &id);
+	}
+	buf_release(&path);
+	buf_release(&json);
+	return rc;
+}
+
+/* ---- environment ---- */
+
+static void add_assignment(struct record_pairs *out, const char *assignment)
+{
+	const char *eq = strchr(assignment, '=');
+	char *name = xstrndup(assignment, (size_t)(eq - assignment));
+
+	if (eq[1]) /* an empty value says what an absent one says */
+		record_add_pair(out, name, eq + 1);
+	free(name);
+}
+
+static int add_asked(struct job *j, struct err *e)
+{
+	for (size_t i = 0; i < j->o->envs.nr; i++) {
+		const char *name = j->o->envs.v[i], *value = getenv(name);
+		struct buf clean = BUF_INIT;
+
+		if (!value || !*value)
+			return err_set(e, ERR_INPUT, "--env %s: not in the environment", name);
+		scrub_text(&j->secrets, value, &clean);
+		record_add_pair(&j->rec.env, name, clean.p);
+		buf_release(&clean);
+	}
+	return 0;
+}
+
+static int fill_env(struct job *j, struct err *e)
+{
+	struct strvec values = STRVEC_INIT, names = STRVEC_INIT;
+	int rc;
+
+	capture_env(environ, &values, &names);
+	for (size_t i = 0; i < values.nr; i++)
+		add_assignment(&j->rec.env, values.v[i]);
+	rc = add_asked(j, e);
+	for (size_t i = 0; i < names.nr; i++)
+		if (!record_pair_get(&j->rec.env, names.v[i]))
+			strvec_push(&j->rec.env_names, names.v[i]);
+	strvec_release(&values);
+	strvec_release(&names);
+	return rc;
+}
+
+/* ---- determinism ---- */
+
+static bool is_seed(const char *name)
+{
+	size_t n = strlen(name);
+
+	if (n < 4 || strcmp(name + n - 4, "seed") != 0)
+		return false;
+	return n == 4 || name[n - 5] == '.' || name[n - 5] == '_' || name[n - 5] == '-';
+}
+
+static void fill_determinism(struct job *j)
+{
+	static const char *const flags[] = {
+		"CUBLAS_WORKSPACE_CONFIG",
+		"CUDA_LAUNCH_BLOCKING",
+		"NVIDIA_TF32_OVERRIDE",
+		"TF_CUDNN_DETERMINISTIC",
+		"TF_DETERMINISTIC_OPS",
+		"XLA_FLAGS",
+		"MKL_CBWR",
+		"PYTORCH_CUDA_ALLOC_CONF",
+	};
+	static const char *const threads[] = {"OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS",
+					      "MKL_NUM_THREADS"};
+	struct record *r = &j->rec;
+	const char *v;
+
+	for (size_t i = 0; i < r->params.n; i++)
+		if (is_seed(r->params.v[i].name))
+			record_add_pair(&r->seeds, r->params.v[i].name, r->params.v[i].value);
+	v = getenv("PYTHONHASHSEED");
+	if (v && *v)
+		record_add_pair(&r->seeds, "PYTHONHASHSEED", v);
+	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
+		if ((v = getenv(flags[i])) && *v)
+			record_add_pair(&r->flags, flags[i], v);
+	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
+		if ((v = getenv(threads[i])) && *v)
+			record_add_pair(&r->flags, threads[i], v);
+	r->threads = j->machine.threads;
+}
+
+/* ---- who and where ---- */
+
+static int fill_author(struct job *j, struct err *e)
+{
+	struct buf ident = BUF_INIT;
+	char host[256];
+	char *end;
+	int rc = repo_ident(j->repo, "author", &ident, e);
+
+	if (rc == 0) {
+		end = strrchr(ident.p, '>');
+		if (end)
+			end[1] = '\0';
+		record_set(&j->rec.author, ident.p);
+	}
+	buf_release(&ident);
+	if (gethostname(host, sizeof(host)) == 0) {
+		host[sizeof(host) - 1] = '\0';
+		if (*host)
+			record_set(&j->rec.host, host);
+	}
+	return rc;
+}
+
+int job_capture_host(struct job *j, struct err *e)
+{
+	struct capture_opts o = {NULL, repo_deepops_dir(j->repo), j->rec.argv.v[0]};
+	int rc = path_mkdirs(o.cache_dir, 0777, e);
+
+	if (rc == 0)
+		rc = capture_machine(&o, &j->machine, e);
+	if (rc < 0)
+		return err_wrap(e, "the machine cannot be captured");
+	record_set_digest(&j->rec.machine_capture, &j->machine.id);
+	record_set(&j->rec.machine_class, j->machine.device);
+	if (j->machine.undigested)
+		strvec_pushf(&j->warnings,
+			     "%zu installed packages have no digest (git deepops machine capture)",
+			     j->machine.undigested);
+	rc = fill_env(j, e);
+	if (rc == 0)
+		rc = fill_author(j, e);
+	fill_determinism(j);
+	return rc;
+}

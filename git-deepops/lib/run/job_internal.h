@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * job_internal.h - members of struct job, and its steps
+ *
+ *	job.c		options, order of the steps, building the journal tree
+ *	job_inputs.c	datasets and files that the command reads
+ *	job_code.c	the code tree
+ *	job_host.c	machine, environment, determinism, parameters
+ *	job_outputs.c	outputs, metrics, logs
+ *	job_finish.c	the record, and what a dead supervisor left
+ *	job_rerun.c	what a rerun takes from the first run, and how they compare
+ */
+#ifndef RUN_JOB_INTERNAL_H
+#define RUN_JOB_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "data/dataset.h"
+#include "machine/capture.h"
+#include "repo/snapshot.h"
+#include "repo/tree.h"
+#include "run/job.h"
+#include "run/runindex.h"
+#include "run/spool.h"
+
+struct job_pin { /* an input as it was before the command */
+	char *path;
+	struct buf text;  /* of its pointer */
+	struct pointer p; /* of a dataset */
+	bool dataset;
+	bool absent;    /* a tracked dataset that is not in the work tree */
+	struct stat st; /* of a plain file */
+};
+
+struct job {
+	struct repo *repo;
+	struct repo *site; /* where the command runs: repo, or a rerun's own */
+	const struct job_opts *o;
+	const struct journal_entry *of; /* rerun */
+	struct dataset_env *data, *site_data;
+	struct store_txn *txn; /* NULL until something is put */
+	struct runindex *ix;   /* NULL where it cannot be opened */
+	struct record rec;
+	struct snapshot snap;
+	bool has_snap;
+	struct job_pin *pins;
+	size_t npins, pins_alloc;
+	struct snapshot_replace *replace; /* paths owned */
+	size_t nreplace, replace_alloc;
+	struct strvec large_texts; /* pointers in the order of rec.code.large */
+	struct buf commit;         /* raw */
+	struct capture machine;
+	struct spool spool;
+	bool spooled;
+	struct repo_oid parts; /* what was captured, as a journal tree */
+	struct spool_end end;
+	bool ended;
+	bool recovered;        /* outputs may have been written by others since */
+	struct strvec secrets; /* values */
+	struct strvec env;     /* for the command */
+	struct strvec warnings;
+};
+
+/* The open transaction of the main store, begun at first use. */
+int job_txn(struct job *j, struct store_txn **out, struct err *e) MUST_CHECK;
+/* Commit it if there is one. */
+int job_commit_data(struct job *j, struct err *e) MUST_CHECK;
+struct job_pin *job_add_pin(struct job *j, const char *path);
+struct job_pin *job_find_pin(const struct job *j, const char *path);
+/* Is `path` a declared output or metrics file? */
+bool job_is_output(const struct job *j, const char *path);
+/* A pointer of kind file, as text. */
+void job_file_pointer(const struct chunkid *id, uint64_t bytes, uint32_t mode, struct buf *out);
+/* Open `path` in the work tree of `r`, following no link.  Descriptor or error. */
+int job_open(struct repo *r, const char *path, struct stat *st, struct err *e) MUST_CHECK;
+
+int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
+int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
+int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
+int job_read_params(struct job *j, struct err *e) MUST_CHECK;
+int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
+int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
+int job_collect_logs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
+/* A rerun's record: the first one without what that run brought about; its environment becomes ours. */
+int job_take_over(struct job *j, const struct journal_entry *of, struct err *e) MUST_CHECK;
+int job_compare_outputs(struct job *j, struct err *e) MUST_CHECK;
+/* Record, journal, index, note; the spool is removed. */
+int job_conclude(struct job *j, struct journal_entry *out, struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+/* spool.c - runs that are not in the journal yet; see spool.h */
+#include "run/spool.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/lockfile.h"
+#include "base/path.h"
+#include "base/tempfile.h"
+#include "base/xalloc.h"
+
+#define SPOOL_REFS "refs/deepops/spool/"
+#define SMALL_FILE_BYTES 4096
+#define NO_WRITER "0000000000000000"
+
+static const char *const log_names[SPOOL_LOG_COUNT] = {"stdout", "stderr"};
+
+void spool_path(const struct spool *s, const char *name, struct buf *out)
+{
+	path_join(out, s->dir.p, name);
+}
+
+static void set_up(struct spool *s, struct repo *r, const char *run)
+{
+	s->repo = r;
+	snprintf(s->run, sizeof(s->run), "%s", run);
+	buf_init(&s->dir);
+	buf_addf(&s->dir, "%s/spool/%s", repo_deepops_dir(r), run);
+	s->lock = -1;
+	for (int i = 0; i < SPOOL_LOG_COUNT; i++)
+		s->log_fd[i] = -1;
+}
+
+static int take_lock(struct spool *s, struct err *e)
+{
+	struct buf path = BUF_INIT;
+
+	spool_path(s, "lock", &path);
+	s->lock = lockfile_acquire(path.p, LOCKFILE_EXCLUSIVE, 0, e);
+	buf_release(&path);
+	return s->lock < 0 ? s->lock : 0;
+}
+
+static int open_logs(struct spool *s, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = 0;
+
+	for (int i = 0; rc == 0 && i < SPOOL_LOG_COUNT; i++) {
+		buf_reset(&path);
+		spool_path(s, log_names[i], &path);
+		s->log_fd[i] =
+			open(path.p, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+		if (s->log_fd[i] < 0)
+			rc = err_sys(e, "%s", path.p);
+	}
+	buf_release(&path);
+	return rc;
+}
+
+int spool_create(struct spool *s, struct repo *r, const char *run, struct err *e)
+{
+	int rc;
+
+	set_up(s, r, run);
+	rc = path_mkdirs(s->dir.p, 0777, e);
+	if (rc == 0 && chmod(s->dir.p, 0700) < 0)
+		rc = err_sys(e, "%s", s->dir.p);
+	if (rc == 0)
+		rc = take_lock(s, e);
+	if (rc == 0)
+		rc = open_logs(s, e);
+	if (rc < 0)
+		spool_close(s);
+	return rc < 0 ? err_wrap(e, "spool") : 0;
+}
+
+int spool_open(struct spool *s, struct repo *r, const char *run, struct err *e)
+{
+	int rc;
+
+	set_up(s, r, run);
+	rc = take_lock(s, e);
+	if (rc == 0)
+		rc = open_logs(s, e);
+	if (rc < 0)
+		spool_close(s);
+	return rc;
+}
+
+void spool_close(struct spool *s)
+{
+	for (int i = 0; i < SPOOL_LOG_COUNT; i++) {
+		if (s->log_fd[i] >= 0)
+			close(s->log_fd[i]);
+		s->log_fd[i] = -1;
+	}
+	lockfile_release(s->lock);
+	s->lock = -1;
+	buf_release(&s->dir);
+}
+
+static void ref_name(const struct spool *s, char out[sizeof(SPOOL_REFS) + RECORD_RUN_HEX])
+{
+	snprintf(out, sizeof(SPOOL_REFS) + RECORD_RUN_HEX, SPOOL_REFS "%s", s->run);
+}
+
+int spool_remove(struct spool *s, struct err *e)
+{
+	char ref[sizeof(SPOOL_REFS) + RECORD_RUN_HEX];
+	int rc;
+
+	ref_name(s, ref);
+	rc = path_remove_tree(s->dir.p, e);
+	if (rc == 0)
+		rc = repo_ref_delete(s->repo, ref, e);
+	spool_close(s);
+	return rc < 0 ? err_wrap(e, "spool") : 0;
+}
+
+static int write_small(struct spool *s, const char *name, const char *text, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc;
+
+	spool_path(s, name, &path);
+	rc = tempfile_write(path.p, 0600, text, strlen(text), e);
+	buf_release(&path);
+	return rc;
+}
+
+static int read_file(struct spool *s, const char *name, size_t max, struct buf *out, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc;
+
+	spool_path(s, name, &path);
+	rc = io_read_file(AT_FDCWD, path.p, max, out, e);
+	buf_release(&path);
+	return rc;
+}
+
+static int write_lists(struct spool *s, const struct buf *inputs, const struct buf *outputs,
+		       struct err *e)
+{
+	int rc = 0;
+
+	if (inputs->len)
+		rc = write_small(s, "inputs.json", inputs->p, e);
+	if (rc == 0 && outputs->len)
+		rc = write_small(s, "outputs.json", outputs->p, e);
+	return rc;
+}
+
+int spool_write_record(struct spool *s, struct record *rec, const struct repo_oid *parts,
+		       struct err *e)
+{
+	struct buf text = BUF_INIT, inputs = BUF_INIT, outputs = BUF_INIT;
+	char ref[sizeof(SPOOL_REFS) + RECORD_RUN_HEX];
+	int rc;
+
+	record_set(&rec->writer, NO_WRITER);
+	rec->seq = 1;
+	record_set(&rec->prev, NULL);
+	ref_name(s, ref);
+	rc = repo_ref_set(s->repo, ref, parts, NULL, "deepops: spool", e);
+	if (rc == 0)
+		rc = record_spill(rec, &inputs, &outputs, e);
+	if (rc == 0)
+		rc = record_format(rec, &text, e);
+	if (rc == 0)
+		rc = write_lists(s, &inputs, &outputs, e);
+	if (rc == 0)
+		rc = write_small(s, "record.json", text.p, e);
+	if (rc == 0)
+		rc = record_unspill(rec, &inputs, &outputs, e);
+	buf_release(&text);
+	buf_release(&inputs);
+	buf_release(&outputs);
+	return rc < 0 ? err_wrap(e, "spool") : 0;
+}
+
+static int read_lists(struct spool *s, struct record *rec, struct err *e)
+{
+	struct buf inputs = BUF_INIT, outputs = BUF_INIT;
+	int rc = 0;
+
+	if (rec->spill_inputs)
+		rc = read_file(s, "inputs.json", JSON_MAX_BYTES, &inputs, e);
+	if (rc == 0 && rec->spill_outputs)
+		rc = read_file(s, "outputs.json", JSON_MAX_BYTES, &outputs, e);
+	if (rc == 0)
+		rc = record_unspill(rec, &inputs, &outputs, e);
+	buf_release(&inputs);
+	buf_release(&outputs);
+	return rc;
+}
+
+int spool_read_record(struct spool *s, struct record *rec, struct repo_oid *parts, struct err *e)
+{
+	char ref[sizeof(SPOOL_REFS) + RECORD_RUN_HEX];
+	struct buf text = BUF_INIT;
+	int rc = read_file(s, "record.json", RECORD_MAX_BYTES, &text, e);
+
+	ref_name(s, ref);
+	if (rc == 0)
+		rc = record_parse(rec, text.p, text.len, e);
+	if (rc == 0)
+		rc = read_lists(s, rec, e);
+	if (rc == 0) {
+		rc = repo_ref_get(s->repo, ref, parts, e);
+		rc = rc == 0 ? err_set(e, ERR_CORRUPT, "no ref %s", ref) : MIN(rc, 0);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* Field 22 of /proc/<pid>/stat: with it a pid names one process for ever.  0: no such process. */
+static uint64_t start_time(pid_t pid)
+{
+	struct buf text = BUF_INIT;
+	char path[64], *at;
+	uint64_t ticks = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (io_read_file(AT_FDCWD, path, SMALL_FILE_BYTES, &text, NULL) == 0) {
+		at = strrchr(text.p, ')'); /* the name before it may hold anything */
+		for (int field = 2; at && field < 22; field++) {
+			at = strchr(at + 1, ' ');
+			if (at && field == 2 && at[1] == 'Z')
+				at = NULL; /* a zombie runs no more */
+		}
+		if (at)
+			ticks = strtoull(at + 1, NULL, 10);
+	}
+	buf_release(&text);
+	return ticks;
+}
+
+int spool_write_child(struct spool *s, pid_t pid, struct err *e)
+{
+	char text[64];
+
+	snprintf(text, sizeof(text), "%d %" PRIu64 "\n", (int)pid, start_time(pid));
+	return write_small(s, "child", text, e);
+}
+
+int spool_child_lives(struct spool *s, pid_t *pid, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	uint64_t ticks = 0;
+	int rc = read_file(s, "child", SMALL_FILE_BYTES, &text, e), n = 0;
+
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		rc = 0;
+	} else if (rc == 0 && sscanf(text.p, "%d %" SCNu64, &n, &ticks) == 2 && ticks) {
+		*pid = n;
+		rc = start_time(n) == ticks;
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int spool_write_end(struct spool *s, const struct spool_end *end, struct err *e)
+{
+	char text[160];
+
+	snprintf(text, sizeof(text), "%d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 "\n",
+		 end->status, end->ended, end->wall_ms, end->cpu_ms, end->max_rss);
+	return write_small(s, "end", text, e);
+}
+
+int spool_read_end(struct spool *s, struct spool_end *end, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = read_file(s, "end", SMALL_FILE_BYTES, &text, e);
+
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		rc = 0;
+	} else if (rc == 0) {
+		rc = sscanf(text.p, "%d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &end->status,
+			    &end->ended, &end->wall_ms, &end->cpu_ms, &end->max_rss) == 5;
+	}
+	buf_release(&text);
+	return rc;
+}
+
+int spool_list(struct repo *r, struct strvec *runs, struct err *e)
+{
+	char *path = xstrfmt("%s/spool", repo_deepops_dir(r));
+	DIR *d = opendir(path);
+	struct dirent *ent;
+	int rc = 0;
+
+	if (!d && errno != ENOENT)
+		rc = err_sys(e, "%s", path);
+	while (d && (ent = readdir(d)))
+		if (strlen(ent->d_name) == RECORD_RUN_HEX &&
+		    ent->d_name[strspn(ent->d_name, "0123456789abcdef")] == '\0')
+			strvec_push(runs, ent->d_name);
+	if (d)
+		closedir(d);
+	free(path);
+	strvec_sort(runs);
+	return rc;
+}
