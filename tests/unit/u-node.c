@@ -418,18 +418,17 @@ static void test_split(struct nodes *s, const struct strvec *paths, const struct
 		       const char *const *names, const char *label)
 {
 	struct node_shard shards[16];
-	struct chunkid id = {{0}};
+	struct node_dataset whole = {{{0}}, 0, 0};
 	struct err e = ERR_INIT;
-	uint64_t files = 0, bytes = 0;
 	size_t n = 0;
 	int rc;
 
 	for (; names[n]; n++)
 		shards[n] = shard(s, paths, names[n]);
-	rc = node_dataset_id(shards, n, fetch, s, &id, &files, &bytes, &e);
+	rc = node_dataset_id(shards, n, fetch, s, &whole, &e);
 	if (want)
-		ok(rc == 0 && chunkid_equal(&id, want) && files == paths->nr, "%s (%s)", label,
-		   e.msg);
+		ok(rc == 0 && chunkid_equal(&whole.id, want) && whole.files == paths->nr, "%s (%s)",
+		   label, e.msg);
 	else
 		ok(rc == ERR_CORRUPT, "refused: %s (%s)", label, e.msg);
 }
@@ -444,9 +443,9 @@ static void test_datasets(void)
 {
 	struct strvec paths = STRVEC_INIT;
 	struct node_shard whole, wrong;
-	struct chunkid id, key, other;
+	struct node_dataset other;
+	struct chunkid id, key, wrong_key;
 	struct err e = ERR_INIT;
-	uint64_t files, bytes;
 	struct nodes s;
 
 	nodes_init(&s);
@@ -480,26 +479,25 @@ static void test_datasets(void)
 	/* The whole of "a" where its files alone should stand would count a/b twice. */
 	wrong = shard(&s, &paths, "a");
 	wrong.name = "a/";
-	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &files, &bytes, &e) == ERR_CORRUPT,
+	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &e) == ERR_CORRUPT,
 	   "a directory among direct files (%s)", e.msg);
 	wrong = whole;
 	wrong.files++;
-	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &files, &bytes, &e) == ERR_CORRUPT,
-	   "wrong count (%s)", e.msg);
+	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &e) == ERR_CORRUPT, "wrong count (%s)",
+	   e.msg);
 	wrong = whole;
 	wrong.bytes--;
-	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &files, &bytes, &e) == ERR_CORRUPT,
-	   "wrong size (%s)", e.msg);
+	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &e) == ERR_CORRUPT, "wrong size (%s)",
+	   e.msg);
 	wrong = whole;
 	chunkid_of(&wrong.id, "no", 2);
-	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &files, &bytes, &e) == ERR_NOTFOUND,
+	ok(node_dataset_id(&wrong, 1, fetch, &s, &other, &e) == ERR_NOTFOUND,
 	   "a node that is not there (%s)", e.msg);
-	ok(node_dataset_id(NULL, 0, fetch, &s, &other, &files, &bytes, &e) == ERR_CORRUPT,
-	   "no shard");
+	ok(node_dataset_id(NULL, 0, fetch, &s, &other, &e) == ERR_CORRUPT, "no shard");
 
 	node_split_key(&whole, 1, &key);
-	node_split_key(&wrong, 1, &other);
-	ok(!chunkid_equal(&key, &other), "splits have keys of their own");
+	node_split_key(&wrong, 1, &wrong_key);
+	ok(!chunkid_equal(&key, &wrong_key), "splits have keys of their own");
 	strvec_release(&paths);
 	nodes_release(&s);
 }
@@ -509,9 +507,8 @@ static void test_same_name_twice(void)
 {
 	struct strvec one = STRVEC_INIT, two = STRVEC_INIT;
 	struct node_shard shards[2];
-	struct chunkid id;
+	struct node_dataset whole;
 	struct err e = ERR_INIT;
-	uint64_t files, bytes;
 	struct nodes s;
 
 	nodes_init(&s);
@@ -519,7 +516,7 @@ static void test_same_name_twice(void)
 	strvec_push(&two, "a/b/1");
 	shards[0] = shard(&s, &one, "a/");
 	shards[1] = shard(&s, &two, "a/b");
-	ok(node_dataset_id(shards, 2, fetch, &s, &id, &files, &bytes, &e) == ERR_CORRUPT,
+	ok(node_dataset_id(shards, 2, fetch, &s, &whole, &e) == ERR_CORRUPT,
 	   "a file and a directory of one name (%s)", e.msg);
 	strvec_release(&one);
 	strvec_release(&two);

@@ -10,6 +10,12 @@
 
 static struct zframe *z;
 
+static int decode(unsigned int encoding, const void *p, size_t len, size_t plain, struct buf *out,
+		  struct err *e)
+{
+	return zframe_decode(z, &(struct zframe_stored){encoding, p, len, plain}, out, e);
+}
+
 static void round_trip(const void *p, size_t len, bool compress, enum zframe_encoding want,
 		       const char *label)
 {
@@ -21,7 +27,7 @@ static void round_trip(const void *p, size_t len, bool compress, enum zframe_enc
 	buf_addstr(&plain, "before");
 	encoding = zframe_encode(z, p, len, compress, &stored);
 	ok(encoding == want, "%s: encoding %d", label, (int)encoding);
-	ok(zframe_decode(z, encoding, stored.p + 6, stored.len - 6, len, &plain, &e) == 0 &&
+	ok(decode(encoding, stored.p + 6, stored.len - 6, len, &plain, &e) == 0 &&
 		   plain.len == len + 6 && !memcmp(plain.p + 6, p, len),
 	   "%s: comes back (%s)", label, e.msg);
 	buf_release(&stored);
@@ -34,7 +40,7 @@ static void refused(unsigned int encoding, const void *p, size_t len, size_t pla
 	struct buf out = BUF_INIT;
 	struct err e = ERR_INIT;
 
-	ok(zframe_decode(z, encoding, p, len, plain, &out, &e) == ERR_CORRUPT && out.len == 0,
+	ok(decode(encoding, p, len, plain, &out, &e) == ERR_CORRUPT && out.len == 0,
 	   "refused: %s (%s)", label, e.msg);
 	buf_release(&out);
 }
@@ -58,7 +64,7 @@ static void test_refused(void)
 	struct err e = ERR_INIT;
 
 	frame(&b, "\x20\x05", 2, 5);
-	ok(zframe_decode(z, ZFRAME_ZSTD, b.p, b.len, 5, &out, &e) == 0 && !strcmp(out.p, "xxxxx"),
+	ok(decode(ZFRAME_ZSTD, b.p, b.len, 5, &out, &e) == 0 && !strcmp(out.p, "xxxxx"),
 	   "a frame made by hand");
 	refused(ZFRAME_ZSTD, b.p, b.len, 4, "declared size is larger");
 	refused(ZFRAME_ZSTD, b.p, b.len, 6, "declared size is smaller");
@@ -79,7 +85,7 @@ static void test_refused(void)
 	refused(ZFRAME_ZSTD, b.p, b.len, 5, "no declared size");
 	frame(&b, "\x80\x58\x05\0\0\0", 6, 5);
 	buf_reset(&out);
-	ok(zframe_decode(z, ZFRAME_ZSTD, b.p, b.len, 5, &out, &e) == 0, "window of 2^21");
+	ok(decode(ZFRAME_ZSTD, b.p, b.len, 5, &out, &e) == 0, "window of 2^21");
 	frame(&b, "\x80\x59\x05\0\0\0", 6, 5);
 	refused(ZFRAME_ZSTD, b.p, b.len, 5, "window of 2^21 + 2^18");
 	frame(&b, "\x80\x60\x05\0\0\0", 6, 5);

@@ -18,6 +18,7 @@
 #define TEST_VECTORS_H
 
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/buf.h"
@@ -176,22 +177,24 @@ static inline int vector_zframe(const void *p, size_t len, struct err *e)
 {
 	struct zframe *z;
 	struct buf plain = BUF_INIT, stored = BUF_INIT, again = BUF_INIT;
+	struct zframe_stored in;
 	struct rd r = rd_from(p, len);
-	unsigned int encoding = rd_u8(&r);
-	size_t plain_len = rd_le32(&r), stored_len = rd_left(&r);
-	const uint8_t *bytes = rd_bytes(&r, stored_len);
 	int rc;
 
+	in.encoding = rd_u8(&r);
+	in.plain = rd_le32(&r);
+	in.len = rd_left(&r);
+	in.p = rd_bytes(&r, in.len);
 	if (!rd_ok(&r))
 		return err_set(e, ERR_CORRUPT, "vector cut short");
 	z = zframe_new();
-	rc = zframe_decode(z, encoding, bytes, stored_len, plain_len, &plain, e);
+	rc = zframe_decode(z, &in, &plain, e);
 	if (rc == 0) {
-		vector_must(plain.len == plain_len, "plain length");
-		encoding = zframe_encode(z, plain.p, plain.len, true, &stored);
-		vector_must(zframe_decode(z, encoding, stored.p, stored.len, plain_len, &again,
-					  NULL) == 0 &&
-				    !buf_cmp(&plain, &again),
+		vector_must(plain.len == in.plain, "plain length");
+		in.encoding = zframe_encode(z, plain.p, plain.len, true, &stored);
+		in.p = stored.p;
+		in.len = stored.len;
+		vector_must(zframe_decode(z, &in, &again, NULL) == 0 && !buf_cmp(&plain, &again),
 			    "encoded again");
 	}
 	zframe_free(z);

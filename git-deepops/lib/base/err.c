@@ -25,7 +25,7 @@ static void err_append(char *out, size_t n, const char *text)
 	out[len + add] = '\0';
 }
 
-int err_set(struct err *e, enum err_code code, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -39,7 +39,7 @@ int err_set(struct err *e, enum err_code code, const char *fmt, ...)
 	return code;
 }
 
-int err_sys(struct err *e, const char *fmt, ...)
+int(err_sys)(struct err *e, const char *fmt, ...)
 {
 	int sys = errno;
 	char text[128];
@@ -59,7 +59,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	return ERR_SYS;
 }
 
-int err_wrap(struct err *e, const char *fmt, ...)
+int(err_wrap)(struct err *e, const char *fmt, ...)
 {
 	char old[sizeof(e->msg)];
 	va_list ap;
@@ -75,7 +75,7 @@ int err_wrap(struct err *e, const char *fmt, ...)
 	return e->code;
 }
 
-int err_hint(struct err *e, const char *fmt, ...)
+int(err_hint)(struct err *e, const char *fmt, ...)
 {
 	va_list ap;
 
@@ -108,7 +108,7 @@ void err_sanitize(char *out, size_t n, const char *text)
 		/* U+0080..U+009F, which terminals obey as well, are C2 80..9F in UTF-8. */
 		bool c1 = *s == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f;
 
-		out[i++] = *s < 0x20 || *s == 0x7f || c1 ? '?' : (char)*s;
+		out[i++] = (char)(*s < 0x20 || *s == 0x7f || c1 ? '?' : *s);
 		if (c1)
 			s++;
 	}

@@ -60,6 +60,21 @@ int err_wrap(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* Set the hint: a command or sentence that mends it.  Return e->code. */
 int err_hint(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/*
+ * All four return something negative.  Compilers and analysers do not see that
+ * across files and would follow paths where an error was set but 0 returned, so
+ * the calls go through what they do see.
+ */
+static inline int err_negative(int rc)
+{
+	return rc < 0 ? rc : ERR_SYS;
+}
+
+#define err_set(...) err_negative(err_set(__VA_ARGS__))
+#define err_sys(...) err_negative(err_sys(__VA_ARGS__))
+#define err_wrap(...) err_negative(err_wrap(__VA_ARGS__))
+#define err_hint(...) err_negative(err_hint(__VA_ARGS__))
+
 /* Forget the error. */
 void err_clear(struct err *e);
 

@@ -16,7 +16,7 @@
 /* flock has no time limit of its own, and a timer signal would disturb other calls. */
 static int lockfile_wait(int fd, int op, uint64_t wait_ms, struct err *e)
 {
-	static const struct timespec pause = {0, LOCKFILE_POLL_MS * 1000000};
+	static const struct timespec pause = {0, LOCKFILE_POLL_MS * 1000000L};
 	uint64_t start = clock_mono_ms();
 
 	while (flock(fd, op | LOCK_NB) < 0) {

@@ -29,9 +29,12 @@ void strvec_release(struct strvec *v)
 /* Takes `s` over. */
 static const char *strvec_push_owned(struct strvec *v, char *s)
 {
-	if (!v->alloc)
-		v->v = NULL;
-	XGROW(v->v, v->nr + 2, v->alloc);
+	if (v->nr + 2 > v->alloc) {
+		char **owned = v->alloc ? v->v : NULL;
+
+		v->alloc += v->alloc / 2 + 8;
+		v->v = xrealloc(owned, v->alloc, sizeof(*v->v));
+	}
 	v->v[v->nr++] = s;
 	v->v[v->nr] = NULL;
 	return s;

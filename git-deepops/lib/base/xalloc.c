@@ -27,7 +27,7 @@ static bool oom_now(void)
 	return oom_at && atomic_fetch_add(&oom_count, 1) + 1 == oom_at;
 }
 
-static NORETURN void out_of_memory(void)
+void xalloc_die(void)
 {
 	fputs("fatal: out of memory\n", stderr);
 	exit(128);
@@ -38,7 +38,7 @@ void *xmalloc(size_t n)
 	void *p = oom_now() ? NULL : malloc(n ? n : 1);
 
 	if (!p)
-		out_of_memory();
+		xalloc_die();
 	return p;
 }
 
@@ -47,7 +47,7 @@ void *xcalloc(size_t n, size_t size)
 	void *p = oom_now() ? NULL : calloc(n ? n : 1, size ? size : 1);
 
 	if (!p)
-		out_of_memory();
+		xalloc_die();
 	return p;
 }
 
@@ -56,10 +56,10 @@ void *xrealloc(void *p, size_t n, size_t size)
 	size_t bytes;
 
 	if (oom_now() || __builtin_mul_overflow(n, size, &bytes))
-		out_of_memory();
+		xalloc_die();
 	p = realloc(p, bytes ? bytes : 1);
 	if (!p)
-		out_of_memory();
+		xalloc_die();
 	return p;
 }
 
@@ -97,6 +97,6 @@ char *xstrfmt(const char *fmt, ...)
 	n = oom_now() ? -1 : vasprintf(&s, fmt, ap);
 	va_end(ap);
 	if (n < 0 || !s)
-		out_of_memory();
+		xalloc_die();
 	return s;
 }

@@ -14,6 +14,9 @@
 
 #include "base/defs.h"
 
+/* "fatal: out of memory", exit 128: for libraries that return NULL. */
+NORETURN void xalloc_die(void);
+
 void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
 void *xcalloc(size_t n, size_t size)
 	__attribute__((returns_nonnull)); /* zeroed, overflow-checked */

@@ -56,7 +56,7 @@ bool node_fill_add(struct node_fill *fill, unsigned int height, const struct nod
 		struct chunkid id;
 
 		chunkid_of(&id, entry->name, entry->name_len);
-		b = id.b + 4 * height;
+		b = id.b + (size_t)4 * height;
 		/* NODE_PART_MODULUS divides 2^16: the last two bytes of four decide. */
 		cut = ((unsigned int)b[2] << 8 | b[3]) % NODE_PART_MODULUS == 0;
 	}
@@ -246,50 +246,68 @@ struct node_list {
 	size_t n, alloc;
 };
 
-static struct node_entry *list_add(struct node_list *list, const struct node_entry *first)
+static void list_add(struct node_list *list, const struct node_entry *entry)
 {
 	XGROW(list->v, list->n + 1, list->alloc);
-	list->v[list->n] = *first;
-	return &list->v[list->n++];
+	list->v[list->n++] = *entry;
 }
 
-/*
- * Write the list at one height as nodes.  `above` gets an entry for each, or
- * nothing if all fits in one node, which is then *out.
- */
-static int build_height(struct node_draft *d, unsigned int height, const struct node_list *list,
-			struct node_list *above, struct node_entry *out, struct err *e)
+static bool list_fits(const struct node_list *list, struct buf *line)
 {
-	struct node_fill fill = NODE_FILL_INIT, all = NODE_FILL_INIT;
-	struct buf line = BUF_INIT;
-	int rc = 0;
+	struct node_fill all = NODE_FILL_INIT;
 
 	for (size_t i = 0; i < list->n && node_fill_fits(&all); i++) {
-		buf_reset(&line);
-		node_add_line(&line, &list->v[i]);
+		buf_reset(line);
+		node_add_line(line, &list->v[i]);
 		all.entries++;
-		all.bytes += line.len;
+		all.bytes += line->len;
 	}
+	return node_fill_fits(&all);
+}
+
+/* The whole list in one node. */
+static int build_single(struct node_draft *d, const struct node_list *list, struct buf *line,
+			struct node_entry *out, struct err *e)
+{
+	int rc = 0;
+
 	draft_reset(d);
 	for (size_t i = 0; rc == 0 && i < list->n; i++) {
-		bool cut;
+		buf_reset(line);
+		node_add_line(line, &list->v[i]);
+		rc = draft_add(d, &list->v[i], line, e);
+	}
+	return rc < 0 ? rc : draft_finish(d, NODE_DIR, out, e);
+}
 
+/* The list at one height as parts; `above` gets an entry for each. */
+static int build_parts(struct node_draft *d, unsigned int height, const struct node_list *list,
+		       struct node_list *above, struct err *e)
+{
+	struct node_fill fill = NODE_FILL_INIT;
+	struct buf line = BUF_INIT;
+	struct node_entry part = {.name = ""};
+	int rc = 0;
+
+	draft_reset(d);
+	for (size_t i = 0; rc == 0 && i < list->n; i++) {
 		buf_reset(&line);
 		node_add_line(&line, &list->v[i]);
-		cut = !node_fill_fits(&all) && node_fill_add(&fill, height, &list->v[i], line.len);
-		if (cut) {
-			rc = draft_finish(d, NODE_PART, &above->v[above->n - 1], e);
+		if (node_fill_add(&fill, height, &list->v[i], line.len)) {
+			rc = draft_finish(d, NODE_PART, &part, e);
+			list_add(above, &part);
 			draft_reset(d);
 		}
-		if (cut || (i == 0 && !node_fill_fits(&all)))
-			list_add(above, &list->v[i]);
+		if (fill.entries == 1) {
+			part.name = list->v[i].name;
+			part.name_len = list->v[i].name_len;
+		}
 		if (rc == 0)
 			rc = draft_add(d, &list->v[i], &line, e);
 	}
-	if (rc == 0 && above->n)
-		rc = draft_finish(d, NODE_PART, &above->v[above->n - 1], e);
-	else if (rc == 0)
-		rc = draft_finish(d, NODE_DIR, out, e);
+	if (rc == 0)
+		rc = draft_finish(d, NODE_PART, &part, e);
+	list_add(above, &part);
 	buf_release(&line);
 	return rc;
 }
@@ -314,21 +332,23 @@ int node_build(const struct node_entry *entries, size_t n, node_store_fn store, 
 	       struct node_entry *out, struct err *e)
 {
 	struct node_draft draft = {BUF_INIT, 0, 0, store, arg};
-	struct node_list list = {NULL, 0, 0}, above = {NULL, 0, 0};
+	struct node_list list = {NULL, 0, 0};
+	struct buf line = BUF_INIT;
 	int rc = check_entries(entries, n, e);
 
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		list_add(&list, &entries[i]);
-	for (unsigned int height = 0; rc == 0; height++) {
-		rc = build_height(&draft, height, &list, &above, out, e);
+	for (unsigned int height = 0; rc == 0 && !list_fits(&list, &line); height++) {
+		struct node_list above = {NULL, 0, 0};
+
+		rc = build_parts(&draft, height, &list, &above, e);
 		free(list.v);
 		list = above;
-		above = (struct node_list){NULL, 0, 0};
-		if (!list.n)
-			break;
 	}
+	if (rc == 0)
+		rc = build_single(&draft, &list, &line, out, e);
 	free(list.v);
-	free(above.v);
 	buf_release(&draft.text);
+	buf_release(&line);
 	return rc;
 }

@@ -85,7 +85,7 @@ int node_walk_dir(const struct chunkid *id, node_load_fn load, void *load_arg, n
  * The dataset id: id of the root node as if the dataset were not split.
  * Shards in pointer order (bytewise by name): name "." is the whole tree; "/" the files directly in the
  * root; "a/b" the directory a/b; "a/" the files directly in a split directory a.
- * *files and *bytes are the totals.  Also verifies that each shard's node sums
+ * *out gets the id and the totals.  Also verifies that each shard's node sums
  * to what the shard says, that no two shards overlap, and that they stand in
  * order (ERR_CORRUPT).  Of a shard that is a directory only the top node is
  * read: what lies below it must have been verified when it was stored.
@@ -96,8 +96,13 @@ struct node_shard {
 	uint64_t files, bytes;
 };
 
+struct node_dataset {
+	struct chunkid id;
+	uint64_t files, bytes;
+};
+
 int node_dataset_id(const struct node_shard *shards, size_t n, node_load_fn load, void *arg,
-		    struct chunkid *id, uint64_t *files, uint64_t *bytes, struct err *e) MUST_CHECK;
+		    struct node_dataset *out, struct err *e) MUST_CHECK;
 
 /*
  * Key of a split: SHA-256 over "deepops-split 1\n" and a line

@@ -177,7 +177,7 @@ static int build_dir(const struct dataset *d, size_t lo, size_t hi, size_t prefi
 }
 
 int node_dataset_id(const struct node_shard *shards, size_t n, node_load_fn load, void *arg,
-		    struct chunkid *id, uint64_t *files, uint64_t *bytes, struct err *e)
+		    struct node_dataset *out, struct err *e)
 {
 	struct dataset d = {shards, load, arg};
 	struct node_entry root = {.name = "", .name_len = 0};
@@ -195,9 +195,7 @@ int node_dataset_id(const struct node_shard *shards, size_t n, node_load_fn load
 	}
 	if (rc < 0)
 		return rc;
-	*id = root.id;
-	*bytes = root.bytes;
-	*files = root.files;
+	*out = (struct node_dataset){root.id, root.files, root.bytes};
 	return 0;
 }
 

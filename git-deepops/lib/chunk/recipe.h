@@ -68,7 +68,7 @@ int recipe_format(const struct recipe *r, recipe_store_fn store, void *arg, stru
  * `load` may be NULL: then version 2 is ERR_NOTFOUND.  More than
  * RECIPE_PARSE_MAX_ENTRIES is ERR_LIMIT: walk instead.
  */
-#define RECIPE_PARSE_MAX_ENTRIES (4 * 1000 * 1000) /* 160 MB of memory, a file of some 256 GiB */
+#define RECIPE_PARSE_MAX_ENTRIES 4000000 /* 160 MB of memory, a file of some 256 GiB */
 int recipe_parse(struct recipe *r, const void *p, size_t len, recipe_load_fn load, void *arg,
 		 struct err *e) MUST_CHECK;
 /* The pieces a version 2 recipe names (nothing for version 1): their ids and lengths in bytes. */

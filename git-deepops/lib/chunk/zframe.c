@@ -22,10 +22,8 @@ struct zframe *zframe_new(void)
 
 	z->c = ZSTD_createCCtx();
 	z->d = ZSTD_createDCtx();
-	if (!z->c || !z->d) {
-		fputs("fatal: out of memory\n", stderr);
-		exit(128);
-	}
+	if (!z->c || !z->d)
+		xalloc_die();
 	ZSTD_CCtx_setParameter(z->c, ZSTD_c_compressionLevel, ZFRAME_LEVEL);
 	return z;
 }
@@ -63,14 +61,14 @@ enum zframe_encoding zframe_encode(struct zframe *z, const void *p, size_t len, 
  * What the frame header says beyond its content size (RFC 8878, 3.1.1.1):
  * libzstd's own accessor is not part of its stable interface.
  */
-static int check_header(const void *stored, size_t stored_len, size_t plain, struct err *e)
+static int check_header(const struct zframe_stored *in, struct err *e)
 {
-	struct rd r = rd_from(stored, stored_len);
+	struct rd r = rd_from(in->p, in->len);
 	uint32_t magic = rd_le32(&r);
 	uint8_t descriptor = rd_u8(&r);
 	uint8_t window = descriptor & 0x20 ? 0 : rd_u8(&r);
 	uint64_t base = UINT64_C(1) << (10 + (window >> 3));
-	uint64_t bytes = descriptor & 0x20 ? plain : base + base / 8 * (window & 7);
+	uint64_t bytes = descriptor & 0x20 ? in->plain : base + base / 8 * (window & 7);
 
 	if (!rd_ok(&r) || magic != ZSTD_MAGICNUMBER)
 		return err_set(e, ERR_CORRUPT, "not a zstd frame");
@@ -81,42 +79,42 @@ static int check_header(const void *stored, size_t stored_len, size_t plain, str
 	return 0;
 }
 
-static int decode_zstd(struct zframe *z, const void *stored, size_t stored_len, size_t plain,
-		       struct buf *out, struct err *e)
+static int decode_zstd(struct zframe *z, const struct zframe_stored *in, struct buf *out,
+		       struct err *e)
 {
 	size_t n;
-	int rc = check_header(stored, stored_len, plain, e);
+	int rc = check_header(in, e);
 
 	if (rc < 0)
 		return rc;
-	if (ZSTD_getFrameContentSize(stored, stored_len) != plain)
-		return err_set(e, ERR_CORRUPT, "zstd frame does not declare %zu bytes", plain);
-	if (ZSTD_findFrameCompressedSize(stored, stored_len) != stored_len)
+	if (ZSTD_getFrameContentSize(in->p, in->len) != in->plain)
+		return err_set(e, ERR_CORRUPT, "zstd frame does not declare %zu bytes", in->plain);
+	if (ZSTD_findFrameCompressedSize(in->p, in->len) != in->len)
 		return err_set(e, ERR_CORRUPT, "zstd frame is cut short or has bytes after it");
-	buf_grow(out, plain);
-	n = ZSTD_decompressDCtx(z->d, out->p + out->len, plain, stored, stored_len);
+	buf_grow(out, in->plain);
+	n = ZSTD_decompressDCtx(z->d, out->p + out->len, in->plain, in->p, in->len);
 	if (ZSTD_isError(n))
 		return err_set(e, ERR_CORRUPT, "zstd: %s", ZSTD_getErrorName(n));
-	if (n != plain)
-		return err_set(e, ERR_CORRUPT, "zstd frame holds %zu bytes, not %zu", n, plain);
+	if (n != in->plain)
+		return err_set(e, ERR_CORRUPT, "zstd frame holds %zu bytes, not %zu", n, in->plain);
 	buf_setlen(out, out->len + n);
 	return 0;
 }
 
-int zframe_decode(struct zframe *z, unsigned int encoding, const void *stored, size_t stored_len,
-		  size_t plain, struct buf *out, struct err *e)
+int zframe_decode(struct zframe *z, const struct zframe_stored *in, struct buf *out, struct err *e)
 {
-	if (!plain || plain > CHUNK_MAX_BYTES)
-		return err_set(e, ERR_CORRUPT, "chunk of %zu bytes", plain);
-	switch (encoding) {
+	if (!in->plain || in->plain > CHUNK_MAX_BYTES)
+		return err_set(e, ERR_CORRUPT, "chunk of %zu bytes", in->plain);
+	switch (in->encoding) {
 	case ZFRAME_RAW:
-		if (stored_len != plain)
-			return err_set(e, ERR_CORRUPT, "%zu raw bytes, not %zu", stored_len, plain);
-		buf_add(out, stored, stored_len);
+		if (in->len != in->plain)
+			return err_set(e, ERR_CORRUPT, "%zu raw bytes, not %zu", in->len,
+				       in->plain);
+		buf_add(out, in->p, in->len);
 		return 0;
 	case ZFRAME_ZSTD:
-		return decode_zstd(z, stored, stored_len, plain, out, e);
+		return decode_zstd(z, in, out, e);
 	default:
-		return err_set(e, ERR_CORRUPT, "unknown encoding %u", encoding);
+		return err_set(e, ERR_CORRUPT, "unknown encoding %u", in->encoding);
 	}
 }

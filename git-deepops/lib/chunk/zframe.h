@@ -24,12 +24,20 @@ void zframe_free(struct zframe *z);
 enum zframe_encoding zframe_encode(struct zframe *z, const void *p, size_t len, bool try_compress,
 				   struct buf *out);
 
+/* One chunk as it is stored; what comes from outside need not be consistent. */
+struct zframe_stored {
+	unsigned int encoding;
+	const void *p;
+	size_t len;
+	size_t plain; /* length it must decode to */
+};
+
 /*
  * Append exactly `plain` bytes to `out`.  Refused (ERR_CORRUPT): unknown
  * encoding, more than one frame, trailing bytes, declared size absent or not
  * `plain`, dictionary, skippable frame, window above 2^21.  plain <= CHUNK_MAX_BYTES.
  */
-int zframe_decode(struct zframe *z, unsigned int encoding, const void *stored, size_t stored_len,
-		  size_t plain, struct buf *out, struct err *e) MUST_CHECK;
+int zframe_decode(struct zframe *z, const struct zframe_stored *in, struct buf *out,
+		  struct err *e) MUST_CHECK;
 
 #endif

@@ -485,13 +485,17 @@ void pointer_split_key(const struct pointer *p, struct chunkid *key)
 int pointer_dataset_id(const struct pointer *p, node_load_fn load, void *arg, struct chunkid *id,
 		       struct err *e)
 {
-	uint64_t files, bytes;
+	struct node_dataset whole;
+	int rc;
 
 	if (p->kind == POINTER_FILE) {
 		*id = p->id;
 		return 0;
 	}
-	return node_dataset_id(p->shards, p->n, load, arg, id, &files, &bytes, e);
+	rc = node_dataset_id(p->shards, p->n, load, arg, &whole, e);
+	if (rc == 0)
+		*id = whole.id;
+	return rc;
 }
 
 int pointer_check_root(const char *path, struct err *e)

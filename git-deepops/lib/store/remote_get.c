@@ -42,13 +42,14 @@ static int verify_recipe(const struct buf *plain, struct err *e)
 static int verify(struct remote *r, const struct chunkkey *key, const struct msg_chunk *c,
 		  struct err *e)
 {
+	struct zframe_stored in = {c->encoding, c->stored, c->stored_len, c->plain};
 	struct chunkid got;
 	int rc;
 
 	if (!r->z)
 		r->z = zframe_new();
 	buf_reset(&r->plain);
-	rc = zframe_decode(r->z, c->encoding, c->stored, c->stored_len, c->plain, &r->plain, e);
+	rc = zframe_decode(r->z, &in, &r->plain, e);
 	if (rc == 0 && key->kind == CHUNK_RECIPE)
 		rc = verify_recipe(&r->plain, e);
 	if (rc == 0 && key->kind != CHUNK_RECIPE) {

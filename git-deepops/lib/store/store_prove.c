@@ -271,7 +271,7 @@ static int prove_split(struct prover *p, const struct store_split *split, struct
 		       struct err *e)
 {
 	struct store_proof_dataset d;
-	uint64_t files, bytes;
+	struct node_dataset whole;
 	int rc = 0;
 
 	for (size_t i = 0; i < split->n && rc >= 0; i++) {
@@ -287,9 +287,10 @@ static int prove_split(struct prover *p, const struct store_split *split, struct
 	}
 	if (rc < 0 || p->lacks)
 		return rc < 0 ? rc : 0;
-	rc = node_dataset_id(split->shards, split->n, load_node, p, &d.id, &files, &bytes, e);
+	rc = node_dataset_id(split->shards, split->n, load_node, p, &whole, e);
 	if (rc < 0)
 		return rc == ERR_NOTFOUND && p->lacks ? 0 : rc;
+	d.id = whole.id;
 	node_split_key(split->shards, split->n, &d.split_key);
 	XGROW(p->out->datasets, p->out->ndatasets + 1, p->out->datasets_alloc);
 	p->out->datasets[p->out->ndatasets++] = d;

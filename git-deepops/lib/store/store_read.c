@@ -219,7 +219,8 @@ int store_decode(struct store_scratch *x, const struct pack_row *row, const void
 		 struct buf *out, struct err *e)
 {
 	size_t from = out->len;
-	int rc = zframe_decode(x->z, row->encoding, stored, row->stored, row->plain, out, e);
+	struct zframe_stored in = {row->encoding, stored, row->stored, row->plain};
+	int rc = zframe_decode(x->z, &in, out, e);
 
 	if (rc == 0)
 		rc = check_content(row, out->p + from, out->len - from, e);
