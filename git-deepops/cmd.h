@@ -53,10 +53,13 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 /* The commands, sorted as in main.c's table. */
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_cat(CMD_ARGS);
+int cmd_doctor(CMD_ARGS);
+int cmd_drop(CMD_ARGS);
 int cmd_du(CMD_ARGS);
 int cmd_explain(CMD_ARGS);
 int cmd_fetch(CMD_ARGS);
 int cmd_fsck(CMD_ARGS);
+int cmd_gc(CMD_ARGS);
 int cmd_help(CMD_ARGS);
 int cmd_hook(CMD_ARGS);
 int cmd_init(CMD_ARGS);

@@ -16,10 +16,13 @@
 /* clang-format off: one line a command; sorted, a test looks */
 static const struct cmd cmds[] = {
 	{"cat", cmd_cat, CMD_REPO, "print one file of a dataset at any revision"},
+	{"doctor", cmd_doctor, CMD_REPO | CMD_WORKTREE, "explain an installation, and how to mend it"},
+	{"drop", cmd_drop, CMD_REPO | CMD_WORKTREE, "free local copies of data that the remote has"},
 	{"du", cmd_du, CMD_REPO, "show how large datasets are"},
 	{"explain", cmd_explain, 0, "say what an error code means"},
 	{"fetch", cmd_fetch, CMD_REPO, "bring data for the current pointers into the local store"},
 	{"fsck", cmd_fsck, CMD_REPO, "verify the local chunk store"},
+	{"gc", cmd_gc, CMD_REPO, "make the local store smaller"},
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
 	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},
 	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},

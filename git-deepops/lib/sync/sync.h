@@ -54,6 +54,8 @@ int sync_plan_commits(struct sync_plan *p, struct repo *r, const char *remote,
 		      const struct strvec *tips, struct err *e) MUST_CHECK;
 /* Leniently, every pointer in the history of every branch, tag and tracking branch. */
 int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e) MUST_CHECK;
+/* The same for everything that a ref but a journal, the stash or a reflog leads to. */
+int sync_plan_reflogs(struct sync_plan *p, struct repo *r, struct err *e) MUST_CHECK;
 /* Pointers of own journal entries since the last data push that succeeded. */
 int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote,
 		      struct err *e) MUST_CHECK;

@@ -253,6 +253,18 @@ int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e)
 	return rc;
 }
 
+int sync_plan_reflogs(struct sync_plan *p, struct repo *r, struct err *e)
+{
+	struct plan_walk w = {p, r, true};
+	struct strvec all = STRVEC_INIT, none = STRVEC_INIT;
+	int rc;
+
+	strvec_pushl(&all, "--exclude=refs/deepops/*", "--all", "--reflog", NULL);
+	rc = plan_log(&w, &all, &none, e);
+	strvec_release(&all);
+	return rc;
+}
+
 /* ---- pointers in records ---- */
 
 struct plan_entry {
