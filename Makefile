@@ -84,6 +84,7 @@ $(B)/flags: FORCE
 e2es    := $(wildcard tests/t/t[0-9]*.sh)
 fuzzers := $(wildcard tests/fuzz/fuzz-*.c)
 faults  := $(B)/fault/faultsys.so $(B)/fault/replace
+helpers := $(patsubst tests/t/helper/%.c,$(B)/helper/%,$(wildcard tests/t/helper/*.c))
 PROVE    = DEEPOPS_BUILD=$(abspath $(B)) $(if $(SAN),LSAN_OPTIONS=$(LSAN)) prove $(PROVE_OPTS)
 LSAN     = suppressions=$(abspath tests/lsan.supp):print_suppressions=0
 # For the test of `make install`: this very build, whose flags are part of its state.
@@ -92,12 +93,12 @@ SUBMAKE  = $(MAKE) $(if $(findstring jobserver,$(MAKEFLAGS)),,-j$(JOBS))
 
 check:
 	@contrib/setup check
-	+$(SUBMAKE) all docs $(tests) $(faults) $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
+	+$(SUBMAKE) all docs $(tests) $(faults) $(helpers) $(fuzzers:tests/fuzz/%.c=$(B)/fuzz/%)
 	+$(MAKE) fuzz-replay
 	$(PROVE) -j$(JOBS) $(tests) $(e2es)
 unit: all $(tests)
 	$(if $(tests),$(PROVE) $(tests))
-e2e: all $(faults)
+e2e: all $(faults) $(helpers)
 	$(PROVE) -j$(JOBS) $(or $(T),$(e2es))
 
 # Leaks and uninitialised bytes that the sanitizers do not see; slow.
@@ -113,6 +114,11 @@ $(B)/fault/faultsys.so: tests/fault/faultsys.c $(B)/flags
 	$(call Q,LD)$(CC) $(filter-out -D_FILE_OFFSET_BITS=64,$(STD)) $(WARN) $(CPPFLAGS) $(CFLAGS) \
 		-fPIC -shared -o $@ $< -ldl
 $(B)/fault/replace: $(B)/obj/tests/fault/replace.o $(B)/libdeepops.a
+	@mkdir -p $(@D)
+	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
+
+# Programs that end-to-end tests run beside ours: $$DEEPOPS_BUILD/helper/NAME.
+$(helpers): $(B)/helper/%: $(B)/obj/tests/t/helper/%.o $(B)/libdeepops.a
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 

@@ -3,6 +3,7 @@
 #include "transport/transport.h"
 
 #include "base/xalloc.h"
+#include "transport/libssh2.h"
 #include "transport/pipe.h"
 #include "transport/sshchild.h"
 #include "transport/url.h"
@@ -88,23 +89,24 @@ const char *transport_describe(const struct transport *t)
 static const struct {
 	const char *text;
 	enum err_code code;
+	const char *say; /* instead of ssh's own words, with the fingerprint after it */
 	const char *mend;
 } meanings[] = {
 	{"REMOTE HOST IDENTIFICATION HAS CHANGED", ERR_DENIED,
-	 "only if you know why it changed: ssh-keygen -R"},
-	{"Host key verification failed", ERR_DENIED,
+	 "the host key has changed: ", "only if you know why it changed: ssh-keygen -R"},
+	{"Host key verification failed", ERR_DENIED, NULL,
 	 "compare the fingerprint with the host's, then make it known: ssh"},
-	{"Permission denied", ERR_DENIED, "ssh -v"},
-	{"Could not resolve hostname", ERR_NOTFOUND, "ssh -v"},
+	{"Permission denied", ERR_DENIED, NULL, "ssh -v"},
+	{"Could not resolve hostname", ERR_NOTFOUND, NULL, "ssh -v"},
 };
 
-/* stderr on one line: lines joined by "; ", rows of @ and blank lines left out. */
+/* stderr on one line: lines joined by "; ", banners of @ and blank lines left out. */
 static void one_line(struct buf *out, const char *text)
 {
 	while (*text) {
 		size_t len = strcspn(text, "\r\n");
 
-		if (strspn(text, "@ \t") < len) {
+		if (*text != '@' && strspn(text, " \t") < len) {
 			if (out->len)
 				buf_addstr(out, "; ");
 			buf_add(out, text, len);
@@ -116,10 +118,16 @@ static void one_line(struct buf *out, const char *text)
 
 static bool explain_meaning(const struct transport *t, const char *said, struct err *e)
 {
+	const char *print = strstr(t->said.p, "SHA256:");
+
+	if (!print)
+		print = "";
 	for (size_t i = 0; i < ARRAY_SIZE(meanings); i++) {
 		if (!strstr(t->said.p, meanings[i].text))
 			continue;
-		err_set(e, meanings[i].code, "ssh to %s: %s", t->host, said);
+		err_set(e, meanings[i].code, "ssh to %s: %s%.*s", t->host,
+			meanings[i].say ? meanings[i].say : said,
+			(int)(meanings[i].say ? strcspn(print, " .\r\n") : 0), print);
 		err_hint(e, "%s %s", meanings[i].mend, t->host);
 		return true;
 	}
@@ -156,7 +164,9 @@ int transport_explain(struct transport *t, struct err *e)
 
 	finish(t);
 	one_line(&line, t->said.p);
-	err_sanitize(said, sizeof(said), line.p);
+	/* The last words say most. */
+	err_sanitize(said, sizeof(said),
+		     line.p + (line.len >= sizeof(said) ? line.len - sizeof(said) + 1 : 0));
 	buf_release(&line);
 	if (t->exit_code == EXIT_NO_PROGRAM)
 		return explain_missing(t, e);
@@ -176,11 +186,29 @@ static int open_ssh(struct transport **out, const struct url *u,
 		    const struct transport_where *where, struct err *e)
 {
 	const char *kind = where->kind ? where->kind : "auto";
+	struct err why = ERR_INIT;
+	bool final = false;
+	int rc;
 
-	if (!strcmp(kind, "auto") || !strcmp(kind, "ssh"))
+	if (!strcmp(kind, "ssh"))
 		return sshchild_open(out, u, where, e);
-	return err_set(e, ERR_INPUT, "deepops.sshTransport is '%s', not auto, libssh2 or ssh",
-		       kind);
+	if (!strcmp(kind, "libssh2"))
+		return libssh2_transport_open(out, u, where, &final, e);
+	if (strcmp(kind, "auto") != 0)
+		return err_set(e, ERR_INPUT,
+			       "deepops.sshTransport is '%s', not auto, libssh2 or ssh", kind);
+	rc = libssh2_transport_open(out, u, where, &final, &why);
+	if (rc == 0)
+		return 0;
+	if (final) {
+		if (e)
+			*e = why;
+		return rc;
+	}
+	rc = sshchild_open(out, u, where, e);
+	if (rc == 0)
+		buf_addf(&(*out)->describe, " (not libssh2: %s)", why.msg);
+	return rc;
 }
 
 int transport_open(struct transport **out, const struct transport_where *where, struct err *e)
