@@ -63,6 +63,7 @@ int cmd_gc(CMD_ARGS);
 int cmd_help(CMD_ARGS);
 int cmd_hook(CMD_ARGS);
 int cmd_init(CMD_ARGS);
+int cmd_logs(CMD_ARGS);
 int cmd_ls(CMD_ARGS);
 int cmd_machine(CMD_ARGS);
 int cmd_notes(CMD_ARGS);
@@ -72,7 +73,9 @@ int cmd_recover(CMD_ARGS);
 int cmd_remote(CMD_ARGS);
 int cmd_rerun(CMD_ARGS);
 int cmd_run(CMD_ARGS);
+int cmd_runs(CMD_ARGS);
 int cmd_sha256sums(CMD_ARGS);
+int cmd_show(CMD_ARGS);
 int cmd_version(CMD_ARGS);
 
 #endif

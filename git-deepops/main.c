@@ -26,6 +26,7 @@ static const struct cmd cmds[] = {
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
 	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},
 	{"init", cmd_init, CMD_REPO | CMD_WORKTREE, "make a clone ready for data and run records"},
+	{"logs", cmd_logs, CMD_REPO, "show what a run printed"},
 	{"ls", cmd_ls, CMD_REPO, "list a dataset at any revision"},
 	{"machine", cmd_machine, 0, "capture the configuration of this machine"},
 	{"notes", cmd_notes, CMD_REPO, "project notes of runs again"},
@@ -35,7 +36,9 @@ static const struct cmd cmds[] = {
 	{"remote", cmd_remote, CMD_REPO, "say where data goes, and check that it can"},
 	{"rerun", cmd_rerun, CMD_REPO | CMD_WORKTREE, "execute a recorded run again and compare"},
 	{"run", cmd_run, CMD_REPO | CMD_WORKTREE, "run a command and record it"},
+	{"runs", cmd_runs, CMD_REPO, "list runs"},
 	{"sha256sums", cmd_sha256sums, CMD_REPO, "list a dataset as sha256sum -c reads it"},
+	{"show", cmd_show, CMD_REPO, "show one run"},
 	{"version", cmd_version, 0, "show the versions of git-deepops and its libraries"},
 };
 /* clang-format on */

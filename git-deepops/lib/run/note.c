@@ -55,26 +55,10 @@ static void add_status(const struct record *r, struct buf *out)
 		buf_addstr(out, " unknown-end");
 }
 
-static bool is_interpreter(const char *name)
-{
-	static const char *const names[] = {"bash",    "sh",    "node", "perl",
-					    "Rscript", "julia", "env"};
-
-	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
-		if (!strcmp(name, names[i]))
-			return true;
-	return str_startswith(name, "python", NULL);
-}
-
-/* The script where an interpreter runs one, else the program. */
 static void add_script(const struct record *r, struct buf *out)
 {
-	const char *name = r->argv.nr ? path_basename(r->argv.v[0]) : "-";
-
-	if (is_interpreter(name) && r->argv.nr > 1 && r->argv.v[1][0] != '-' && r->argv.v[1][0])
-		name = path_basename(r->argv.v[1]);
 	buf_addch(out, ' ');
-	encode(out, *name ? name : "-");
+	encode(out, record_program(r));
 }
 
 static void add_metrics(const struct record *r, const struct note_best *best, struct buf *out)

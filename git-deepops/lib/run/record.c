@@ -244,6 +244,26 @@ const char *record_output_role_name(enum record_output_role v)
 	return record_output_role_names[v];
 }
 
+static bool is_interpreter(const char *name)
+{
+	static const char *const names[] = {"bash",    "sh",    "node", "perl",
+					    "Rscript", "julia", "env"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		if (!strcmp(name, names[i]))
+			return true;
+	return str_startswith(name, "python", NULL);
+}
+
+const char *record_program(const struct record *r)
+{
+	const char *name = r->argv.nr ? path_basename(r->argv.v[0]) : "-";
+
+	if (is_interpreter(name) && r->argv.nr > 1 && r->argv.v[1][0] && r->argv.v[1][0] != '-')
+		name = path_basename(r->argv.v[1]);
+	return *name ? name : "-";
+}
+
 bool record_succeeded(const struct record *r)
 {
 	return r->exit == 0 && r->ended != RECORD_NONE;

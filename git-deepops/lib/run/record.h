@@ -233,6 +233,9 @@ struct record_file *record_add_params_file(struct record *r);
 struct record_compared *record_add_compared(struct record *r);
 void record_release_compared(struct record *r); /* and the verdict */
 
+/* What to call it in a word: the script where an interpreter runs one, else the program; never empty. */
+const char *record_program(const struct record *r);
+
 /* Did it end well: a known end with exit 0? Coverage needs it. */
 bool record_succeeded(const struct record *r);
 

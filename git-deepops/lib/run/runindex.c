@@ -17,7 +17,7 @@ static const char schema[] =
 	"CREATE TABLE entry ("
 	" id INTEGER PRIMARY KEY, journal TEXT UNIQUE NOT NULL, record TEXT, run TEXT, kind TEXT,"
 	" writer TEXT, seq INTEGER, code_commit TEXT, code_tree TEXT, title TEXT, author TEXT,"
-	" argv0 TEXT, parent TEXT, started INTEGER, wall INTEGER, exit INTEGER, signal INTEGER,"
+	" program TEXT, parent TEXT, started INTEGER, wall INTEGER, exit INTEGER, signal INTEGER,"
 	" dirty INTEGER, level TEXT, metrics TEXT, params TEXT, inputs TEXT, outputs TEXT,"
 	" summary TEXT, listed INTEGER NOT NULL DEFAULT 0);"
 	"CREATE INDEX entry_run ON entry(run);"
@@ -265,7 +265,7 @@ static void bind_record(struct db_stmt *q, const struct journal_entry *j)
 	db_bind_text(q, 8, r->code.tree);
 	db_bind_text(q, 9, r->title);
 	db_bind_text(q, 10, r->author);
-	db_bind_text(q, 11, r->argv.nr ? r->argv.v[0] : NULL);
+	db_bind_text(q, 11, record_program(r));
 	db_bind_text(q, 12, r->parent);
 	bind_int(q, 13, r->started);
 	bind_int(q, 14, r->wall_ms);
@@ -356,7 +356,8 @@ static int add_entry(struct runindex *ix, const struct journal_entry *j, struct 
 	static const char insert[] =
 		"INSERT INTO entry (journal, record, run, kind, writer, seq, code_commit, "
 		"code_tree,"
-		" title, author, argv0, parent, started, wall, exit, signal, dirty, level, metrics,"
+		" title, author, program, parent, started, wall, exit, signal, dirty, level, "
+		"metrics,"
 		" params, inputs, outputs, summary, listed) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
 		"?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24) RETURNING id";
 	static const char bare[] =

@@ -45,7 +45,7 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	const char *writer;
 	int64_t seq;
 	const char *commit, *code_tree;
-	const char *title, *author, *argv0;
+	const char *title, *author, *program;
 	const char *parent;
 	int64_t started, wall_ms; /* RECORD_NONE where absent */
 	int64_t exit, signal;

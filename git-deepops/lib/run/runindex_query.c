@@ -8,7 +8,7 @@
 
 #define COLUMNS                                                                                    \
 	"entry.journal, entry.record, entry.run, entry.kind, entry.writer, entry.seq,"             \
-	" entry.code_commit, entry.code_tree, entry.title, entry.author, entry.argv0,"             \
+	" entry.code_commit, entry.code_tree, entry.title, entry.author, entry.program,"           \
 	" entry.parent, entry.started, entry.wall, entry.exit, entry.signal, entry.dirty,"         \
 	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary"
 #define PREFIX_MIN_DIGITS 4
@@ -33,7 +33,7 @@ static void fill_row(struct db_stmt *q, struct runindex_row *row)
 	row->code_tree = db_text(q, 7);
 	row->title = db_text(q, 8);
 	row->author = db_text(q, 9);
-	row->argv0 = db_text(q, 10);
+	row->program = db_text(q, 10);
 	row->parent = db_text(q, 11);
 	row->started = int_or_none(q, 12);
 	row->wall_ms = int_or_none(q, 13);
