@@ -108,10 +108,14 @@ static int do_link(struct reading *r, int dirfd, const struct dtree_entry *f, st
 
 /* ---- a directory ---- */
 
-/* Left to the main thread, which spreads the chunks of one file over the pool. */
-static bool is_large(const struct dtree_entry *f)
+/*
+ * Left to the main thread, which spreads the chunks of one file over the pool.
+ * Decided for a whole directory before a worker gets it: workers write sizes.
+ */
+static void mark_alone(struct dtree *d)
 {
-	return f->kind == NODE_FILE && f->bytes > INGEST_ALONE_BYTES;
+	for (size_t i = 0; i < d->n; i++)
+		d->v[i].alone = d->v[i].kind == NODE_FILE && d->v[i].bytes > INGEST_ALONE_BYTES;
 }
 
 static int do_entries(struct batch *b, int dirfd, struct err *e)
@@ -124,7 +128,7 @@ static int do_entries(struct batch *b, int dirfd, struct err *e)
 			return 0;
 		if (f->kind == NODE_LINK)
 			rc = do_link(b->r, dirfd, f, e);
-		else if (f->kind == NODE_FILE && !is_large(f))
+		else if (f->kind == NODE_FILE && !f->alone)
 			rc = do_file(b->r, dirfd, f, &b->dir->stats[i], e);
 		if (rc < 0)
 			return err_wrap(e, "%s/%s", b->path, f->name);
@@ -158,7 +162,7 @@ static void submit_batch(struct reading *r, const char *path, struct dtree *d, s
 
 static bool needs_work(const struct reading *r, const struct dtree_entry *f)
 {
-	if (f->kind == NODE_DIR || is_large(f))
+	if (f->kind == NODE_DIR || f->alone)
 		return false;
 	return r->in.txn || !f->known;
 }
@@ -204,6 +208,7 @@ static int each_dir(struct reading *r, struct buf *path, struct dtree *d, each_d
 static int small_files(struct reading *r, const char *path, struct dtree *d, struct err *e)
 {
 	(void)e;
+	mark_alone(d);
 	submit_files(r, path, d);
 	return 0;
 }
@@ -215,7 +220,7 @@ static int large_files(struct reading *r, const char *path, struct dtree *d, str
 	for (size_t i = 0; rc == 0 && i < d->n; i++) {
 		int dirfd;
 
-		if (!is_large(&d->v[i]))
+		if (!d->v[i].alone)
 			continue;
 		dirfd = path_open_beneath(r->rootfd, path, O_RDONLY | O_DIRECTORY, 0, e);
 		if (dirfd < 0)

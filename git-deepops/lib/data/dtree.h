@@ -33,6 +33,7 @@ struct dtree_entry {
 	uint32_t mode;
 	enum node_kind kind; /* never NODE_PART */
 	bool known;          /* id is valid */
+	bool alone;          /* while a tree is read: too large for a batch */
 };
 
 /* What lstat said, for the stat cache; nanoseconds since 1970. */
