@@ -17,7 +17,7 @@
 struct session {
 	const struct serve_opts *opts;
 	struct framed f;
-	struct store *store;
+	struct store *store;   /* NULL: nothing was ever pushed here; BEGIN makes it */
 	struct store_txn *txn; /* between BEGIN and COMMITTED */
 	struct serve_commit commit;
 	uint64_t put_bytes, ack_bytes; /* of the txn: received, acknowledged */
@@ -69,7 +69,9 @@ static int on_roots(struct session *s, const struct frame *f, struct err *e)
 		if (kind != STORE_ROOT_SPLIT && kind != CHUNK_NODE && kind != CHUNK_DATA)
 			return err_set(e, ERR_PROTO, "root of unknown kind %u", kind);
 		memcpy(id.b, msg_key_id(&keys, i), sizeof(id.b));
-		rc = store_root(s->store, (enum chunk_kind)kind, &id, &root, e);
+		root.state = STORE_ROOT_NONE;
+		if (s->store)
+			rc = store_root(s->store, (enum chunk_kind)kind, &id, &root, e);
 		states[i] = rc == 0 ? (uint8_t)root.state : 0;
 	}
 	return rc < 0 ? rc : send_bitmap(s, f->stream, states, keys.n, 2, e);
@@ -88,11 +90,18 @@ static int on_nodes(struct session *s, const struct frame *f, struct err *e)
 		rc = key_at(&keys, i, &kind, &id, e);
 		if (rc == 0 && kind != CHUNK_NODE)
 			rc = err_set(e, ERR_PROTO, "NODES asks for something else");
-		if (rc == 0)
+		if (rc == 0 && s->store)
 			rc = store_node_certified(s->store, &id, e);
 		have[i] = rc == 1;
 	}
 	return rc < 0 ? rc : send_bitmap(s, f->stream, have, keys.n, 1, e);
+}
+
+static int has(struct session *s, enum chunk_kind kind, const struct chunkid *id, struct err *e)
+{
+	if (s->txn)
+		return store_txn_has(s->txn, kind, id, NULL, e);
+	return s->store ? store_has(s->store, kind, id, NULL, e) : 0;
 }
 
 static int on_have(struct session *s, const struct frame *f, struct err *e)
@@ -107,8 +116,7 @@ static int on_have(struct session *s, const struct frame *f, struct err *e)
 
 		rc = key_at(&keys, i, &kind, &id, e);
 		if (rc == 0)
-			rc = s->txn ? store_txn_has(s->txn, kind, &id, NULL, e)
-				    : store_has(s->store, kind, &id, NULL, e);
+			rc = has(s, kind, &id, e);
 		have[i] = rc == 1;
 	}
 	return rc < 0 ? rc : send_bitmap(s, f->stream, have, keys.n, 1, e);
@@ -120,8 +128,10 @@ static int send_chunk(struct session *s, uint16_t stream, uint16_t at, enum chun
 	struct msg_chunk c = {(uint8_t)kind, MSG_ABSENT, at, id->b, 0, NULL, 0};
 	struct buf stored = BUF_INIT;
 	struct store_info info;
-	int rc = store_load_stored(s->store, kind, id, &info, &stored, e);
+	int rc = ERR_NOTFOUND;
 
+	if (s->store)
+		rc = store_load_stored(s->store, kind, id, &info, &stored, e);
 	if (rc == 0) {
 		c.encoding = info.encoding;
 		c.plain = info.plain;
@@ -193,6 +203,21 @@ static int acknowledge(struct session *s, struct err *e)
 	return rc;
 }
 
+/* A repository without data has no store yet: only an upload makes one. */
+static int open_store(struct session *s, enum store_flags flags, struct err *e)
+{
+	int rc;
+
+	if (s->opts->role < MSG_ROLE_PUSH)
+		flags |= STORE_READONLY;
+	rc = store_open(&s->store, s->opts->store_dir, STORE_VERIFY | flags, e);
+	if (rc == ERR_NOTFOUND && !(flags & STORE_CREATE)) {
+		err_clear(e);
+		return 0;
+	}
+	return rc;
+}
+
 static int on_begin(struct session *s, const struct frame *f, struct err *e)
 {
 	uint8_t nonce[MSG_NONCE_BYTES];
@@ -200,6 +225,8 @@ static int on_begin(struct session *s, const struct frame *f, struct err *e)
 
 	if (rc == 0 && s->txn)
 		rc = err_set(e, ERR_PROTO, "an upload is under way already");
+	if (rc == 0 && !s->store)
+		rc = open_store(s, STORE_CREATE, e);
 	if (rc == 0)
 		rc = store_begin(s->store, nonce, &s->txn, e);
 	s->put_bytes = s->ack_bytes = 0;
@@ -314,10 +341,13 @@ static int dispatch(struct session *s, const struct frame *f, struct err *e)
 static int greet(struct session *s, struct err *e)
 {
 	struct msg_hello mine = MSG_HELLO_INIT;
-	int rc = store_generation(s->store, &mine.generation, e);
+	int rc = 0;
 
 	mine.role = s->opts->role;
-	memcpy(mine.uuid, store_uuid(s->store), sizeof(mine.uuid));
+	if (s->store) {
+		rc = store_generation(s->store, &mine.generation, e);
+		memcpy(mine.uuid, store_uuid(s->store), sizeof(mine.uuid));
+	}
 	strvec_push(&mine.caps, "agent=git-deepops-serve/" DEEPOPS_VERSION);
 	if (rc == 0) {
 		msg_put_hello(framed_begin(&s->f, FRAME_HELLO, 0, 0), &mine);
@@ -398,21 +428,6 @@ static void flush_rest(struct session *s)
 		return;
 }
 
-static int open_store(struct session *s, struct err *e)
-{
-	enum store_flags flags = STORE_VERIFY;
-	int rc;
-
-	if (s->opts->role >= MSG_ROLE_PUSH)
-		flags |= STORE_CREATE;
-	else
-		flags |= STORE_READONLY;
-	rc = store_open(&s->store, s->opts->store_dir, flags, e);
-	if (rc == ERR_NOTFOUND)
-		return err_set(e, ERR_NOTFOUND, "no data has been pushed to this repository yet");
-	return rc;
-}
-
 int serve(struct transport *t, const struct serve_opts *opts, struct err *e)
 {
 	struct session s;
@@ -421,14 +436,14 @@ int serve(struct transport *t, const struct serve_opts *opts, struct err *e)
 	memset(&s, 0, sizeof(s));
 	s.opts = opts;
 	framed_init(&s.f, t);
-	rc = open_store(&s, e);
+	rc = open_store(&s, 0, e);
 	if (rc == 0)
 		rc = greet(&s, e);
 	if (rc == 0)
 		rc = meet(&s, e);
 	if (rc == 0)
 		rc = serve_requests(&s, e);
-	if (rc < 0 && s.store)
+	if (rc < 0)
 		tell(&s, e);
 	else if (rc == 0)
 		flush_rest(&s);

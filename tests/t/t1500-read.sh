@@ -20,7 +20,7 @@ test_expect_success 'ls lists names, one level or all' '
 		cd repo &&
 		printf "a/\nb c/\n" >want && git deepops ls data >got && test_cmp want got &&
 		git deepops ls -r data/a >got && test_line_count = 3 got &&
-		git deepops ls -l data/a >got && test_grep "^100755 sha256:.* run" got &&
+		git deepops ls -l data/a >got && test_grep "^100755 sha256:.* a/run" got &&
 		git deepops ls --json -r data | "$TEST_PYTHON" -c "
 import json,sys
 d=json.load(sys.stdin)
