@@ -54,7 +54,7 @@ bool chunkid_is_empty_file(const struct chunkid *id)
 
 struct chunkid_text chunkid_hex(const struct chunkid *id)
 {
-	struct chunkid_text t;
+	struct chunkid_text t = {""};
 
 	hex_encode(t.s, id->b, HASH_BYTES);
 	return t;
@@ -62,7 +62,7 @@ struct chunkid_text chunkid_hex(const struct chunkid *id)
 
 struct chunkid_text chunkid_text(const struct chunkid *id)
 {
-	struct chunkid_text t;
+	struct chunkid_text t = {""};
 
 	memcpy(t.s, CHUNKID_PREFIX, CHUNKID_PREFIX_BYTES);
 	hex_encode(t.s + CHUNKID_PREFIX_BYTES, id->b, HASH_BYTES);

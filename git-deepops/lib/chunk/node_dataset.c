@@ -77,12 +77,12 @@ static int check_names(const struct node_shard *shards, size_t n, struct err *e)
 static int check_sums(const struct dataset *d, const struct node_shard *shard, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	uint64_t bytes, files;
+	uint64_t bytes = 0, files = 0;
 	int rc = d->load(d->arg, &shard->id, &text, e);
 
 	if (rc == 0)
 		rc = node_sum(text.p, text.len, &bytes, &files, e);
-	if (rc < 0)
+	if (rc != 0)
 		err_wrap(e, "shard '%.200s'", shard->name);
 	else if (bytes != shard->bytes || files != shard->files)
 		rc = shard_error(shard, "its node has other sums", e);

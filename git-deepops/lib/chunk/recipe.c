@@ -20,7 +20,10 @@ struct recipe_head {
 void recipe_release(struct recipe *r)
 {
 	free(r->entries);
-	*r = (struct recipe)RECIPE_INIT;
+	r->profile = 0;
+	r->bytes = 0;
+	r->entries = NULL;
+	r->n = r->alloc = 0;
 }
 
 void recipe_add(struct recipe *r, const struct chunkid *id, uint32_t bytes)
