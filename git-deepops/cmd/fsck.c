@@ -74,17 +74,30 @@ static int load_piece(void *arg, const struct chunkid *id, struct buf *out, stru
 	return store_load(arg, CHUNK_DATA, id, out, e);
 }
 
+struct named {
+	struct fsck *fsck;
+	const char *path;
+};
+
+static int note_chunk(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+{
+	struct named *n = arg;
+
+	(void)offset;
+	(void)e;
+	note_path(n->fsck, CHUNK_DATA, &entry->id, n->path);
+	return 0;
+}
+
 static void note_recipe(struct fsck *f, const struct chunkid *file, const char *path)
 {
-	struct recipe r = RECIPE_INIT;
+	struct recipe_source from = {load_piece, f->store};
+	struct named n = {f, path};
 	struct buf text = BUF_INIT;
 
 	/* A recipe that can't be read is a finding of its own. */
-	if (store_load(f->store, CHUNK_RECIPE, file, &text, NULL) == 0 &&
-	    recipe_parse(&r, text.p, text.len, load_piece, f->store, NULL) == 0)
-		for (size_t i = 0; i < r.n; i++)
-			note_path(f, CHUNK_DATA, &r.entries[i].id, path);
-	recipe_release(&r);
+	if (store_load(f->store, CHUNK_RECIPE, file, &text, NULL) == 0)
+		(void)!recipe_walk(text.p, text.len, &from, note_chunk, &n, NULL);
 	buf_release(&text);
 }
 

@@ -155,12 +155,10 @@ static void note_absent(struct fetcher *f)
 
 /* ---- files ---- */
 
-static int want_chunks(struct fetcher *f, const struct recipe *r)
+static void want_chunk(struct fetcher *f, const struct chunkid *id)
 {
-	for (size_t i = 0; i < r->n; i++)
-		if (chunkset_add(f->seen, CHUNK_DATA, &r->entries[i].id, 0))
-			sync_ids_add(&f->chunks, &r->entries[i].id);
-	return 0;
+	if (chunkset_add(f->seen, CHUNK_DATA, id, 0))
+		sync_ids_add(&f->chunks, id);
 }
 
 static int flush_chunks(struct fetcher *f, struct err *e)
@@ -173,27 +171,33 @@ static int flush_chunks(struct fetcher *f, struct err *e)
 	return rc;
 }
 
+/* Flushing as it goes: a recipe may name more chunks than there is memory for. */
+static int want_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+{
+	struct fetcher *f = arg;
+
+	(void)offset;
+	want_chunk(f, &entry->id);
+	return f->chunks.n < SYNC_BATCH_IDS ? 0 : flush_chunks(f, e);
+}
+
 /* A long recipe names pieces, which are chunks too and have to be here before it can be read. */
 static int expand_recipe(struct fetcher *f, const struct chunkid *file, struct err *e)
 {
-	struct recipe r = RECIPE_INIT;
+	struct recipe_source from = {load_piece, f};
+	struct recipe pieces = RECIPE_INIT;
 	struct buf text = BUF_INIT;
 	int rc = load_here(f, CHUNK_RECIPE, file, &text, e);
 
 	if (rc == 0)
-		rc = recipe_pieces(text.p, text.len, &r, e);
-	if (rc == 0 && r.n) {
-		want_chunks(f, &r);
+		rc = recipe_pieces(text.p, text.len, &pieces, e);
+	for (size_t i = 0; rc == 0 && i < pieces.n; i++)
+		want_chunk(f, &pieces.entries[i].id);
+	if (rc == 0 && pieces.n)
 		rc = flush_chunks(f, e);
-	}
 	if (rc == 0 && !f->absent)
-		rc = recipe_parse(&r, text.p, text.len, load_piece, f, e);
-	if (rc == 0 && !f->absent) {
-		want_chunks(f, &r);
-		if (f->chunks.n >= SYNC_BATCH_IDS)
-			rc = flush_chunks(f, e);
-	}
-	recipe_release(&r);
+		rc = recipe_walk(text.p, text.len, &from, want_entry, f, e);
+	recipe_release(&pieces);
 	buf_release(&text);
 	return rc;
 }

@@ -134,23 +134,39 @@ static int send_data(struct sender *s, const struct chunkid *id, struct err *e)
 
 /* ---- files ---- */
 
+static int flush_data(struct sender *s, struct err *e)
+{
+	int rc = each_lacking(s, CHUNK_DATA, &s->data, send_data, e);
+
+	s->data.n = 0;
+	return rc;
+}
+
+/* Flushing as it goes: a recipe may name more chunks than there is memory for. */
+static int add_chunk(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+{
+	struct sender *s = arg;
+
+	(void)offset;
+	if (chunkset_add(s->seen, CHUNK_DATA, &entry->id, 0))
+		sync_ids_add(&s->data, &entry->id);
+	return s->data.n < SYNC_BATCH_IDS ? 0 : flush_data(s, e);
+}
+
 static int add_recipe_chunks(struct sender *s, const struct chunkid *file, struct err *e)
 {
-	struct recipe recipe = RECIPE_INIT, pieces = RECIPE_INIT;
+	struct recipe_source from = {sync_load_data, s->store};
+	struct recipe pieces = RECIPE_INIT;
 	struct buf text = BUF_INIT;
 	int rc = store_load(s->store, CHUNK_RECIPE, file, &text, e);
 
 	if (rc == 0)
-		rc = recipe_parse(&recipe, text.p, text.len, sync_load_data, s->store, e);
+		rc = recipe_walk(text.p, text.len, &from, add_chunk, s, e);
 	if (rc == 0)
 		rc = recipe_pieces(text.p, text.len, &pieces, e);
-	for (size_t i = 0; rc == 0 && i < recipe.n; i++)
-		if (chunkset_add(s->seen, CHUNK_DATA, &recipe.entries[i].id, 0))
-			sync_ids_add(&s->data, &recipe.entries[i].id);
 	for (size_t i = 0; rc == 0 && i < pieces.n; i++)
 		if (chunkset_add(s->seen, CHUNK_DATA, &pieces.entries[i].id, 0))
 			sync_ids_add(&s->data, &pieces.entries[i].id);
-	recipe_release(&recipe);
 	recipe_release(&pieces);
 	buf_release(&text);
 	return rc < 0 ? err_wrap(e, "%s", s->name) : 0;
@@ -162,8 +178,7 @@ static int send_file(struct sender *s, const struct chunkid *file, struct err *e
 	int rc = add_recipe_chunks(s, file, e);
 
 	if (rc == 0)
-		rc = each_lacking(s, CHUNK_DATA, &s->data, send_data, e);
-	s->data.n = 0;
+		rc = flush_data(s, e);
 	killpoint("push-recipe");
 	return rc < 0 ? rc : send_key(s, CHUNK_RECIPE, file, e);
 }
