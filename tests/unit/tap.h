@@ -32,6 +32,7 @@ static PRINTF_LIKE(2, 3) UNUSED bool ok(bool good, const char *fmt, ...)
 	vprintf(fmt, ap);
 	va_end(ap);
 	putchar('\n');
+	fflush(stdout); /* a forked child must not print it again */
 	return good;
 }
 
