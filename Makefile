@@ -72,7 +72,7 @@ $(B)/obj/%.o: %.c $(B)/flags
 $(B)/gen/%.inc: %
 	@mkdir -p $(@D)
 	$(call Q,GEN)sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
-$(B)/obj/git-deepops/lib/repo/hooks.o: $(B)/gen/hooks/client/driver.sh.inc
+$(B)/obj/git-deepops/lib/repo/hooks.o: $(B)/gen/hooks/client/driver.sh.inc $(B)/gen/hooks/server/driver.sh.inc
 
 # Rebuild everything when the compiler or a flag changes.
 $(B)/flags: FORCE

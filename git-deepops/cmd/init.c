@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* init.c - `git deepops init`: make a clone ready; see git-deepops-init(1) */
-#include <limits.h>
-#include <unistd.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "repo/hooks.h"
@@ -243,17 +242,6 @@ static int set_files(struct init *in, struct err *e)
 
 /* ---- hooks ---- */
 
-static int own_program(struct buf *out, struct err *e)
-{
-	char path[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", path, sizeof(path));
-
-	if (n <= 0 || (size_t)n == sizeof(path))
-		return err_sys(e, "/proc/self/exe");
-	buf_add(out, path, (size_t)n);
-	return 0;
-}
-
 static void report_hook(struct init *in, const struct hooks_place *place, const char *name,
 			enum hooks_result result)
 {
@@ -288,7 +276,7 @@ static int set_hooks(struct init *in, struct err *e)
 	int rc = hooks_find(in->repo, &place, e);
 
 	if (rc == 0)
-		rc = own_program(&program, e);
+		rc = path_beside_program(&program, "git-deepops", e);
 	for (size_t i = 0; rc == 0 && hooks_names[i]; i++) {
 		rc = hooks_install(&place, hooks_names[i], program.p, &result, e);
 		if (rc == 0)

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -267,6 +268,19 @@ void path_dirname(struct buf *out, const char *path)
 		buf_addch(out, '/');
 	else
 		buf_add(out, path, (size_t)(slash - path));
+}
+
+int path_beside_program(struct buf *out, const char *name, struct err *e)
+{
+	char self[PATH_MAX];
+	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return err_sys(e, "/proc/self/exe");
+	self[n] = '\0';
+	path_dirname(out, self);
+	buf_addf(out, "/%s", name);
+	return 0;
 }
 
 int path_normalize(struct buf *out, const char *path, struct err *e)

@@ -43,6 +43,8 @@ void path_join(struct buf *out, const char *dir, const char *name);
 const char *path_basename(const char *path);
 /* Everything before the last slash, "." if none; appended. */
 void path_dirname(struct buf *out, const char *path);
+/* The program `name` in the directory that this program was started from; appended. */
+int path_beside_program(struct buf *out, const char *name, struct err *e) MUST_CHECK;
 /* Append `path` with "." ".." and double slashes resolved textually; ERR_INPUT if it climbs out. */
 int path_normalize(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 

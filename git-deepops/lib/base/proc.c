@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -357,4 +358,33 @@ void proc_release(struct proc *p)
 	proc_close(&p->err);
 	strvec_release(&p->args);
 	strvec_release(&p->env);
+}
+
+static void proc_detach_stdio(const char *log_path, size_t max_bytes)
+{
+	int flags = O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), log_fd;
+	struct stat st;
+
+	if (stat(log_path, &st) == 0 && (uint64_t)st.st_size > max_bytes)
+		flags |= O_TRUNC;
+	log_fd = open(log_path, flags, 0644);
+	if (null < 0)
+		return;
+	dup2(null, STDIN_FILENO);
+	dup2(null, STDOUT_FILENO);
+	dup2(log_fd >= 0 ? log_fd : null, STDERR_FILENO);
+}
+
+int proc_background(const char *log_path, size_t max_bytes, struct err *e)
+{
+	pid_t pid = fork();
+
+	if (pid < 0)
+		return err_sys(e, "fork");
+	if (pid)
+		return 0;
+	setsid();
+	proc_detach_stdio(log_path, max_bytes);
+	return 1;
 }

@@ -59,4 +59,11 @@ int proc_capture(struct proc *p, const struct buf *input, size_t max, struct buf
 
 void proc_release(struct proc *p); /* also kills nothing: wait first */
 
+/*
+ * Go on in a child of its own session, which nobody waits for: 1 in it, 0 in us.
+ * Its stdin and stdout are /dev/null, stderr is appended to `log_path` (begun anew beyond
+ * max_bytes): whoever waits for our end of a pipe is free.  Before threads only.
+ */
+int proc_background(const char *log_path, size_t max_bytes, struct err *e) MUST_CHECK;
+
 #endif

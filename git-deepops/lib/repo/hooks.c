@@ -22,6 +22,14 @@ const char *const hooks_names[] = {"pre-push", "post-checkout", "post-merge", NU
 static const char driver[] =
 #include "hooks/client/driver.sh.inc"
 	;
+static const char server_driver[] =
+#include "hooks/server/driver.sh.inc"
+	;
+
+static bool is_server_hook(const char *name)
+{
+	return str_endswith(name, "-receive");
+}
 
 void hooks_place_release(struct hooks_place *p)
 {
@@ -71,7 +79,8 @@ void hooks_line(const char *name, struct buf *out)
 static bool calls_us(const struct buf *text, const char *name)
 {
 	char *with_git = xstrfmt("deepops hook %s", name);
-	char *by_variable = xstrfmt("\"$program\" hook %s", name);
+	char *by_variable = is_server_hook(name) ? xstrfmt("git-deepops-%s", name)
+						 : xstrfmt("\"$program\" hook %s", name);
 	bool calls = strstr(text->p, with_git) || strstr(text->p, by_variable);
 
 	free(with_git);
@@ -116,7 +125,7 @@ int hooks_look(const struct hooks_place *p, const char *name, enum hooks_state *
 
 static void make_driver(const char *name, const char *program, struct buf *out)
 {
-	const char *at = driver;
+	const char *at = is_server_hook(name) ? server_driver : driver;
 	const char *next;
 
 	while ((next = strchr(at, '@'))) {

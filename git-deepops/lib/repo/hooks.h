@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * hooks.h - our client hooks beside everybody else's
+ * hooks.h - our hooks beside everybody else's
  *
  * Where git looks for hooks decides what may be done there:
  *
@@ -45,7 +45,10 @@ enum hooks_result {
 	HOOKS_APPENDED,  /* the line was added to a script of the user's */
 	HOOKS_REFUSED,   /* nothing was written: hooks_line() has to be added by hand */
 };
-/* `program`: absolute path of git-deepops, for when it is not in PATH. */
+/*
+ * `program`: absolute path of git-deepops, for when it is not in PATH; for pre-receive and
+ * post-receive in a bare repository, of the program that the hook is.
+ */
 int hooks_install(const struct hooks_place *p, const char *name, const char *program,
 		  enum hooks_result *out, struct err *e) MUST_CHECK;
 

@@ -109,6 +109,9 @@ struct repo_commit {
 };
 int repo_write_commit(struct repo *r, const struct repo_commit *c, struct repo_oid *out,
 		      struct err *e) MUST_CHECK;
+/* The commit that an object is or, a tag, names; by id alone. ERR_INPUT: something else. */
+int repo_peel_commit(struct repo *r, const struct repo_oid *id, struct repo_oid *commit,
+		     struct err *e) MUST_CHECK;
 /* Parents in order, as 40-digit text. */
 int repo_commit_parents(struct repo *r, const struct repo_oid *commit, struct strvec *out,
 			struct err *e) MUST_CHECK;

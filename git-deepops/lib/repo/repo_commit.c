@@ -66,6 +66,26 @@ int repo_commit_tree(struct repo *r, const struct repo_oid *commit, struct repo_
 	return rc;
 }
 
+int repo_peel_commit(struct repo *r, const struct repo_oid *id, struct repo_oid *commit,
+		     struct err *e)
+{
+	git_object *object = NULL, *peeled = NULL;
+	git_oid oid;
+	int rc = repo_oid_to(&oid, id, e);
+
+	if (rc < 0)
+		return rc;
+	rc = git_object_lookup(&object, r->git, &oid, GIT_OBJECT_ANY);
+	if (rc < 0)
+		return repo_lgerr(e, rc, "object %s", id->hex);
+	rc = git_object_peel(&peeled, object, GIT_OBJECT_COMMIT);
+	if (rc == 0)
+		repo_oid_from(commit, git_object_id(peeled));
+	git_object_free(object);
+	git_object_free(peeled);
+	return rc == 0 ? 0 : err_set(e, ERR_INPUT, "%s is not a commit", id->hex);
+}
+
 int repo_commit_parents(struct repo *r, const struct repo_oid *commit, struct strvec *out,
 			struct err *e)
 {

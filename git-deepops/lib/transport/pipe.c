@@ -234,14 +234,8 @@ void pipe_shell_args(struct strvec *argv, const char *words)
 /* git-deepops-serve in the directory this program was started from; false if it is not there. */
 static bool find_beside(struct buf *out)
 {
-	char self[PATH_MAX];
-	ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-
-	if (n <= 0)
+	if (path_beside_program(out, TRANSPORT_SERVE, NULL) < 0)
 		return false;
-	self[n] = '\0';
-	path_dirname(out, self);
-	buf_addf(out, "/%s", TRANSPORT_SERVE);
 	return access(out->p, X_OK) == 0;
 }
 
