@@ -142,8 +142,8 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		{"E-EXEC-METRIC", "exec", "a metric is missing or beyond the rule's gate",
 		 "The rule asks for a value of a metric that the run does not reach.",
 		 "git deepops policy explain shows the gate."},
-	[REASON_EXEC_UNSIGNED] =
-		{"E-EXEC-UNSIGNED", "exec", "the push is not signed",
+	[REASON_PUSH_UNSIGNED] =
+		{"E-PUSH-UNSIGNED", "push", "the push is not signed",
 		 "The rule says signed = push, and no valid push certificate came.",
 		 "git push --signed"},
 	[REASON_RECORD_MALFORMED] =
@@ -182,7 +182,9 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		{"E-POLICY-MALFORMED", "policy", "a policy file is malformed",
 		 "With a policy that can't be read nothing can be judged, so pushes are\n"
 		 "refused.",
-		 "git deepops policy lint FILE names the line."},
+		 "git deepops policy lint FILE names the line.  Once it is in the branch\n"
+		 "already, on the server: git config deepops.treePolicy false, push the\n"
+		 "mended file, git config --unset deepops.treePolicy."},
 	[REASON_POLICY_UNSUPPORTED] =
 		{"E-POLICY-UNSUPPORTED", "policy", "the rule asks for what can't be verified here",
 		 "This version gives levels R0 to R2 and trust T0, and does not verify\n"

@@ -45,7 +45,8 @@ enum reason {
 	REASON_EXEC_TIMES,
 	REASON_EXEC_LOGS,
 	REASON_EXEC_METRIC,
-	REASON_EXEC_UNSIGNED,
+	/* push: how it was sent */
+	REASON_PUSH_UNSIGNED,
 	/* record: the structure of a journal */
 	REASON_RECORD_MALFORMED,
 	REASON_RECORD_CHAIN,

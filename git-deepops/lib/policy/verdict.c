@@ -54,6 +54,11 @@ struct verdict_ref *verdict_add_ref(struct verdict *v, const char *ref, const ch
 	return r;
 }
 
+void verdict_drop_last(struct verdict *v)
+{
+	ref_release(&v->v[--v->n]);
+}
+
 struct verdict_finding *verdict_add(struct verdict_ref *r, enum reason reason, const char *fmt, ...)
 {
 	struct verdict_finding *f;

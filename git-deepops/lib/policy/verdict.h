@@ -67,6 +67,9 @@ struct verdict_ref *verdict_add_ref(struct verdict *v, const char *ref, const ch
 struct verdict_finding *verdict_add(struct verdict_ref *r, enum reason reason, const char *fmt, ...)
 	PRINTF_LIKE(3, 4);
 
+/* Take the last ref out again. */
+void verdict_drop_last(struct verdict *v);
+
 bool verdict_refused(const struct verdict *v);
 bool verdict_overridden(const struct verdict *v);
 

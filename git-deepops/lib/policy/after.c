@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* after.c - what a server does once a push has been accepted; see after.h */
+#include "policy/after.h"
+
+#include "base/clock.h"
+#include "base/lockfile.h"
+#include "base/path.h"
+#include "base/random.h"
+#include "base/xalloc.h"
+#include "policy/after_roots.h"
+#include "policy/triple.h"
+#include "run/note.h"
+#include "run/treehash.h"
+
+struct after {
+	struct repo *repo;
+	const struct push *push; /* NULL: everything */
+	struct runindex *index;
+	struct treehash_cache cache;
+	struct evidence_store store;
+	struct evidence evidence;
+	uint64_t hashed;
+};
+
+static int lock(struct repo *r, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int fd;
+
+	path_join(&path, repo_deepops_dir(r), "after.lock");
+	fd = lockfile_acquire(path.p, LOCKFILE_EXCLUSIVE, UINT64_MAX, e);
+	buf_release(&path);
+	return fd;
+}
+
+/* ---- overrides ---- */
+
+static void fill_override(struct record *rec, const struct verdict *v, const struct verdict_ref *r)
+{
+	char run[RECORD_RUN_HEX + 1];
+	struct buf note = BUF_INIT;
+
+	random_hex(run, RECORD_RUN_HEX);
+	rec->kind = RECORD_OVERRIDE;
+	record_set(&rec->run, run);
+	record_set(&rec->tool, "git-deepops " DEEPOPS_VERSION);
+	record_set(&rec->author, r->by);
+	record_set(&rec->code.commit, r->new_id);
+	record_setf(&rec->title, "override: %s", r->ref);
+	buf_addf(&note, "%s\n%s..%s", v->override_reason, r->old_id, r->new_id);
+	for (size_t i = 0; i < r->n; i++)
+		buf_addf(&note, "\n%s %s", reason_info(r->v[i].reason)->code, r->v[i].text);
+	record_set(&rec->note, note.p);
+	rec->started = clock_now_ms();
+	buf_release(&note);
+}
+
+/* The certificate that git checked, if there was one, goes along as evidence. */
+static int add_certificate(struct after *a, struct tree_builder *parts, struct err *e)
+{
+	const char *id = getenv("GIT_PUSH_CERT");
+	struct repo_oid blob;
+
+	if (!id || !repo_oid_ok(id))
+		return 0;
+	memcpy(blob.hex, id, sizeof(blob.hex));
+	if (!repo_has_object(a->repo, &blob))
+		return err_set(e, ERR_NOTFOUND, "push certificate %.12s", id);
+	tree_builder_add(parts, "certificate", TREE_MODE_FILE, &blob);
+	return 0;
+}
+
+static int record_override(struct after *a, const struct verdict *v, const struct verdict_ref *r,
+			   struct err *e)
+{
+	struct tree_builder *parts = tree_builder_new(a->repo);
+	struct journal_entry entry;
+	struct record rec;
+	int rc;
+
+	record_init(&rec);
+	journal_entry_init(&entry);
+	fill_override(&rec, v, r);
+	rc = add_certificate(a, parts, e);
+	if (rc == 0)
+		rc = journal_append(a->repo, &rec, parts, &entry, e);
+	tree_builder_free(parts);
+	journal_entry_release(&entry);
+	record_release(&rec);
+	return rc;
+}
+
+/* Judge again what pre-receive let pass: only an override that was needed is recorded. */
+static int overrides(struct after *a, struct err *e)
+{
+	struct judge_input in = {.repo = a->repo,
+				 .updates = a->push->updates,
+				 .n = a->push->n,
+				 .evidence = &a->evidence,
+				 .pusher = a->push->pusher,
+				 .server = true,
+				 .now_ms = clock_now_ms()};
+	struct verdict v;
+	int rc;
+
+	if (!a->push->pusher.override_reason)
+		return 0;
+	verdict_init(&v);
+	rc = judge_push(&in, &v, e);
+	for (size_t i = 0; rc == 0 && i < v.n; i++)
+		if (v.v[i].state == VERDICT_OVERRIDDEN)
+			rc = record_override(a, &v, &v.v[i], e);
+	verdict_release(&v);
+	return rc;
+}
+
+/* ---- tree hashes ---- */
+
+static int hash_entry(struct after *a, const struct journal_entry *entry, struct err *e)
+{
+	struct treehash_opts o = {.cache = &a->cache};
+	struct repo_oid tree;
+	struct chunkid hash;
+	int rc;
+
+	if (!entry->ok || !entry->rec.code.tree)
+		return 0;
+	memcpy(tree.hex, entry->rec.code.tree, sizeof(tree.hex));
+	rc = treehash_of(a->repo, &tree, &o, &hash, e);
+	if (rc == ERR_NOTFOUND) { /* the record names what it did not bring: that's its fault */
+		err_clear(e);
+		return 0;
+	}
+	a->hashed += rc == 0;
+	return rc;
+}
+
+static int hash_chain(struct after *a, const struct repo_oid *tip, const struct repo_oid *until,
+		      struct err *e)
+{
+	const struct journal_entry *entry;
+	struct journal_iter it;
+	int rc;
+
+	journal_iter_init(&it, a->repo, tip);
+	while ((rc = journal_next(&it, &entry, e)) == 1) {
+		if (until && repo_oid_equal(&entry->commit, until)) {
+			rc = 0;
+			break;
+		}
+		rc = hash_entry(a, entry, e);
+		if (rc < 0)
+			break;
+	}
+	journal_iter_release(&it);
+	return rc;
+}
+
+static int hash_ref(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
+{
+	(void)ref;
+	return hash_chain(arg, tip, NULL, e);
+}
+
+static int tree_hashes(struct after *a, struct err *e)
+{
+	int rc = 0;
+
+	if (!a->push)
+		rc = journal_refs(a->repo, hash_ref, a, e);
+	for (size_t i = 0; a->push && rc == 0 && i < a->push->n; i++) {
+		const struct judge_update *u = &a->push->updates[i];
+
+		if (journal_ref_writer(u->ref) && !repo_oid_is_zero(&u->new_id))
+			rc = hash_chain(a, &u->new_id, &u->old_id, e);
+	}
+	return rc < 0 ? rc : runindex_flush(a->index, e);
+}
+
+/* ---- notes ---- */
+
+/* "R2/T0": what this server found, trust being none without signatures. */
+static int level_of_row(void *arg, const struct runindex_row *row, char out[16], struct err *e)
+{
+	struct after *a = arg;
+	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms()};
+	struct journal_entry entry;
+	struct triple t;
+	int rc;
+
+	out[0] = '\0';
+	journal_entry_init(&entry);
+	rc = journal_read(a->repo, &row->journal, &entry, e);
+	if (rc == 0)
+		rc = triple_judge(&ctx, &entry, &t, e);
+	if (rc == 0) {
+		snprintf(out, 16, "R%u/T0", t.level);
+		triple_release(&t);
+	}
+	journal_entry_release(&entry);
+	return rc;
+}
+
+struct commits {
+	struct after *a;
+	struct strvec ids;
+};
+
+/* Commits that new records name and that are here: the branch may still be on its way. */
+static int named_commits(struct commits *c, const struct judge_update *u, struct err *e)
+{
+	const struct journal_entry *entry;
+	struct journal_iter it;
+	struct repo_oid commit;
+	int rc;
+
+	journal_iter_init(&it, c->a->repo, &u->new_id);
+	while ((rc = journal_next(&it, &entry, e)) == 1) {
+		if (repo_oid_equal(&entry->commit, &u->old_id)) {
+			rc = 0;
+			break;
+		}
+		if (!entry->ok || !entry->rec.code.commit)
+			continue;
+		memcpy(commit.hex, entry->rec.code.commit, sizeof(commit.hex));
+		if (repo_has_object(c->a->repo, &commit))
+			strvec_push(&c->ids, commit.hex);
+	}
+	journal_iter_release(&it);
+	return rc;
+}
+
+static int add_commit(void *arg, const struct repo_oid *commit, struct err *e)
+{
+	(void)e;
+	strvec_push(&((struct commits *)arg)->ids, commit->hex);
+	return 0;
+}
+
+/* Commits that are new on a branch show the runs whose outputs they bring in. */
+static int new_commits(struct commits *c, const struct judge_update *u, struct err *e)
+{
+	struct repo_oid tip;
+	struct repo_walk w = {.show = &tip, .nshow = 1, .hide = &u->old_id, .max = 1000};
+	int rc = repo_peel_commit(c->a->repo, &u->new_id, &tip, e);
+
+	w.nhide = repo_oid_is_zero(&u->old_id) ? 0 : 1;
+	if (rc == 0)
+		rc = repo_walk(c->a->repo, &w, add_commit, c, e);
+	if (rc == ERR_LIMIT || rc == ERR_INPUT) { /* an import: `server index` has them */
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
+static int push_commits(struct commits *c, struct err *e)
+{
+	const struct push *p = c->a->push;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->n; i++) {
+		const struct judge_update *u = &p->updates[i];
+
+		if (repo_oid_is_zero(&u->new_id))
+			continue;
+		if (journal_ref_writer(u->ref))
+			rc = named_commits(c, u, e);
+		else if (str_startswith(u->ref, "refs/heads/", NULL))
+			rc = new_commits(c, u, e);
+	}
+	strvec_sort(&c->ids);
+	strvec_uniq(&c->ids);
+	return rc;
+}
+
+static int notes(struct after *a, struct err *e)
+{
+	struct commits c = {a, STRVEC_INIT};
+	struct note_opts o = {NULL, 0, level_of_row, a};
+	struct repo_oid *ids = NULL;
+	int rc = 0;
+
+	if (a->push) {
+		rc = push_commits(&c, e);
+		ids = xcalloc(c.ids.nr + 1, sizeof(*ids));
+		for (size_t i = 0; i < c.ids.nr; i++)
+			memcpy(ids[i].hex, c.ids.v[i], sizeof(ids[i].hex));
+		o.commits = ids;
+		o.n = c.ids.nr;
+	}
+	if (rc == 0 && (!a->push || o.n))
+		rc = note_project(a->repo, a->index, &o, e);
+	free(ids);
+	strvec_release(&c.ids);
+	return rc;
+}
+
+/* ---- roots ---- */
+
+static int roots(struct after *a, uint64_t *marked, struct err *e)
+{
+	struct after_roots found;
+	struct store *s;
+	int rc = store_open(&s, repo_deepops_dir(a->repo), 0, e);
+
+	if (rc == ERR_NOTFOUND) { /* a repository without a chunk store has no roots */
+		err_clear(e);
+		return 0;
+	}
+	if (rc < 0)
+		return rc;
+	after_roots_init(&found, a->repo);
+	rc = a->push ? after_roots_push(&found, a->push, e) : after_roots_all(&found, e);
+	if (rc == 0)
+		rc = after_roots_mark(&found, s, !a->push, marked, e);
+	after_roots_release(&found);
+	store_close(s);
+	return rc;
+}
+
+/* ---- the whole ---- */
+
+/* Keep the first error of several parts that don't need each other. */
+static int keep_first(int first, int rc, struct err *e, struct err *this_one)
+{
+	if (rc < 0 && first == 0) {
+		if (e)
+			*e = *this_one;
+		first = rc;
+	}
+	err_clear(this_one);
+	return first;
+}
+
+static int run_parts(struct after *a, uint64_t *marked, struct err *e)
+{
+	struct err one = ERR_INIT;
+	int rc = 0;
+
+	rc = keep_first(rc, tree_hashes(a, &one), e, &one);
+	rc = keep_first(rc, roots(a, marked, &one), e, &one);
+	rc = keep_first(rc, notes(a, &one), e, &one);
+	return rc;
+}
+
+static void begin(struct after *a)
+{
+	evidence_of_store(&a->evidence, &a->store, repo_deepops_dir(a->repo));
+}
+
+static void end(struct after *a)
+{
+	evidence_store_release(&a->store);
+	runindex_close(&a->index);
+}
+
+int after_push(struct repo *r, const struct push *p, struct err *e)
+{
+	struct after a = {.repo = r, .push = p};
+	int fd = lock(r, e), rc;
+
+	if (fd < 0)
+		return fd;
+	begin(&a);
+	rc = overrides(&a, e);
+	if (rc == 0)
+		rc = runindex_open(&a.index, r, 0, e);
+	if (rc == 0)
+		rc = runindex_update(a.index, NULL, e);
+	if (rc == 0) {
+		runindex_treehash_cache(a.index, &a.cache);
+		rc = run_parts(&a, NULL, e);
+	}
+	end(&a);
+	lockfile_release(fd);
+	return rc;
+}
+
+int after_index(struct repo *r, struct after_index *what, struct err *e)
+{
+	struct after a = {.repo = r};
+	int fd = lock(r, e), rc;
+
+	if (fd < 0)
+		return fd;
+	begin(&a);
+	rc = runindex_open(&a.index, r, 0, e);
+	if (rc == 0)
+		rc = what->rebuild ? runindex_rebuild(a.index, e)
+				   : runindex_update(a.index, &what->records, e);
+	if (rc == 0 && what->rebuild)
+		rc = runindex_count(a.index, &what->records, e);
+	if (rc == 0) {
+		runindex_treehash_cache(a.index, &a.cache);
+		rc = run_parts(&a, &what->roots, e);
+	}
+	what->hashed = a.hashed;
+	end(&a);
+	lockfile_release(fd);
+	return rc;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * after_roots.h - which roots of the chunk store refs and journals name
+ */
+#ifndef POLICY_AFTER_ROOTS_H
+#define POLICY_AFTER_ROOTS_H
+
+#include "chunk/chunkid.h"
+#include "policy/push.h"
+#include "repo/repo.h"
+#include "store/store.h"
+
+struct after_roots {
+	struct repo *repo;
+	struct chunkset *set; /* (kind, id) of roots, value 0 */
+};
+
+void after_roots_init(struct after_roots *a, struct repo *r);
+void after_roots_release(struct after_roots *a);
+
+/* Pointers that commits reachable from `show` and not from `hide` brought in. */
+int after_roots_commits(struct after_roots *a, const struct repo_oid *show, size_t nshow,
+			const struct repo_oid *hide, size_t nhide, struct err *e) MUST_CHECK;
+/* Pointers of journal entries from `tip` down to, not including, `until` (zero: all). */
+int after_roots_journal(struct after_roots *a, const struct repo_oid *tip,
+			const struct repo_oid *until, struct err *e) MUST_CHECK;
+/* Of everything there is. */
+int after_roots_all(struct after_roots *a, struct err *e) MUST_CHECK;
+/* Of what one push brought. */
+int after_roots_push(struct after_roots *a, const struct push *p, struct err *e) MUST_CHECK;
+
+/* Write them to the store; replace: and only them.  Counted in *n. */
+int after_roots_mark(struct after_roots *a, struct store *s, bool replace, uint64_t *n,
+		     struct err *e) MUST_CHECK;
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* judge_commits.c - new commits, and what was recorded of them; see judge_internal.h */
+#include "base/limits.h"
+#include "base/xalloc.h"
+#include "policy/judge_internal.h"
+
+struct tips {
+	struct judge_pass *p;
+	struct repo_oid *v;
+	size_t n, alloc;
+};
+
+static void add_tip(struct tips *t, const struct repo_oid *id)
+{
+	XGROW(t->v, t->n + 1, t->alloc);
+	t->v[t->n++] = *id;
+}
+
+/*
+ * Only refs under the identical rules in both policies have been judged as this
+ * one is; a commit that waits on an unprotected branch has not.
+ */
+static int add_governed(void *arg, const char *name, const struct repo_oid *id, struct err *e)
+{
+	struct tips *t = arg;
+	const struct judge_input *in = t->p->j->in;
+	struct repo_oid old = *id, commit;
+
+	if (!policies_same(&t->p->j->policies, name, t->p->u->ref))
+		return 0;
+	for (size_t i = 0; i < in->n; i++)
+		if (!strcmp(in->updates[i].ref, name))
+			old = in->updates[i].old_id;
+	if (repo_oid_is_zero(&old))
+		return 0;
+	if (repo_peel_commit(in->repo, &old, &commit, e) == 0)
+		add_tip(t, &commit);
+	else
+		err_clear(e); /* a tag of something else excludes nothing */
+	return 0;
+}
+
+static int add_commit(void *arg, const struct repo_oid *commit, struct err *e)
+{
+	struct judge_pass *p = arg;
+
+	(void)e;
+	XGROW(p->commits, p->n + 1, p->alloc);
+	p->commits[p->n++] = *commit;
+	strvec_push(&p->sorted, commit->hex);
+	return 0;
+}
+
+int judge_new_commits(struct judge_pass *p, struct err *e)
+{
+	struct repo *r = p->j->in->repo;
+	struct tips hide = {.p = p};
+	struct repo_walk w = {.show = &p->new_tip, .nshow = 1, .max = PUSH_MAX_COMMITS};
+	struct repo_oid since;
+	int rc = repo_ref_each(r, "refs/", add_governed, &hide, e);
+
+	if (!repo_oid_is_zero(&p->old_tip))
+		add_tip(&hide, &p->old_tip);
+	if (p->rule->since_commit) {
+		memcpy(since.hex, p->rule->since_commit, sizeof(since.hex));
+		add_tip(&hide, &since);
+	}
+	w.hide = hide.v;
+	w.nhide = hide.n;
+	if (rc == 0)
+		rc = repo_walk(r, &w, add_commit, p, e);
+	free(hide.v);
+	if (rc == ERR_LIMIT) {
+		err_clear(e);
+		judge_say(p, NULL, REASON_LIMIT_COMMITS, "more than %d new commits",
+			  PUSH_MAX_COMMITS);
+		p->n = 0;
+		return 0;
+	}
+	strvec_sort(&p->sorted);
+	return rc < 0 ? rc : p->n != 0;
+}
+
+static int cmp_id(const void *key, const void *item)
+{
+	return strcmp(key, *(const char *const *)item);
+}
+
+bool judge_is_new(const struct judge_pass *p, const char *commit)
+{
+	return p->sorted.nr &&
+	       bsearch(commit, p->sorted.v, p->sorted.nr, sizeof(*p->sorted.v), cmp_id) != NULL;
+}
+
+struct experiment {
+	struct judge_pass *p;
+	const struct repo_oid *commit;
+};
+
+/* A way on even where the record can't be mended: say that it does not count. */
+static void add_fix(struct verdict_finding *f, const struct triple_finding *why,
+		    const struct journal_entry *entry)
+{
+	if (!f)
+		return;
+	f->record = xstrdup(chunkid_text(&entry->id).s);
+	if (why && why->fix)
+		f->fix = xstrdup(why->fix);
+	else
+		f->fix = xstrfmt("git deepops retract %.12s && git push", entry->rec.run);
+}
+
+static int one_experiment(void *arg, const struct journal_entry *entry, struct err *e)
+{
+	struct experiment *x = arg;
+	const struct rules_rule *rule = x->p->rule;
+	const struct triple *t;
+	int rc = judge_record(x->p->j, entry, &t, e);
+
+	if (rc < 0)
+		return rc;
+	if (entry->rec.no_data && !entry->rec.ninputs && !rule->no_data_allowed && rule->level > 1)
+		add_fix(judge_say(x->p, x->commit, REASON_DATA_NONE,
+				  "run %.12s read no data, and noData = refuse", entry->rec.run),
+			NULL, entry);
+	if (t->level >= rule->level)
+		return 0;
+	for (size_t i = 0; i < t->n; i++)
+		if (triple_is_leg(&t->v[i]))
+			add_fix(judge_say(x->p, x->commit, t->v[i].reason, "%s", t->v[i].text),
+				&t->v[i], entry);
+	return 0;
+}
+
+int judge_experiments(struct judge_pass *p, struct err *e)
+{
+	struct finder *f = judge_finder(p);
+	int rc = 0;
+
+	for (size_t i = 0; f && rc == 0 && i < p->n && !judge_expired(p); i++) {
+		struct experiment x = {p, &p->commits[i]};
+
+		rc = finder_by_commit(f, &p->commits[i], one_experiment, &x, e);
+	}
+	return rc;
+}

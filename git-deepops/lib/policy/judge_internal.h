@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * judge_internal.h - what the parts of judge.h share
+ */
+#ifndef POLICY_JUDGE_INTERNAL_H
+#define POLICY_JUDGE_INTERNAL_H
+
+#include "policy/finder.h"
+#include "policy/judge.h"
+#include "policy/triple.h"
+
+struct judge_triple { /* a record judged before */
+	struct chunkid id;
+	struct triple triple;
+};
+
+struct judge {
+	const struct judge_input *in;
+	struct policies policies;
+	struct verdict *out;
+	struct finder *finder; /* opened when first needed */
+	struct treehash_cache cache;
+	enum reason finder_reason; /* where opening failed */
+	struct err finder_why;     /* code != 0: it did */
+	struct judge_triple *seen;
+	size_t nseen, seen_alloc;
+	size_t records; /* new ones in this push */
+};
+
+/* One ref under one rule. */
+struct judge_pass {
+	struct judge *j;
+	const struct judge_update *u;
+	const struct rules *rules;
+	const struct rules_rule *rule;
+	struct verdict_ref *out;
+	struct repo_oid old_tip, new_tip; /* commits; old_tip zero: none */
+	struct repo_oid *commits;         /* new ones, children first */
+	size_t n, alloc;
+	struct strvec sorted; /* their ids, for lookup */
+	bool expired;
+};
+
+/* ---- judge_ref.c ---- */
+/* May this be done to the ref at all?  Findings go to a new verdict_ref. */
+int judge_ref(struct judge *j, const struct judge_update *u, struct err *e) MUST_CHECK;
+/* ---- judge_journal.c ---- */
+int judge_journal(struct judge *j, const struct judge_update *u, struct err *e) MUST_CHECK;
+/* ---- judge_commits.c ---- */
+/* Fill p->commits.  1: go on, 0: there is a finding, or nothing to judge. */
+int judge_new_commits(struct judge_pass *p, struct err *e) MUST_CHECK;
+bool judge_is_new(const struct judge_pass *p, const char *commit);
+/* Every experiment recorded of a new commit has its triple. */
+int judge_experiments(struct judge_pass *p, struct err *e) MUST_CHECK;
+/* ---- judge_results.c ---- */
+int judge_results(struct judge_pass *p, struct err *e) MUST_CHECK;
+
+/* The finder, or NULL after a finding that says why not. */
+struct finder *judge_finder(struct judge_pass *p);
+/* Judged once a push, however many results it covers. */
+int judge_record(struct judge *j, const struct journal_entry *entry, const struct triple **out,
+		 struct err *e) MUST_CHECK;
+/* Append a finding about a commit (NULL: about the ref). */
+struct verdict_finding *judge_say(struct judge_pass *p, const struct repo_oid *commit,
+				  enum reason reason, const char *fmt, ...) PRINTF_LIKE(4, 5);
+/* Time is up: there is a finding, stop. */
+bool judge_expired(struct judge_pass *p);
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* push.c - a push as git tells a hook of it; see push.h */
+#include "policy/push.h"
+
+#include "base/io.h"
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/xalloc.h"
+
+#define LINE_MAX_BYTES (2 * (REPO_OID_HEX + 1) + PATH_MAX_BYTES)
+#define OPTIONS_MAX 100
+
+void push_init(struct push *p)
+{
+	memset(p, 0, sizeof(*p));
+}
+
+void push_release(struct push *p)
+{
+	for (size_t i = 0; i < p->n; i++)
+		free((char *)(uintptr_t)p->updates[i].ref);
+	free(p->updates);
+	push_init(p);
+}
+
+static bool take_id(const char **p, struct repo_oid *out)
+{
+	if (strnlen(*p, REPO_OID_HEX + 1) <= REPO_OID_HEX || (*p)[REPO_OID_HEX] != ' ')
+		return false;
+	memcpy(out->hex, *p, REPO_OID_HEX);
+	out->hex[REPO_OID_HEX] = '\0';
+	*p += REPO_OID_HEX + 1;
+	return repo_oid_ok(out->hex);
+}
+
+static int add_line(struct push *p, const char *line, size_t len, struct err *e)
+{
+	struct judge_update *u;
+	char *copy;
+	const char *at;
+	bool good;
+
+	if (len > LINE_MAX_BYTES || memchr(line, '\0', len))
+		return err_set(e, ERR_INPUT, "malformed line on stdin");
+	if (p->n >= PUSH_MAX_REFS)
+		return err_set(e, ERR_LIMIT, "more than %d refs in one push", PUSH_MAX_REFS);
+	XGROW(p->updates, p->n + 1, p->alloc);
+	u = &p->updates[p->n];
+	copy = xstrndup(line, len);
+	at = copy;
+	good = take_id(&at, &u->old_id) && take_id(&at, &u->new_id) && *at;
+	if (good) {
+		u->ref = xstrdup(at);
+		p->n++;
+	}
+	free(copy);
+	return good ? 0 : err_set(e, ERR_INPUT, "malformed line on stdin");
+}
+
+int push_read(struct push *p, int fd, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = io_read_fd(fd, (size_t)PUSH_MAX_REFS * LINE_MAX_BYTES, &text, e);
+
+	for (const char *at = text.p; rc == 0 && at < text.p + text.len;) {
+		const char *lf = memchr(at, '\n', text.len - (size_t)(at - text.p));
+		size_t len = lf ? (size_t)(lf - at) : text.len - (size_t)(at - text.p);
+
+		rc = add_line(p, at, len, e);
+		at += len + 1;
+	}
+	buf_release(&text);
+	return rc;
+}
+
+static const char *set_env(const char *name)
+{
+	const char *v = getenv(name);
+
+	return v && *v ? v : NULL;
+}
+
+static void push_options(struct push *p)
+{
+	const char *count = getenv("GIT_PUSH_OPTION_COUNT"), *rest;
+	uint64_t n = 0;
+
+	if (!count || num_parse_u64(count, 0, OPTIONS_MAX, &n, NULL) < 0)
+		return;
+	for (uint64_t i = 0; i < n; i++) {
+		char name[48];
+		const char *option;
+
+		snprintf(name, sizeof(name), "GIT_PUSH_OPTION_%" PRIu64, i);
+		option = getenv(name);
+		if (option && str_startswith(option, "deepops.override=", &rest) && *rest)
+			p->pusher.override_reason = rest;
+		else if (option && !strcmp(option, "deepops.format=json"))
+			p->json = true;
+	}
+}
+
+/* Names that the forced command or the forge vouches for, else the signer's. */
+static void push_identity(struct push *p)
+{
+	static const char *const names[] = {"DEEPOPS_USER", "GL_USER", "GL_USERNAME",
+					    "GITEA_PUSHER_NAME"};
+	const char *status = getenv("GIT_PUSH_CERT_STATUS");
+	const char *nonce = getenv("GIT_PUSH_CERT_NONCE_STATUS");
+
+	p->pusher.certified = status && nonce && !strcmp(status, "G") && !strcmp(nonce, "OK");
+	for (size_t i = 0; i < ARRAY_SIZE(names) && !p->pusher.name; i++)
+		p->pusher.name = set_env(names[i]);
+	if (!p->pusher.name && p->pusher.certified)
+		p->pusher.name = set_env("GIT_PUSH_CERT_SIGNER");
+}
+
+void push_environment(struct push *p)
+{
+	const char *protocol = getenv("GL_PROTOCOL");
+
+	p->web = protocol && !strcmp(protocol, "web");
+	push_options(p);
+	push_identity(p);
+}
+
+const char *push_prefix(const struct push *p)
+{
+	return p->web ? "GL-HOOK-ERR: " : "";
+}

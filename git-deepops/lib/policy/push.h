@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * push.h - a push as git tells a hook of it: stdin and environment
+ */
+#ifndef POLICY_PUSH_H
+#define POLICY_PUSH_H
+
+#include "policy/judge.h"
+
+struct push {
+	struct judge_update *updates;
+	size_t n, alloc;
+	struct judge_pusher pusher;
+	bool json; /* -o deepops.format=json */
+	bool web;  /* GL_PROTOCOL=web: only lines with a prefix are shown */
+};
+
+void push_init(struct push *p);
+void push_release(struct push *p);
+
+/* Lines `old SP new SP ref LF` up to end of file. ERR_INPUT, ERR_LIMIT. */
+int push_read(struct push *p, int fd, struct err *e) MUST_CHECK;
+/* Options and who pushes; strings of the environment are borrowed. */
+void push_environment(struct push *p);
+/* What goes before each line of the message. */
+const char *push_prefix(const struct push *p);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* triple.c - is this record's code, data and machine all there; see triple.h */
+#include "policy/triple_internal.h"
+
+#include "base/xalloc.h"
+
+void triple_init(struct triple *t)
+{
+	memset(t, 0, sizeof(*t));
+}
+
+void triple_release(struct triple *t)
+{
+	for (size_t i = 0; i < t->n; i++) {
+		free(t->v[i].text);
+		free(t->v[i].fix);
+	}
+	free(t->v);
+	triple_init(t);
+}
+
+struct triple_finding *triple_add(struct triple_pass *p, enum reason reason, const char *fmt, ...)
+{
+	struct triple *t = p->out;
+	struct triple_finding *f;
+	struct buf text = BUF_INIT;
+	va_list ap;
+
+	XGROW(t->v, t->n + 1, t->alloc);
+	f = &t->v[t->n++];
+	va_start(ap, fmt);
+	buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	f->reason = reason;
+	f->text = buf_detach(&text, NULL);
+	f->fix = NULL;
+	return f;
+}
+
+bool triple_is_leg(const struct triple_finding *f)
+{
+	const char *leg = reason_info(f->reason)->leg;
+
+	return !strcmp(leg, "code") || !strcmp(leg, "data") || !strcmp(leg, "machine");
+}
+
+/* R1 needs the three named, whatever they are worth. */
+static bool names_all(const struct record *r)
+{
+	return !r->partial && r->code.tree && r->machine_capture && (r->ninputs || r->no_data);
+}
+
+int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, struct triple *out,
+		 struct err *e)
+{
+	struct triple_pass p = {ctx, j, &j->rec, out};
+	int rc;
+
+	triple_init(out);
+	if (!j->ok) {
+		triple_add(&p, REASON_RECORD_MALFORMED, "%s", j->why.msg);
+		return 0;
+	}
+	if (j->rec.partial)
+		triple_add(&p, REASON_CODE_PARTIAL, "run %.12s was recorded without %s", j->rec.run,
+			   j->rec.partial);
+	rc = triple_code(&p, e);
+	if (rc == 0)
+		rc = triple_origin(&p, e);
+	if (rc == 0)
+		rc = triple_data(&p, e);
+	if (rc == 0)
+		rc = triple_machine(&p, e);
+	if (rc == 0)
+		rc = triple_exec(&p, e);
+	if (rc < 0) {
+		triple_release(out);
+		return err_wrap(e, "record %s", chunkid_short(&j->id).s);
+	}
+	out->level = out->n ? names_all(&j->rec) : 2;
+	return 0;
+}

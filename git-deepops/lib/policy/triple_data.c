@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* triple_data.c - D1 to D5: what the run read and wrote; see triple_internal.h */
+#include "base/limits.h"
+#include "base/num.h"
+#include "base/xalloc.h"
+#include "policy/triple_internal.h"
+
+#define PUSH_DATA "git deepops push --data-only && git push"
+
+struct data_pass {
+	struct triple_pass *p;
+	bool *has_pointer; /* an input's pointer is in the journal */
+};
+
+/* What the record says of something that a pointer of the journal stands for. */
+struct claim {
+	const char *path;
+	const char *id;       /* NULL: nothing to compare */
+	int64_t files, bytes; /* RECORD_NONE: not said */
+	const char *query;    /* inputs: of a selection */
+	bool input;
+};
+
+static void say_incomplete(struct triple_pass *p, const struct claim *c,
+			   const struct evidence_found *f)
+{
+	struct triple_finding *add;
+	char id[CHUNKID_TEXT_BYTES];
+
+	snprintf(id, sizeof(id), "%.19s", c->id ? c->id : "sha256:?");
+	if (f->state == EVIDENCE_EXPIRED)
+		add = triple_add(p, REASON_DATA_EXPIRED,
+				 "%s (%s...) is recorded but the remote no longer keeps it",
+				 c->path, id);
+	else if (f->total > 1)
+		add = triple_add(p, REASON_DATA_INCOMPLETE,
+				 "%s (%s...) is recorded but %zu of its %zu shards %s not on the "
+				 "remote",
+				 c->path, id, f->bad, f->total, f->bad == 1 ? "is" : "are");
+	else
+		add = triple_add(p, REASON_DATA_INCOMPLETE,
+				 "%s (%s...) is recorded but not on the remote", c->path, id);
+	add->fix = xstrdup(PUSH_DATA);
+}
+
+static void check_selection(struct triple_pass *p, const struct claim *c, const struct pointer *ptr)
+{
+	const struct pointer_selection *s = &ptr->selection;
+
+	if (!ptr->has_selection && !c->query)
+		return;
+	if (!ptr->has_selection || !c->query || !s->query || strcmp(c->query, s->query) != 0 ||
+	    !s->seed || !s->split || !s->part)
+		triple_add(p, REASON_DATA_SELECTION, "the selection of %s is not described",
+			   c->path);
+}
+
+static void check_claim(struct triple_pass *p, const struct claim *c, const struct pointer *ptr,
+			const struct chunkid *dataset)
+{
+	bool sizes = (c->files == RECORD_NONE || (uint64_t)c->files == ptr->files) &&
+		     (c->bytes == RECORD_NONE || (uint64_t)c->bytes == ptr->bytes);
+
+	if (c->id && strcmp(c->id, chunkid_text(dataset).s) != 0)
+		triple_add(p, REASON_DATA_MISMATCH, "the pointer of %s stands for %s, not %.19s",
+			   c->path, chunkid_short(dataset).s, c->id);
+	else if (!sizes)
+		triple_add(p, REASON_DATA_MISMATCH,
+			   "%s has %" PRIu64 " files and %" PRIu64 " bytes, not what is recorded",
+			   c->path, ptr->files, ptr->bytes);
+	if (c->input)
+		check_selection(p, c, ptr);
+}
+
+/* D1, D2, D3 of one pointer. */
+static int check_pointer(struct triple_pass *p, const struct claim *c, const struct buf *text,
+			 struct err *e)
+{
+	const struct evidence *ev = p->ctx->evidence;
+	struct evidence_found found;
+	struct pointer ptr;
+	struct chunkid dataset;
+	int rc;
+
+	pointer_init(&ptr);
+	if (pointer_parse(&ptr, text->p, text->len, c->path, NULL) < 0) {
+		triple_add(p, REASON_DATA_MISMATCH, "the pointer of %s is malformed", c->path);
+		pointer_release(&ptr);
+		return 0;
+	}
+	rc = evidence_pointer(ev, &ptr, p->ctx->now_ms / 1000, &found, e);
+	if (rc == 0 && found.state != EVIDENCE_KEPT) {
+		say_incomplete(p, c, &found);
+		pointer_release(&ptr);
+		return 0;
+	}
+	if (rc == 0)
+		rc = ev->dataset(ev->arg, &ptr, &dataset, e);
+	if (rc == ERR_NOTFOUND) { /* shards that came one by one, never as this dataset */
+		err_clear(e);
+		found.bad = found.total;
+		say_incomplete(p, c, &found);
+		rc = 0;
+	} else if (rc == 0) {
+		check_claim(p, c, &ptr, &dataset);
+	}
+	pointer_release(&ptr);
+	return rc;
+}
+
+static struct claim input_claim(const struct record_input *in)
+{
+	return (struct claim){in->path, in->id, in->files, in->bytes, in->query, true};
+}
+
+static struct claim output_claim(const struct record_output *out)
+{
+	return (struct claim){out->path, out->id, out->files, out->bytes, NULL, false};
+}
+
+static struct claim large_claim(const struct record_large *l)
+{
+	return (struct claim){l->path, l->id, RECORD_NONE, l->bytes, NULL, false};
+}
+
+static struct claim log_claim(const char *name, const struct record_log *log)
+{
+	return (struct claim){name, log->id, RECORD_NONE, log->bytes, NULL, false};
+}
+
+static int one_pointer(void *arg, const struct journal_pointer *ptr, struct err *e)
+{
+	struct data_pass *d = arg;
+	const struct record *r = d->p->rec;
+	const char *rest;
+	struct claim c;
+	uint64_t n = 0;
+
+	if (!strcmp(ptr->name, "stdout.deepops") || !strcmp(ptr->name, "stderr.deepops")) {
+		c = log_claim(ptr->name, ptr->name[3] == 'o' ? &r->out_log : &r->err_log);
+		return check_pointer(d->p, &c, ptr->text, e);
+	}
+	rest = strrchr(ptr->name, '/');
+	if (!rest || num_parse_u64(rest + 1, 0, UINT32_MAX, &n, NULL) < 0)
+		n = UINT64_MAX;
+	if (str_startswith(ptr->name, "inputs/", NULL) && n < r->ninputs) {
+		d->has_pointer[n] = true;
+		c = input_claim(&r->inputs[n]);
+	} else if (str_startswith(ptr->name, "outputs/", NULL) && n < r->noutputs) {
+		c = output_claim(&r->outputs[n]);
+	} else if (str_startswith(ptr->name, "large/", NULL) && n < r->code.nlarge) {
+		c = large_claim(&r->code.large[n]);
+	} else {
+		triple_add(d->p, REASON_DATA_MISMATCH, "the journal holds %s for nothing recorded",
+			   ptr->name);
+		return 0;
+	}
+	return check_pointer(d->p, &c, ptr->text, e);
+}
+
+/* An input without a pointer is a file of the code tree. */
+static int plain_input(struct triple_pass *p, const struct record_input *in, struct err *e)
+{
+	struct buf content = BUF_INIT;
+	struct tree_entry found;
+	struct chunkid id;
+	int rc = triple_find(p, in->path, &found, e);
+
+	if (rc == 1 && (found.mode == TREE_MODE_FILE || found.mode == TREE_MODE_EXEC)) {
+		rc = repo_read_blob(p->ctx->repo, &found.id, TRIPLE_HASH_BYTES, &content, e);
+		chunkid_of(&id, content.p, content.len);
+		if (rc == 0 && strcmp(in->id, chunkid_text(&id).s) == 0) {
+			buf_release(&content);
+			return 0;
+		}
+	}
+	buf_release(&content);
+	if (rc < 0 && rc != ERR_LIMIT)
+		return rc;
+	err_clear(e);
+	triple_add(p, REASON_DATA_MISMATCH, "%s has no pointer in the journal", in->path);
+	return 0;
+}
+
+static bool has_input(const struct record *r)
+{
+	for (size_t i = 0; i < r->ninputs; i++)
+		if (r->inputs[i].role == RECORD_ROLE_INPUT)
+			return true;
+	return false;
+}
+
+/* D4: a run that failed may have left nothing. */
+static void outputs(struct triple_pass *p)
+{
+	for (size_t i = 0; i < p->rec->noutputs; i++)
+		if (!p->rec->outputs[i].id && record_succeeded(p->rec))
+			triple_add(p, REASON_DATA_OUTPUT, "the run did not write %s",
+				   p->rec->outputs[i].path);
+}
+
+int triple_data(struct triple_pass *p, struct err *e)
+{
+	const struct record *r = p->rec;
+	struct data_pass d = {p, xcalloc(r->ninputs + 1, sizeof(*d.has_pointer))};
+	int rc = journal_pointers(p->ctx->repo, p->j, one_pointer, &d, e);
+
+	for (size_t i = 0; rc == 0 && i < r->ninputs; i++)
+		if (!d.has_pointer[i])
+			rc = plain_input(p, &r->inputs[i], e);
+	free(d.has_pointer);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < r->code.nlarge; i++) {
+		struct tree_entry found;
+		char name[32];
+
+		snprintf(name, sizeof(name), "large/%zu", i);
+		rc = tree_find(p->ctx->repo, &p->j->tree, name, &found, e);
+		if (rc < 0)
+			return rc;
+		if (rc == 0)
+			triple_add(p, REASON_DATA_MISMATCH, "%s has no pointer in the journal",
+				   r->code.large[i].path);
+	}
+	if (!has_input(r) && !r->no_data)
+		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run);
+	outputs(p);
+	return 0;
+}
