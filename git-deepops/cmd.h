@@ -53,6 +53,7 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 /* The commands, sorted as in main.c's table. */
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_cat(CMD_ARGS);
+int cmd_check(CMD_ARGS);
 int cmd_doctor(CMD_ARGS);
 int cmd_drop(CMD_ARGS);
 int cmd_du(CMD_ARGS);
@@ -67,13 +68,16 @@ int cmd_logs(CMD_ARGS);
 int cmd_ls(CMD_ARGS);
 int cmd_machine(CMD_ARGS);
 int cmd_notes(CMD_ARGS);
+int cmd_policy(CMD_ARGS);
 int cmd_pull(CMD_ARGS);
 int cmd_push(CMD_ARGS);
 int cmd_recover(CMD_ARGS);
 int cmd_remote(CMD_ARGS);
 int cmd_rerun(CMD_ARGS);
+int cmd_retract(CMD_ARGS);
 int cmd_run(CMD_ARGS);
 int cmd_runs(CMD_ARGS);
+int cmd_server(CMD_ARGS);
 int cmd_sha256sums(CMD_ARGS);
 int cmd_show(CMD_ARGS);
 int cmd_version(CMD_ARGS);

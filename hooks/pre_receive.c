@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* pre_receive.c - git-deepops-pre-receive: a push passes or is refused; see git-deepops-server(1) */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/io.h"
+#include "base/num.h"
+#include "base/sig.h"
+#include "policy/push.h"
+
+#define DEADLINE_SECONDS 4 /* one forge gives all hooks of a push 5 */
+#define GRACE_SECONDS 2    /* between noticing the deadline and being ended */
+
+static const char too_slow[] = "deepops: push refused [E-LIMIT-TIME]\n"
+			       "  limit: judging it took too long\n"
+			       "  fix:  on the server: git deepops server index REPO\n";
+
+/* The deadline that loops ask for was missed: say no before the forge ends us. */
+static void out_of_time(int sig)
+{
+	(void)sig;
+	if (write(STDERR_FILENO, too_slow, sizeof(too_slow) - 1) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+static uint64_t deadline_seconds(struct repo *r)
+{
+	struct buf text = BUF_INIT;
+	uint64_t seconds = DEADLINE_SECONDS;
+
+	if (repo_config_get(r, "deepops.hookDeadline", &text, NULL) == 1 &&
+	    num_parse_u64(text.p, 1, 3600, &seconds, NULL) < 0)
+		seconds = DEADLINE_SECONDS;
+	buf_release(&text);
+	return seconds;
+}
+
+static void limit_time(uint64_t seconds)
+{
+	struct rlimit cpu = {seconds + GRACE_SECONDS, seconds + 2 * GRACE_SECONDS};
+	struct sigaction sa = {.sa_handler = out_of_time};
+
+	sigaction(SIGALRM, &sa, NULL);
+	sigaction(SIGXCPU, &sa, NULL);
+	setrlimit(RLIMIT_CPU, &cpu);
+	alarm((unsigned int)(seconds + GRACE_SECONDS));
+}
+
+static void say(const struct push *p, const struct verdict *v)
+{
+	struct buf out = BUF_INIT;
+
+	if (p->json)
+		verdict_json(v, &out);
+	else
+		verdict_text(v, push_prefix(p), &out);
+	(void)!io_write_all(STDERR_FILENO, out.p, out.len, NULL);
+	buf_release(&out);
+}
+
+/* What could not be judged is refused, with a code and a way out. */
+static int refuse(const struct push *p, enum reason reason, const struct err *e)
+{
+	struct verdict v;
+	struct verdict_ref *r;
+
+	verdict_init(&v);
+	r = verdict_add_ref(&v, p->n ? p->updates[0].ref : "the server", "", "");
+	r->state = VERDICT_REFUSED;
+	verdict_add(r, reason, "%s", e->msg);
+	say(p, &v);
+	verdict_release(&v);
+	return 1;
+}
+
+static int judge(const struct push *p, struct repo *r)
+{
+	struct judge_input in = {.repo = r,
+				 .updates = p->updates,
+				 .n = p->n,
+				 .pusher = p->pusher,
+				 .server = true,
+				 .now_ms = clock_now_ms()};
+	struct evidence_store store;
+	struct evidence evidence;
+	struct err e = ERR_INIT;
+	struct verdict v;
+	uint64_t seconds = deadline_seconds(r);
+	bool refused;
+	int rc;
+
+	limit_time(seconds);
+	in.deadline_ms = clock_mono_ms() + seconds * 1000;
+	evidence_of_store(&evidence, &store, repo_deepops_dir(r));
+	in.evidence = &evidence;
+	verdict_init(&v);
+	rc = judge_push(&in, &v, &e);
+	refused = verdict_refused(&v);
+	if (rc < 0)
+		refused = refuse(p, REASON_INTERNAL, &e);
+	else
+		say(p, &v);
+	verdict_release(&v);
+	evidence_store_release(&store);
+	return refused;
+}
+
+int main(void)
+{
+	struct err e = ERR_INIT;
+	struct repo *r = NULL;
+	struct push p;
+	int rc;
+
+	sig_setup();
+	push_init(&p);
+	push_environment(&p);
+	rc = push_read(&p, STDIN_FILENO, &e);
+	if (rc < 0) {
+		rc = refuse(&p, rc == ERR_LIMIT ? REASON_LIMIT_REFS : REASON_INTERNAL, &e);
+	} else if (p.n) {
+		/* The quarantine is seen through the environment, and only through it. */
+		rc = repo_open(&r, NULL, REPO_HOOK, &e);
+		rc = rc < 0 ? refuse(&p, REASON_INTERNAL, &e) : judge(&p, r);
+	}
+	repo_close(r);
+	push_release(&p);
+	return rc;
+}
