@@ -23,7 +23,7 @@ static void append(struct pack_writer *w, enum chunk_kind kind, int c, size_t n)
 	memset(p, c, n);
 	chunkid_of(&row.id, p, n);
 	pack_entry_format(&entry, &row, p);
-	if (pack_append(w, &entry, p, NULL) < 0)
+	if (pack_add(w, &entry, p, NULL) < 0)
 		abort();
 	free(p);
 }

@@ -4,7 +4,10 @@
  *
  *	pack_create(&w, path, e);
  *	pack_entry_format(&en, kind, &id, &info, stored);	any thread: computes the CRC
- *	pack_append(w, &en, stored, e);				one thread at a time
+ *	pack_append(w, &en, stored, e);				one thread at a time, only copies
+ *	if (pack_take(w, &piece))
+ *		pack_write(w, &piece, e);			any thread, then back under the lock:
+ *	pack_written(w, &piece, rc);
  *	pack_sync(w, e);					what was appended survives a crash
  *	pack_seal(w, &name, e);					footer; then pack_sync and link it in place
  *	pack_free(&w);
@@ -61,11 +64,27 @@ struct pack_writer;
 
 /* A new file with O_EXCL. */
 int pack_create(struct pack_writer **out, const char *path, struct err *e) MUST_CHECK;
-/* Buffered.  A failed write makes the writer useless: every later call fails too. */
 int pack_append(struct pack_writer *w, struct pack_entry *entry, const void *payload,
 		struct err *e) MUST_CHECK;
+/* pack_append and what follows it, for a writer that nobody shares. */
+int pack_add(struct pack_writer *w, struct pack_entry *entry, const void *payload,
+	     struct err *e) MUST_CHECK;
+/*
+ * Appended bytes on their way to the kernel.  pack_take moves them out of the writer if they are
+ * worth a write; pack_write needs no lock; pack_written takes the outcome and the buffer back.
+ * Between take and written: no sync, no close, no reading of the file.  A failed write makes the
+ * writer useless: every later call fails too.
+ */
+struct pack_piece {
+	struct buf bytes;
+	uint64_t offset;
+};
+bool pack_take(struct pack_writer *w, struct pack_piece *piece);
+int pack_write(const struct pack_writer *w, const struct pack_piece *piece,
+	       struct err *e) MUST_CHECK;
+void pack_written(struct pack_writer *w, struct pack_piece *piece, int rc);
 bool pack_is_full(const struct pack_writer *w); /* target size or entry limit reached */
-int pack_flush(struct pack_writer *w, struct err *e) MUST_CHECK; /* to the kernel */
+int pack_flush(struct pack_writer *w, struct err *e) MUST_CHECK; /* the rest, to the kernel */
 int pack_sync(struct pack_writer *w, struct err *e) MUST_CHECK;  /* to the disk */
 /* Write the footer and flush; at least one entry.  *name is the pack's file name. */
 int pack_seal(struct pack_writer *w, struct chunkid *name, struct err *e) MUST_CHECK;

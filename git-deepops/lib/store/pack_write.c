@@ -22,8 +22,9 @@ struct pack_writer {
 	int fd;
 	bool bad, sealed;
 	struct chunkid name; /* once sealed */
-	struct buf pending;  /* appended, not yet written */
-	uint64_t written;    /* bytes in the file */
+	struct buf pending; /* appended, not yet written or taken */
+	struct buf spare;   /* memory of a piece that was written */
+	uint64_t written;   /* bytes written or taken */
 	uint64_t kicked;     /* of them, writeback was started for */
 	uint8_t header[PACK_HEADER_BYTES];
 	struct pack_row *rows;
@@ -37,6 +38,7 @@ static struct pack_writer *new_writer(const char *path, int fd)
 	w->path = xstrdup(path);
 	w->fd = fd;
 	buf_init(&w->pending);
+	buf_init(&w->spare);
 	return w;
 }
 
@@ -87,8 +89,9 @@ static void start_writeback(struct pack_writer *w)
 int pack_append(struct pack_writer *w, struct pack_entry *entry, const void *payload, struct err *e)
 {
 	uint64_t at = pack_bytes(w);
-	int rc = 0;
 
+	if (w->bad)
+		return err_set(e, ERR_SYS, "pack %s: an earlier write failed", w->path);
 	if (w->n >= PACK_MAX_ENTRIES || at > PACK_TARGET_BYTES)
 		return err_set(e, ERR_LIMIT, "pack %s is full", w->path);
 	entry->row.offset = (uint32_t)at;
@@ -96,9 +99,47 @@ int pack_append(struct pack_writer *w, struct pack_entry *entry, const void *pay
 	buf_add(&w->pending, payload, entry->row.stored);
 	XGROW(w->rows, w->n + 1, w->alloc);
 	w->rows[w->n++] = entry->row;
-	if (w->pending.len >= WRITE_BYTES) {
-		rc = pack_flush(w, e);
+	return 0;
+}
+
+bool pack_take(struct pack_writer *w, struct pack_piece *piece)
+{
+	if (w->pending.len < WRITE_BYTES)
+		return false;
+	piece->offset = w->written;
+	piece->bytes = w->pending;
+	w->pending = w->spare;
+	buf_init(&w->spare);
+	w->written += piece->bytes.len;
+	return true;
+}
+
+int pack_write(const struct pack_writer *w, const struct pack_piece *piece, struct err *e)
+{
+	int rc = io_pwrite_all(w->fd, piece->bytes.p, piece->bytes.len, piece->offset, e);
+
+	return rc < 0 ? err_wrap(e, "pack %s", w->path) : 0;
+}
+
+void pack_written(struct pack_writer *w, struct pack_piece *piece, int rc)
+{
+	if (rc < 0)
+		w->bad = true;
+	else
 		start_writeback(w);
+	buf_reset(&piece->bytes);
+	buf_swap(&w->spare, &piece->bytes);
+	buf_release(&piece->bytes);
+}
+
+int pack_add(struct pack_writer *w, struct pack_entry *entry, const void *payload, struct err *e)
+{
+	struct pack_piece piece;
+	int rc = pack_append(w, entry, payload, e);
+
+	if (rc == 0 && pack_take(w, &piece)) {
+		rc = pack_write(w, &piece, e);
+		pack_written(w, &piece, rc);
 	}
 	return rc;
 }
@@ -171,6 +212,7 @@ int pack_seal(struct pack_writer *w, struct chunkid *name, struct err *e)
 			return rc;
 		w->sealed = true;
 		buf_release(&w->pending);
+		buf_release(&w->spare);
 		killpoint("store-pack-seal");
 	}
 	*name = w->name;
@@ -194,6 +236,7 @@ void pack_free(struct pack_writer **w)
 	if ((*w)->fd >= 0)
 		close((*w)->fd);
 	buf_release(&(*w)->pending);
+	buf_release(&(*w)->spare);
 	free((*w)->rows);
 	free((*w)->path);
 	free(*w);

@@ -57,6 +57,16 @@ static struct segment *take_open(struct store_view *v, const struct chunkid *id)
 	return NULL;
 }
 
+bool store_tick_passed(struct store *s)
+{
+	struct timespec now;
+	int64_t tick;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	tick = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+	return __atomic_exchange_n(&s->tick_seen, tick, __ATOMIC_RELAXED) != tick;
+}
+
 bool store_is_lost(struct store *s, enum chunk_kind kind, const struct chunkid *id)
 {
 	bool lost;

@@ -63,7 +63,10 @@ int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_
 int store_quota_left(struct store *s, uint64_t *left, struct err *e) MUST_CHECK;
 int store_set_quota(struct store *s, uint64_t max, struct err *e) MUST_CHECK;
 
-/* See commits that other processes made since open (store_has and friends do it by themselves on a miss). */
+/*
+ * See commits that other processes made since open.  store_load and friends do it by themselves
+ * on a miss, store_has once a clock tick (some ms).
+ */
 int store_refresh(struct store *s, struct err *e) MUST_CHECK;
 
 struct store_info {

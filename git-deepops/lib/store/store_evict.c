@@ -137,7 +137,7 @@ static int copy_entry(struct evict *v, int fd, const struct segment_row *row, st
 		return rc;
 	payload = tmp->p + PACK_ENTRY_BYTES;
 	pack_entry_format(&entry, &want, payload);
-	return pack_append(v->written[v->nwritten - 1], &entry, payload, e);
+	return pack_add(v->written[v->nwritten - 1], &entry, payload, e);
 }
 
 static int copy_rows(struct evict *v, struct segment *seg, struct err *e)

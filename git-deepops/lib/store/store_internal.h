@@ -59,6 +59,8 @@ struct store {
 	pthread_rwlock_t view_lock;
 	struct store_view view;
 
+	int64_t tick_seen; /* atomic; of the coarse clock, when a miss last looked for changes */
+
 	pthread_mutex_t fd_lock;
 	struct store_pack_fd fds[STORE_OPEN_PACKS];
 	uint64_t tick;
@@ -79,6 +81,8 @@ struct store_txn {
 	uint64_t quota; /* bytes left when it began */
 
 	pthread_mutex_t lock;       /* all below */
+	pthread_cond_t idle;        /* writing became 0 */
+	unsigned int writing;       /* pieces of packs that threads are writing without the lock */
 	struct pack_writer **packs; /* every pack of the txn; their rows are its index */
 	size_t npacks, alloc;
 	struct pack_writer *open[STORE_PACK_CLASSES]; /* of them, still written to */
@@ -121,6 +125,8 @@ bool store_pack_is_here(struct store *s, struct segment *seg, uint32_t pack);
 /* The nth place (newest first) of a key in the view as it is: 1, 0. */
 int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, unsigned int nth,
 	       struct store_place *out, struct err *e) MUST_CHECK;
+/* Is this another clock tick (1 to 4 ms) than at the last call?  A stat a miss would be most of its cost. */
+bool store_tick_passed(struct store *s);
 /* If the catalogue changed since the last look, look again: 1 it did, 0 not. */
 int store_refresh_if_changed(struct store *s, struct err *e) MUST_CHECK;
 /* store_refresh with cat_lock held. */
@@ -142,6 +148,8 @@ int store_decode(struct store_scratch *x, const struct pack_row *row, const void
 /* A session directory for work that is no txn: after a crash a sweep clears it up too. */
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e) MUST_CHECK;
 void store_remove_staging(const char *dir);
+/* Wait until no thread is writing; txn->lock held, others may append meanwhile. */
+void store_txn_settle(struct store_txn *t);
 /* Seal and sync every pack of the txn; txn->lock held. */
 int store_txn_seal(struct store_txn *t, struct err *e) MUST_CHECK;
 /* Forget packs and chunks, which are committed or given up; txn->lock held or no other user. */

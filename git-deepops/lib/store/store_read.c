@@ -101,7 +101,7 @@ int store_has(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 	struct store_place at;
 	int rc = store_find(s, kind, id, 0, &at, e);
 
-	if (rc == 0) {
+	if (rc == 0 && store_tick_passed(s)) {
 		rc = store_refresh_if_changed(s, e);
 		if (rc == 1)
 			rc = store_find(s, kind, id, 0, &at, e);

@@ -79,7 +79,7 @@ static int keep_entry(void *arg, const struct pack_row *row, struct err *e)
 
 	if (store_decode(x, row, payload, &x->plain, NULL) == 0) {
 		pack_entry_format(&entry, row, payload);
-		rc = pack_append(v->w, &entry, payload, e);
+		rc = pack_add(v->w, &entry, payload, e);
 	}
 	store_scratch_put(&v->r->s, x);
 	return rc;

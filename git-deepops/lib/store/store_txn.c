@@ -366,6 +366,7 @@ int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out, s
 	t->have = chunkset_new();
 	t->proved = chunkset_new();
 	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->idle, NULL);
 	rc = begin(t, nonce != NULL, e);
 	if (rc < 0) {
 		store_txn_free(t);
@@ -400,6 +401,7 @@ void store_txn_free(struct store_txn *t)
 	chunkset_free(t->proved);
 	lockfile_release(t->session_fd);
 	lockfile_release(t->store_fd);
+	pthread_cond_destroy(&t->idle);
 	pthread_mutex_destroy(&t->lock);
 	free(t->dir);
 	free(t);

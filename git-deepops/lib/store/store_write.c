@@ -11,11 +11,19 @@
 
 /* ---- appending; txn->lock held ---- */
 
+void store_txn_settle(struct store_txn *t)
+{
+	while (t->writing > 0)
+		pthread_cond_wait(&t->idle, &t->lock);
+}
+
 /* Sealed packs wait for their fsync with the descriptor open; bound how many do. */
 static int close_oldest(struct store_txn *t, size_t keep, struct err *e)
 {
 	int rc = 0;
 
+	if (t->npacks - t->closed > keep)
+		store_txn_settle(t);
 	while (rc == 0 && t->npacks - t->closed > keep) {
 		struct pack_writer *w = t->packs[t->closed];
 
@@ -61,13 +69,18 @@ static int open_class(struct store_txn *t, int class, struct err *e)
 	t->open_no[class] = t->npacks;
 	t->packs[t->npacks++] = w;
 	t->open[class] = w;
-	return close_oldest(t, STORE_OPEN_PACKS, e);
+	return 0;
+}
+
+static int class_of(enum chunk_kind kind)
+{
+	return kind == CHUNK_DATA ? STORE_PACK_DATA : STORE_PACK_META;
 }
 
 /* Append what is not there yet: 1, or 0 if another thread was faster. */
 static int append(struct store_txn *t, struct pack_entry *entry, const void *payload, struct err *e)
 {
-	int class = entry->row.kind == CHUNK_DATA ? STORE_PACK_DATA : STORE_PACK_META;
+	int class = class_of(entry->row.kind);
 	size_t n;
 	int rc = 0;
 
@@ -99,23 +112,52 @@ static int commit_early(struct store_txn *t, struct err *e)
 
 	if ((t->s->flags & STORE_VERIFY) || chunkset_count(t->have) < STORE_TXN_CHUNKS)
 		return 0;
+	store_txn_settle(t);
+	if (chunkset_count(t->have) < STORE_TXN_CHUNKS)
+		return 0; /* another thread did it meanwhile */
 	rc = store_commit_packs(t, NULL, NULL, e);
 	if (rc == 0)
 		store_txn_reset(t);
 	return rc;
 }
 
+/*
+ * Write what has gathered in the pack of this kind, without the lock meanwhile: copying into
+ * the page cache is most of the work of a put.
+ */
+static int write_out(struct store_txn *t, enum chunk_kind kind, struct err *e)
+{
+	struct pack_writer *w = t->open[class_of(kind)];
+	struct pack_piece piece;
+	int rc;
+
+	if (!w || !pack_take(w, &piece))
+		return 0;
+	t->writing++;
+	pthread_mutex_unlock(&t->lock);
+	rc = pack_write(w, &piece, e);
+	pthread_mutex_lock(&t->lock);
+	pack_written(w, &piece, rc);
+	if (--t->writing == 0)
+		pthread_cond_broadcast(&t->idle);
+	return rc;
+}
+
 static int append_locked(struct store_txn *t, struct pack_entry *entry, const void *payload,
 			 struct err *e)
 {
-	int rc;
+	int rc, after;
 
 	pthread_mutex_lock(&t->lock);
 	rc = append(t, entry, payload, e);
 	if (rc == 1) {
-		int early = commit_early(t, e);
-
-		rc = early < 0 ? early : 1;
+		after = write_out(t, entry->row.kind, e);
+		if (after == 0)
+			after = close_oldest(t, STORE_OPEN_PACKS, e);
+		if (after == 0)
+			after = commit_early(t, e);
+		if (after < 0)
+			rc = after;
 	}
 	pthread_mutex_unlock(&t->lock);
 	return rc;
@@ -291,9 +333,12 @@ static int read_own(struct store_txn *t, enum chunk_kind kind, const struct chun
 		    struct pack_row *row, struct buf *stored, struct err *e)
 {
 	struct pack_writer *w;
-	const struct pack_row *own = own_row(t, kind, id, &w);
+	const struct pack_row *own;
 	int rc = 0, fd;
 
+	if (chunkset_has(t->have, kind, id))
+		store_txn_settle(t);
+	own = own_row(t, kind, id, &w); /* after the wait: others may have moved the rows */
 	if (!own)
 		return 0;
 	*row = *own;
@@ -353,6 +398,7 @@ int store_sync(struct store_txn *t, struct err *e)
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
+	store_txn_settle(t);
 	rc = close_oldest(t, 0, e);
 	for (size_t i = t->closed; i < t->npacks && rc == 0; i++)
 		rc = pack_sync(t->packs[i], e);
@@ -365,8 +411,10 @@ int store_sync(struct store_txn *t, struct err *e)
 
 int store_txn_seal(struct store_txn *t, struct err *e)
 {
-	int rc = seal_class(t, STORE_PACK_DATA, e);
+	int rc;
 
+	store_txn_settle(t);
+	rc = seal_class(t, STORE_PACK_DATA, e);
 	if (rc == 0)
 		rc = seal_class(t, STORE_PACK_META, e);
 	if (rc == 0)
