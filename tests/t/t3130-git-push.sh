@@ -1,0 +1,214 @@
+#!/bin/sh
+test_description='plain git push through the hook, from every kind of repository'
+. "${0%/*}/test-lib.sh"
+. "$TESTS_DIR/lib-sshd.sh"
+
+# make_data SEED [DIR]
+make_data () {
+	mkdir -p "${2-data}" && test_bytes 20000 "$1" >"${2-data}/a" && test_bytes 300000 "${1}1" >"${2-data}/b"
+}
+
+track_and_commit () {
+	make_data "$1" && git deepops track data && git add -A && git commit -q -m "data $1"
+}
+
+# new_pair NAME: NAME.git and a clone NAME that is set up.
+new_pair () {
+	git init -q --bare "$1.git" && git clone -q "$1.git" "$1" 2>/dev/null && git -C "$1" deepops init
+}
+
+# arrived SERVER BRANCH DATA: a fresh clone gets the data.
+arrived () {
+	rm -rf there && git clone -q -b "$2" "$1" there && git -C there deepops init &&
+	(cd there && git deepops fetch && git deepops checkout) && diff -r "$3" there/data
+}
+
+test_expect_success 'says on stderr what it sends, and nothing on stdout' '
+	new_pair one &&
+	(cd one && track_and_commit 1 && git push origin main >../out 2>../err) &&
+	test_must_be_empty out &&
+	test_grep "deepops: sent 1 dataset" err &&
+	arrived one.git main one/data
+'
+
+test_expect_success 'git push -n sends nothing, however it is written' '
+	(
+		cd one && make_data 2 && git deepops track data && git commit -q -a -m two &&
+		id=$(sed -n "s/.*id = sha256://p" data.deepops | head -1) &&
+		for flags in "-n" "--dry-run" "-qn" "--dry" "-n --no-dry-run --dry-run"
+		do
+			git push $flags origin main || exit 1
+		done 2>../err &&
+		git config alias.p "push -n" && git p origin main 2>>../err
+	) &&
+	test_grep ! "deepops: sent" err &&
+	test_grep "would send 1 dataset" err &&
+	git clone -q -b main one.git nothing && git -C one rev-parse main >mine &&
+	git -C nothing rev-parse main >theirs && ! cmp -s mine theirs
+'
+
+test_expect_success 'an option value that looks like -n is no dry run' '
+	git -C one.git config receive.advertisePushOptions true &&
+	git -C one push -q -o -n origin main 2>err &&
+	arrived one.git main one/data
+'
+
+test_expect_success 'run by nothing that is git push, it sends nothing and says so' '
+	(
+		cd one && track_and_commit 3 &&
+		test_expect_code 128 .git/hooks/pre-push origin "$TRASH/one.git" </dev/null 2>../err
+	) &&
+	test_grep "dry run" err &&
+	test_grep "^hint: git deepops push" err
+'
+
+test_expect_success 'a push that only deletes sends nothing' '
+	git -C one push -q --no-verify origin main:refs/heads/old &&
+	git -C one push origin :old 2>err &&
+	test_grep ! "deepops: sent" err
+'
+
+test_expect_success 'an empty input acts: a record may be unpushed though no branch is' '
+	git -C one push -q --no-verify origin main &&
+	git -C one push origin main 2>err &&
+	test_grep "deepops: sent\|Everything up-to-date" err &&
+	arrived one.git main one/data
+'
+
+test_expect_success 'a second remote without deepops = true gets the branch alone' '
+	git init -q --bare public.git && git -C one remote add public "$TRASH/public.git" &&
+	git -C one push public main 2>err &&
+	test_grep ! "deepops: sent" err &&
+	test_path_is_missing public.git/deepops &&
+	git -C public.git for-each-ref refs/deepops refs/notes >refs &&
+	test_must_be_empty refs
+'
+
+test_expect_success 'a raw URL counts if it is that of a remote that counts' '
+	(cd one && track_and_commit 4 && git push "$TRASH/one.git" main 2>../err) &&
+	test_grep "deepops: sent 1 dataset" err &&
+	(cd one && track_and_commit 5 && git push "$TRASH/public.git" main 2>../err) &&
+	test_grep ! "deepops: sent" err &&
+	test_path_is_missing public.git/deepops &&
+	git -C one push -q origin main
+'
+
+test_expect_success 'push --mirror to a place of ours publishes no copies of journals' '
+	git init -q --bare whole.git && git -C one remote add whole "$TRASH/whole.git" &&
+	git -C one push -q --mirror whole &&
+	test_path_is_missing whole.git/deepops
+'
+
+test_expect_success 'tags: of a commit, of a tree, of a file' '
+	(
+		cd one && track_and_commit 6 && git tag -m v1 v1 && git tag tree HEAD^{tree} &&
+		git tag blob HEAD:data.deepops && git push -q origin v1 tree blob 2>../err
+	) &&
+	git clone -q -b v1 one.git at-tag && git -C at-tag deepops init &&
+	(cd at-tag && git deepops fetch && git deepops checkout) && diff -r one/data at-tag/data
+'
+
+test_expect_success 'a detached HEAD' '
+	(
+		cd one && git checkout -q --detach && track_and_commit 7 &&
+		git push -q origin HEAD:refs/heads/detached
+	) &&
+	arrived one.git detached one/data &&
+	git -C one checkout -q main
+'
+
+test_expect_success 'an unborn branch is pushed from nothing' '
+	new_pair unborn &&
+	git -C unborn push origin 2>err || : &&
+	(cd unborn && track_and_commit 8 && git push -q -u origin main) &&
+	arrived unborn.git main unborn/data
+'
+
+test_expect_success 'a linked work tree, from a subdirectory' '
+	(
+		cd one && git worktree add -q -b side ../one-side && cd ../one-side &&
+		track_and_commit 9 && mkdir sub && cd sub && git push -q origin side
+	) &&
+	arrived one.git side one-side/data
+'
+
+test_expect_success 'GIT_DIR and GIT_WORK_TREE from the environment' '
+	(
+		cd one && track_and_commit 10 && cd .. && mkdir -p elsewhere && cd elsewhere &&
+		GIT_DIR="$TRASH/one/.git" GIT_WORK_TREE="$TRASH/one" git push -q origin main
+	) &&
+	arrived one.git main one/data
+'
+
+test_expect_success 'a submodule pushes its own data to its own remote' '
+	new_pair lib && (cd lib && track_and_commit 11 && git push -q origin main) &&
+	new_pair outer &&
+	(
+		cd outer && git submodule --quiet add "$TRASH/lib.git" lib && git commit -q -m sub &&
+		git -C lib deepops init && cd lib && make_data 12 && git deepops track data &&
+		git commit -q -a -m more && cd .. && git add lib && git commit -q -m bump &&
+		git push -q --recurse-submodules=on-demand origin main
+	) &&
+	arrived lib.git main outer/lib/data
+'
+
+test_expect_success 'a shallow clone' '
+	for i in 1 2 3; do (cd one && test_commit "filler$i") || return 1; done &&
+	git -C one push -q origin main &&
+	git clone -q --depth 1 "file://$TRASH/one.git" shallow && git -C shallow deepops init &&
+	(cd shallow && git deepops fetch && git deepops checkout && make_data 13 &&
+	 git deepops track data && git commit -q -a -m shallow && git push -q origin main) &&
+	arrived one.git main shallow/data
+'
+
+test_expect_success 'a clone of one branch, and with another name for the remote' '
+	git clone -q -o up --single-branch one.git narrow && git -C narrow deepops init &&
+	(cd narrow && git deepops fetch && git deepops checkout && make_data 14 &&
+	 git deepops track data && git commit -q -a -m narrow && git push -q up main) &&
+	arrived one.git main narrow/data
+'
+
+test_expect_success 'two pushers at once, one after the other wins' '
+	git clone -q one.git left && git -C left deepops init &&
+	git clone -q one.git right && git -C right deepops init &&
+	(cd left && mkdir x && test_bytes 100000 21 >x/f && git deepops track x && git add -A && git commit -q -m x) &&
+	(cd right && mkdir y && test_bytes 100000 22 >y/f && git deepops track y && git add -A && git commit -q -m y) &&
+	{ git -C left push -q origin main & } && first=$! &&
+	{ git -C right push -q origin main || echo refused >right-refused; } &&
+	{ wait $first || echo refused >left-refused; } &&
+	{ test ! -f left-refused || git -C left pull -q --no-rebase origin main; } &&
+	{ test ! -f right-refused || git -C right pull -q --no-rebase origin main; } &&
+	git -C left push -q origin main || git -C right push -q origin main &&
+	git clone -q one.git both && git -C both deepops init && (cd both && git deepops fetch)
+'
+
+test_expect_success SSHD 'over ssh' '
+	sshd_start one && git init -q --bare far.git &&
+	git clone -q "ssh://testhost$TRASH/far.git" far 2>/dev/null && git -C far deepops init &&
+	(cd far && track_and_commit 15 && git push -q origin main) &&
+	git clone -q "ssh://testhost$TRASH/far.git" far2 && git -C far2 deepops init &&
+	(cd far2 && git deepops pull -q) && diff -r far/data far2/data
+'
+
+for point in $(grep -ho 'killpoint("push-hook-[^"]*"' "$TOP_DIR"/git-deepops/cmd/hook.c | sed 's/.*("//; s/"//'); do
+	test_expect_success "killed at $point, git push then succeeds" '
+		rm -rf k k.git && new_pair k &&
+		(
+			cd k && track_and_commit 16 &&
+			test_must_fail env DEEPOPS_KILL_AT='"$point"' git push -q origin main &&
+			git push -q origin main
+		) &&
+		git -C k.git fsck && arrived k.git main k/data
+	'
+done
+
+test_expect_success 'post-checkout and post-merge say whose data moved' '
+	(
+		cd one && git checkout -q main && git checkout -q -b moved && track_and_commit 17 &&
+		git checkout main 2>../err && git merge -q moved 2>../err2
+	) &&
+	test_grep "^hint: the data of data changed: git deepops checkout" err &&
+	test_grep "^hint: the data of data changed: git deepops checkout" err2
+'
+
+test_done
