@@ -85,6 +85,41 @@ static int read_input(struct repo *r, struct push_input *in, struct err *e)
 	return rc;
 }
 
+struct up_to_date {
+	struct repo_oid head;
+	bool pushed;
+};
+
+static int on_tracking(void *arg, const char *name, const struct repo_oid *id, struct err *e)
+{
+	struct up_to_date *u = arg;
+
+	(void)name;
+	(void)e;
+	u->pushed = u->pushed || repo_oid_equal(id, &u->head);
+	return 0;
+}
+
+/*
+ * git has nothing to push.  Where HEAD went there already, perhaps by a push with
+ * --no-verify, its data belongs there, too; what was never pushed stays private.
+ */
+static int add_pushed_head(struct repo *r, const char *remote, struct push_input *in, struct err *e)
+{
+	char *prefix = xstrfmt("refs/remotes/%s/", remote);
+	struct buf branch = BUF_INIT;
+	struct up_to_date u = {{""}, false};
+	int rc = repo_head(r, &branch, &u.head, e);
+
+	if (rc == 0 && !repo_oid_is_zero(&u.head))
+		rc = repo_ref_each(r, prefix, on_tracking, &u, e);
+	if (rc == 0 && u.pushed)
+		strvec_push(&in->tips, u.head.hex);
+	free(prefix);
+	buf_release(&branch);
+	return rc;
+}
+
 /* 1: this push goes to a remote that takes data and records; 0: it is none of our business. */
 static int find_remote(struct repo *r, const char *name, struct where *w, struct err *e)
 {
@@ -176,6 +211,8 @@ static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err 
 		rc = read_input(ctx->repo, &in, e);
 		if (rc == 0 && !in.only_deletes) {
 			rc = ask_dry_run(&dry_run, e);
+			if (rc == 0 && !in.any)
+				rc = add_pushed_head(ctx->repo, w.name.p, &in, e);
 			if (rc == 0)
 				rc = send_all(ctx->repo, &w, &in, dry_run, e);
 		}
