@@ -54,6 +54,8 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_cat(CMD_ARGS);
 int cmd_check(CMD_ARGS);
+int cmd_checkout(CMD_ARGS);
+int cmd_diff(CMD_ARGS);
 int cmd_doctor(CMD_ARGS);
 int cmd_drop(CMD_ARGS);
 int cmd_du(CMD_ARGS);
@@ -67,6 +69,7 @@ int cmd_init(CMD_ARGS);
 int cmd_logs(CMD_ARGS);
 int cmd_ls(CMD_ARGS);
 int cmd_machine(CMD_ARGS);
+int cmd_merge_driver(CMD_ARGS);
 int cmd_notes(CMD_ARGS);
 int cmd_policy(CMD_ARGS);
 int cmd_pull(CMD_ARGS);
@@ -80,6 +83,10 @@ int cmd_runs(CMD_ARGS);
 int cmd_server(CMD_ARGS);
 int cmd_sha256sums(CMD_ARGS);
 int cmd_show(CMD_ARGS);
+int cmd_status(CMD_ARGS);
+int cmd_textconv(CMD_ARGS);
+int cmd_track(CMD_ARGS);
+int cmd_untrack(CMD_ARGS);
 int cmd_version(CMD_ARGS);
 
 #endif

@@ -150,6 +150,60 @@ const char *dataset_root_of(const struct strvec *roots, const char *path, const 
 	return NULL;
 }
 
+/* Does `path` name `root`?  *inside is what it names of it. */
+static bool names_root(const char *path, const char *root, const char **inside)
+{
+	size_t p = strlen(path), n = strlen(root);
+
+	*inside = "";
+	if (!p || (!strncmp(root, path, p) && (root[p] == '/' || !root[p])))
+		return true;
+	if (strncmp(root, path, n) != 0)
+		return false;
+	if (!strcmp(path + n, POINTER_SUFFIX))
+		return true;
+	*inside = path + n + 1;
+	return path[n] == '/';
+}
+
+static int pick_one(const struct strvec *roots, const char *path, struct strvec *picked,
+		    struct strvec *insides, struct err *e)
+{
+	size_t before = picked->nr;
+	const char *inside;
+
+	for (size_t i = 0; i < roots->nr; i++) {
+		if (!names_root(path, roots->v[i], &inside))
+			continue;
+		strvec_push(picked, roots->v[i]);
+		strvec_push(insides, inside);
+	}
+	if (picked->nr > before)
+		return 0;
+	err_set(e, ERR_INPUT, "no dataset at '%s'", path);
+	return err_hint(e, "git deepops track makes one of a directory or file");
+}
+
+int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **paths,
+		 struct strvec *picked, struct strvec *insides, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = 0;
+
+	for (size_t i = 0; !npaths && i < roots->nr; i++) {
+		strvec_push(picked, roots->v[i]);
+		strvec_push(insides, "");
+	}
+	for (int i = 0; rc == 0 && i < npaths; i++) {
+		buf_reset(&path);
+		rc = repo_user_path(r, paths[i], &path, e);
+		if (rc == 0)
+			rc = pick_one(roots, path.p, picked, insides, e);
+	}
+	buf_release(&path);
+	return rc;
+}
+
 static int read_at_commit(struct repo *r, const struct repo_oid *commit, const char *name,
 			  struct buf *text, struct err *e)
 {

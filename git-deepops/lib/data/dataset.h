@@ -55,6 +55,14 @@ int dataset_roots(struct repo *r, const struct repo_oid *commit, struct strvec *
 		  struct err *e) MUST_CHECK;
 /* The root among `roots` that is `path` or holds it; *inside is what follows ("" at the root). NULL: none. */
 const char *dataset_root_of(const struct strvec *roots, const char *path, const char **inside);
+/*
+ * Which of `roots` the user's `paths` name: a root or its pointer, something inside one,
+ * or a directory that holds some; no paths: all.  In `picked`, in the order of `roots`, with
+ * what was named inside of it in `insides` ("": all of it), one by one.
+ * ERR_INPUT: a path that names no dataset.
+ */
+int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **paths,
+		 struct strvec *picked, struct strvec *insides, struct err *e) MUST_CHECK;
 /* The pointer of `root`: from the work tree, or from a commit.  ERR_NOTFOUND if it has none. */
 int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *root,
 		    struct pointer *out, struct err *e) MUST_CHECK;
@@ -158,6 +166,9 @@ int dataset_diff(const struct pointer *a, const struct pointer *b, node_load_fn 
 		 void *load_arg, bool renames, struct dataset_changes *out,
 		 struct err *e) MUST_CHECK;
 
+/* Pair what is added with what of the same content is removed: status 'R'. */
+void dataset_find_renames(struct dataset_changes *c);
+
 enum dataset_state {
 	DATASET_CLEAN,
 	DATASET_MODIFIED,
@@ -183,6 +194,7 @@ int dataset_status(struct dataset_env *d, const char *root, const struct pointer
 enum dataset_link { DATASET_LINK_AUTO, DATASET_LINK_COPY, DATASET_LINK_REFLINK };
 
 struct dataset_checkout_opts {
+	bool dry_run;           /* plan and check only */
 	bool force;             /* overwrite and remove local changes */
 	enum dataset_link link; /* AUTO: reflink from an identical file where possible */
 	const struct pointer *

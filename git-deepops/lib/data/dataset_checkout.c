@@ -24,6 +24,7 @@
 
 /* Carrying out a plan beneath rootfd. */
 struct job {
+	enum dataset_link link;
 	struct content_sink sink; /* its pool is for large files only */
 	int rootfd;
 	struct pool *pool;
@@ -37,19 +38,31 @@ struct batch {
 	size_t n;
 };
 
+/* Left to the main thread, which spreads the chunks of one file over the pool. */
+static bool is_large(const struct plan_step *s)
+{
+	return s->to->bytes > INGEST_ALONE_BYTES;
+}
+
 /* ---- one file ---- */
+
+static bool same_stat(const struct stat *st, const struct dtree_stat *was, uint64_t bytes)
+{
+	struct dtree_stat now;
+
+	scan_stat(&now, st);
+	return now.mtime_ns == was->mtime_ns && now.ctime_ns == was->ctime_ns &&
+	       now.ino == was->ino && (uint64_t)st->st_size == bytes;
+}
 
 /* Is what stands at `name` still what the plan saw? */
 static int check_still(int dirfd, const char *name, const struct plan_step *step, struct err *e)
 {
-	struct dtree_stat now;
 	struct stat st;
 
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return err_sys(e, "%s", step->path);
-	scan_stat(&now, &st);
-	if (now.mtime_ns == step->was.mtime_ns && now.ctime_ns == step->was.ctime_ns &&
-	    now.ino == step->was.ino && (uint64_t)st.st_size == step->was_bytes)
+	if (same_stat(&st, &step->was, step->was_bytes))
 		return 0;
 	return err_set(e, ERR_EXISTS, "'%s' changed during the checkout", step->path);
 }
@@ -79,16 +92,58 @@ static int make_link(struct job *j, int dirfd, const char *name, const struct pl
 	return rc;
 }
 
-static int make_file(const struct content_sink *sink, int dirfd, const char *name,
-		     const struct plan_step *step, struct err *e)
+/* Hash what the clone holds: its source was only known by its lstat data. */
+static int clone_is(int fd, const struct chunkid *id, struct err *e)
 {
+	struct ingest in = {NULL, NULL, NULL};
+	struct dtree_stat st;
+	struct chunkid got;
+	uint64_t bytes;
+	int rc = lseek(fd, 0, SEEK_SET) < 0 ? err_sys(e, "lseek") : 0;
+
+	if (rc == 0)
+		rc = ingest_fd(&in, fd, &st, &got, &bytes, e);
+	return rc < 0 ? rc : chunkid_equal(&got, id);
+}
+
+/* 1: `fd` shares the blocks of the step's twin and holds what it should; 0: it is empty. */
+static int clone_twin(const struct job *j, int fd, const struct plan_step *step, struct err *e)
+{
+	struct stat st;
+	int from, rc = 0;
+
+	if (!step->twin || j->link == DATASET_LINK_COPY)
+		return 0;
+	from = path_open_beneath(j->rootfd, step->twin->path, O_RDONLY | O_NONBLOCK, 0, e);
+	if (from < 0)
+		return from;
+	if (fstat(from, &st) == 0 && same_stat(&st, &step->twin->was, step->twin->bytes)) {
+		if (io_reflink(from, fd))
+			rc = clone_is(fd, &step->to->id, e);
+		else if (j->link == DATASET_LINK_REFLINK)
+			rc = err_set(e, ERR_INPUT, "this file system cannot share blocks");
+	}
+	close(from);
+	if (rc == 0 && (ftruncate(fd, 0) < 0 || lseek(fd, 0, SEEK_SET) < 0))
+		rc = err_sys(e, "ftruncate");
+	return rc;
+}
+
+static int make_file(struct job *j, int dirfd, const char *name, const struct plan_step *step,
+		     struct err *e)
+{
+	struct content_sink sink = j->sink;
 	mode_t mode = step->to->mode == NODE_MODE_EXEC ? 0777 : 0666;
 	struct tempfile *t = NULL;
 	int rc = tempfile_create_beneath(&t, dirfd, "", mode, e);
 
+	if (!is_large(step))
+		sink.pool = NULL; /* this is one of the pool's tasks */
 	if (rc == 0)
-		rc = content_write(sink, tempfile_fd(t), &step->to->id, step->to->bytes, e);
+		rc = clone_twin(j, tempfile_fd(t), step, e);
 	if (rc == 0)
+		rc = content_write(&sink, tempfile_fd(t), &step->to->id, step->to->bytes, e);
+	if (rc >= 0)
 		rc = tempfile_close(t, e);
 	killpoint("checkout-file-written");
 	if (rc == 0)
@@ -98,8 +153,7 @@ static int make_file(const struct content_sink *sink, int dirfd, const char *nam
 	return rc;
 }
 
-static int do_step(struct job *j, const struct content_sink *sink, int dirfd,
-		   struct plan_step *step, struct err *e)
+static int do_step(struct job *j, int dirfd, struct plan_step *step, struct err *e)
 {
 	const char *name = path_basename(step->path);
 	struct stat st;
@@ -108,7 +162,7 @@ static int do_step(struct job *j, const struct content_sink *sink, int dirfd,
 	if (rc < 0)
 		return rc;
 	rc = step->to->kind == NODE_LINK ? make_link(j, dirfd, name, step, e)
-					 : make_file(sink, dirfd, name, step, e);
+					 : make_file(j, dirfd, name, step, e);
 	if (rc < 0)
 		return err_wrap(e, "%s", step->path);
 	if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
@@ -135,14 +189,12 @@ static int open_parent(struct job *j, const char *path, struct err *e)
 static void run_batch(void *arg)
 {
 	struct batch *b = arg;
-	struct content_sink sink = b->j->sink;
 	struct err e = ERR_INIT;
 	int dirfd = open_parent(b->j, b->steps[0].path, &e);
 	int rc = dirfd < 0 ? dirfd : 0;
 
-	sink.pool = NULL;
 	for (size_t i = 0; rc == 0 && i < b->n && !first_failed(&b->j->first); i++)
-		rc = do_step(b->j, &sink, dirfd, &b->steps[i], &e);
+		rc = do_step(b->j, dirfd, &b->steps[i], &e);
 	if (rc < 0)
 		first_fail(&b->j->first, rc, &e);
 	if (dirfd >= 0)
@@ -155,11 +207,6 @@ static bool same_parent(const char *a, const char *b)
 	const char *x = path_basename(a), *y = path_basename(b);
 
 	return x - a == y - b && !strncmp(a, b, (size_t)(x - a));
-}
-
-static bool is_large(const struct plan_step *s)
-{
-	return s->to->bytes > INGEST_ALONE_BYTES;
 }
 
 static void submit_batches(struct job *j, struct plan *p)
@@ -198,7 +245,7 @@ static int write_large(struct job *j, struct plan *p, struct err *e)
 		dirfd = open_parent(j, p->steps[i].path, e);
 		if (dirfd < 0)
 			return dirfd;
-		rc = do_step(j, &j->sink, dirfd, &p->steps[i], e);
+		rc = do_step(j, dirfd, &p->steps[i], e);
 		close(dirfd);
 	}
 	return rc;
@@ -284,14 +331,18 @@ static int check_content(struct dataset_env *d, const struct plan *p, struct err
 	return ERR_NOTFOUND;
 }
 
-static int carry_out(struct dataset_env *d, int rootfd, struct plan *p, struct err *e)
+static int carry_out(struct dataset_env *d, int rootfd, struct plan *p,
+		     const struct dataset_checkout_opts *opts, struct err *e)
 {
-	struct job j = {.sink = {dataset_store(d, e), dataset_pool(d), d->progress},
+	struct job j = {.link = opts->link,
+			.sink = {dataset_store(d, e), dataset_pool(d), d->progress},
 			.rootfd = rootfd,
 			.pool = dataset_pool(d),
 			.first = FIRST_INIT};
 	int rc = j.sink.store ? check_content(d, p, e) : e->code;
 
+	if (rc < 0 || opts->dry_run)
+		return rc;
 	if (rc == 0)
 		rc = remove_all(&j, p, e);
 	killpoint("checkout-removed");
@@ -328,7 +379,7 @@ static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *
 		return rc;
 	*partial = p.partial;
 	strvec_pushv(&out->blocked, (const char *const *)p.blocked.v);
-	rc = p.blocked.nr ? blocked_error(&p, in->root, e) : carry_out(d, rootfd, &p, e);
+	rc = p.blocked.nr ? blocked_error(&p, in->root, e) : carry_out(d, rootfd, &p, in->opts, e);
 	if (rc == 0)
 		take_result(out, &p);
 	plan_release(&p);
@@ -338,6 +389,19 @@ static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *
 void dataset_checkout_result_release(struct dataset_checkout_result *r)
 {
 	strvec_release(&r->blocked);
+}
+
+/* `changed`: the stat cache is behind; `partial`: files were left out. */
+static void remember(struct dataset_env *d, const struct pointer *p, const struct plan_input *in,
+		     bool changed, bool partial)
+{
+	struct dtree_entry *to = in->to;
+
+	if (changed && to->kind == NODE_DIR)
+		statcache_save(dataset_cache(d), in->root, to);
+	else if (changed)
+		statcache_save_file(dataset_cache(d), in->root, in->to_stat, to->bytes, &to->id);
+	statcache_set_base(dataset_cache(d), in->root, p, partial);
 }
 
 /* Everything but reading the work tree. */
@@ -350,14 +414,17 @@ static int checkout_trees(struct dataset_env *d, const char *root, const struct 
 	struct dtree_entry to, base;
 	struct dtree_stat st;
 	struct pointer base_pointer;
-	bool partial = false;
+	bool partial = false, left_out = false, had_all = false;
 	int rc;
 
 	pointer_init(&base_pointer);
 	memset(&base, 0, sizeof(base));
 	memset(&st, 0, sizeof(st));
 	dtree_from_pointer(&to, p);
+	/* A work tree that had all of this version and lacks some of it: somebody removed that. */
 	if (statcache_base(dataset_cache(d), root, &base_pointer, &partial))
+		had_all = !partial && dataset_same_shards(&base_pointer, p);
+	if (base_pointer.files || base_pointer.n)
 		dtree_from_pointer(&base, &base_pointer);
 	else if (opts->base)
 		dtree_from_pointer(&base, opts->base);
@@ -367,13 +434,9 @@ static int checkout_trees(struct dataset_env *d, const char *root, const struct 
 	in.to_stat = &st;
 	in.work = work ? &work->tree : NULL;
 	in.work_stat = work ? &work->st : NULL;
-	rc = run_plan(d, repo_worktree_fd(d->repo), &in, out, &partial, e);
-	if (rc == 0 && to.kind == NODE_DIR && (out->written || out->removed))
-		statcache_save(dataset_cache(d), root, &to);
-	else if (rc == 0 && to.kind == NODE_FILE)
-		statcache_save_file(dataset_cache(d), root, &st, to.bytes, &to.id);
-	if (rc == 0)
-		statcache_set_base(dataset_cache(d), root, p, partial);
+	rc = run_plan(d, repo_worktree_fd(d->repo), &in, out, &left_out, e);
+	if (rc == 0 && !opts->dry_run)
+		remember(d, p, &in, out->written || out->removed, left_out && !had_all);
 	dtree_release(&to);
 	dtree_release(&base);
 	pointer_release(&base_pointer);
@@ -406,7 +469,7 @@ int dataset_checkout(struct dataset_env *d, const char *root, const struct point
 	there = rc == 0;
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
-		rc = make_parents(repo_worktree_fd(d->repo), root, e);
+		rc = opts->dry_run ? 0 : make_parents(repo_worktree_fd(d->repo), root, e);
 	}
 	if (rc == 0 && there && work.tree.kind == NODE_DIR)
 		rc = dtree_build(&work.tree, NULL, NULL, e);

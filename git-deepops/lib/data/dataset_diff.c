@@ -298,8 +298,8 @@ static void make_rename(struct dataset_changes *c, struct dataset_change *from,
 	c->bytes -= to->bytes[1];
 }
 
-/* Every added file whose content was removed elsewhere is that file moved; first come, first served. */
-static void pair_renames(struct dataset_changes *c)
+/* First come, first served. */
+void dataset_find_renames(struct dataset_changes *c)
 {
 	struct chunkset *gone = chunkset_new();
 	size_t kept = 0;
@@ -334,7 +334,7 @@ int dataset_diff(const struct pointer *a, const struct pointer *b, node_load_fn 
 		dtree_from_pointer(&y, b);
 	rc = dataset_diff_trees(a ? &x : NULL, b ? &y : NULL, load, load_arg, out, e);
 	if (rc == 0 && renames)
-		pair_renames(out);
+		dataset_find_renames(out);
 	dtree_release(&x);
 	dtree_release(&y);
 	if (rc < 0)

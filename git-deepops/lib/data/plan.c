@@ -6,6 +6,9 @@
 #include "base/xalloc.h"
 #include "data/dataset_internal.h"
 
+/* Below this, sharing blocks saves less than the calls cost. */
+#define TWIN_MIN_BYTES (64 * KIB)
+
 /* One name in the three trees; stats belong to entries that are files or links. */
 struct spot {
 	struct dtree_entry *to, *work, *base;
@@ -79,6 +82,29 @@ static void add_removal(struct planner *pl, const struct spot *s)
 	step->replaces = true;
 	step->was = *s->work_stat;
 	step->was_bytes = s->work->bytes;
+}
+
+static void add_twin(struct planner *pl, const struct spot *s)
+{
+	struct plan *p = pl->p;
+
+	if (s->work->kind != NODE_FILE || s->work->bytes < TWIN_MIN_BYTES ||
+	    !chunkset_add(p->twin_ids, CHUNK_DATA, &s->work->id, p->ntwins))
+		return;
+	XGROW(p->twins, p->ntwins + 1, p->twins_alloc);
+	p->twins[p->ntwins++] =
+		(struct plan_twin){xstrdup(pl->path.p), *s->work_stat, s->work->bytes};
+}
+
+/* Only when the plan is complete: a twin may come behind the file that can use it. */
+static void match_twins(struct plan *p)
+{
+	uint64_t at;
+
+	for (size_t i = 0; i < p->n; i++)
+		if (p->steps[i].to->kind == NODE_FILE &&
+		    chunkset_get(p->twin_ids, CHUNK_DATA, &p->steps[i].to->id, &at))
+			p->steps[i].twin = &p->twins[at];
 }
 
 static void block(struct planner *pl)
@@ -232,11 +258,12 @@ static int plan_file(struct planner *pl, struct spot *s, struct err *e)
 
 	if (is_leaf(s->work) && dtree_same(s->to, s->work)) {
 		*s->to_stat = *s->work_stat;
+		add_twin(pl, s);
 		pl->p->unchanged++;
 		return 0;
 	}
 	if (!wanted(pl)) {
-		pl->p->partial = true;
+		pl->p->partial |= !s->work;
 		return 0;
 	}
 	if (is_dir(s->work))
@@ -281,12 +308,14 @@ int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
 	int rc;
 
 	memset(p, 0, sizeof(*p));
+	p->twin_ids = chunkset_new();
 	strvec_init(&p->dirs);
 	strvec_init(&p->rmdirs);
 	strvec_init(&p->blocked);
 	buf_addstr(&pl.path, in->root);
 	rc = plan_spot(&pl, &s, e);
 	buf_release(&pl.path);
+	match_twins(p);
 	if (rc < 0)
 		plan_release(p);
 	return rc;
@@ -298,6 +327,10 @@ void plan_release(struct plan *p)
 		free(p->steps[i].path);
 	for (size_t i = 0; i < p->nremovals; i++)
 		free(p->removals[i].path);
+	for (size_t i = 0; i < p->ntwins; i++)
+		free(p->twins[i].path);
+	free(p->twins);
+	chunkset_free(p->twin_ids);
 	free(p->steps);
 	free(p->removals);
 	strvec_release(&p->dirs);

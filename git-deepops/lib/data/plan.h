@@ -15,13 +15,21 @@
 #include "data/dataset.h"
 #include "data/dtree.h"
 
+/* A file of the work tree that is as wanted: its blocks may be shared. */
+struct plan_twin {
+	char *path;
+	struct dtree_stat was;
+	uint64_t bytes;
+};
+
 /* Make the file or link at `path`, or with to == NULL remove what is there. */
 struct plan_step {
 	char *path; /* from the root's parent: "<root>/a/b" */
 	const struct dtree_entry *to;
-	struct dtree_stat *keep; /* where the new lstat data go */
-	bool replaces;           /* something we know stands there: */
-	struct dtree_stat was;   /* it must still be that */
+	const struct plan_twin *twin; /* a file of this content that stays, or NULL */
+	struct dtree_stat *keep;      /* where the new lstat data go */
+	bool replaces;                /* something we know stands there: */
+	struct dtree_stat was;        /* it must still be that */
 	uint64_t was_bytes;
 };
 
@@ -30,11 +38,14 @@ struct plan {
 	size_t n, alloc;
 	struct plan_step *removals;
 	size_t nremovals, removals_alloc;
-	struct strvec dirs;    /* to make, parents first */
-	struct strvec rmdirs;  /* to remove if empty, children first */
-	struct strvec blocked; /* local changes in the way, inside the dataset */
+	struct plan_twin *twins;
+	size_t ntwins, twins_alloc;
+	struct chunkset *twin_ids; /* content id to index in twins */
+	struct strvec dirs;        /* to make, parents first */
+	struct strvec rmdirs;      /* to remove if empty, children first */
+	struct strvec blocked;     /* local changes in the way, inside the dataset */
 	uint64_t unchanged, bytes;
-	bool partial; /* include or exclude left something out */
+	bool partial; /* include or exclude left out something that is not there */
 };
 
 struct plan_input {

@@ -517,6 +517,20 @@ int pointer_check_root(const char *path, struct err *e)
 	return 0;
 }
 
+void pointer_ignore_line(const char *root, struct buf *out)
+{
+	size_t len = strlen(root), trail = len;
+
+	while (trail && root[trail - 1] == ' ')
+		trail--;
+	buf_addch(out, '/'); /* anchors it, and takes their meaning from a first `#` or `!` */
+	for (size_t i = 0; i < len; i++) {
+		if (i >= trail || strchr("\\*?[", root[i]))
+			buf_addch(out, '\\');
+		buf_addch(out, (unsigned char)root[i]);
+	}
+}
+
 bool pointer_root_of(const char *pointer_path, struct buf *root)
 {
 	size_t n = strlen(pointer_path), suffix = strlen(POINTER_SUFFIX);

@@ -61,6 +61,8 @@ int pointer_dataset_id(const struct pointer *p, node_load_fn load, void *arg, st
 
 /* May a root of this name be tracked (no control bytes, not ".", safe path)? ERR_INPUT says why not. */
 int pointer_check_root(const char *path, struct err *e) MUST_CHECK;
+/* The line of .gitignore that names just this root; what is special there is escaped. */
+void pointer_ignore_line(const char *root, struct buf *out);
 /* "data/train.deepops" -> "data/train"; false if not a pointer's name. */
 bool pointer_root_of(const char *pointer_path, struct buf *root);
 
