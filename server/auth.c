@@ -1,108 +1,164 @@
 /* SPDX-License-Identifier: MIT */
-/* auth.c - which repository, and what a forced command lets its user do; see auth.h */
-
+/* auth.c - who is asking, for which repository, by which program; see auth.h */
 #include "auth.h"
 
+#include <fcntl.h>
 #include <pwd.h>
-#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/xalloc.h"
 
-static bool is_git_dir(const char *dir)
+#define GITFILE_MAX_BYTES (PATH_MAX_BYTES + 16)
+
+static const struct {
+	const char *name;
+	enum auth_program program;
+	enum msg_role least;
+} programs[] = {
+	{"git-deepops-serve", AUTH_SERVE, MSG_ROLE_READ},
+	{"git-upload-pack", AUTH_UPLOAD_PACK, MSG_ROLE_READ},
+	{"git-upload-archive", AUTH_UPLOAD_ARCHIVE, MSG_ROLE_READ},
+	{"git-receive-pack", AUTH_RECEIVE_PACK, MSG_ROLE_PUSH},
+};
+
+int auth_program(const char *command, enum auth_program *program, struct err *e)
 {
-	static const char *const parts[] = {"HEAD", "objects", "refs"};
-	struct buf path = BUF_INIT;
-	bool all = true;
+	size_t len = strcspn(command, " ");
+	const char *slash = memrchr(command, '/', len);
+	struct buf word = BUF_INIT;
+	char shown[80];
 
-	for (size_t i = 0; all && i < ARRAY_SIZE(parts); i++) {
-		struct stat st;
-
-		buf_reset(&path);
-		path_join(&path, dir, parts[i]);
-		all = stat(path.p, &st) == 0 && (i == 0 || S_ISDIR(st.st_mode));
+	buf_add(&word, command, len);
+	if (slash)
+		buf_remove(&word, 0, (size_t)(slash + 1 - command));
+	if (!strcmp(word.p, "git") && command[len] == ' ') {
+		command += len + 1;
+		buf_addf(&word, "-%.*s", (int)MIN(strcspn(command, " "), (size_t)40), command);
 	}
-	buf_release(&path);
-	return all;
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		if (!strcmp(word.p, programs[i].name)) {
+			*program = programs[i].program;
+			buf_release(&word);
+			return 0;
+		}
+	}
+	err_sanitize(shown, sizeof(shown), word.p);
+	buf_release(&word);
+	return err_set(e, ERR_DENIED, "this key does not run '%s'", shown);
 }
 
-static int expand_home(const char *path, struct buf *out, struct err *e)
+int auth_allows(enum msg_role role, enum auth_program program, struct err *e)
 {
-	const char *slash = strchr(path, '/'), *home;
-	struct buf user = BUF_INIT;
+	for (size_t i = 0; i < ARRAY_SIZE(programs); i++) {
+		if (programs[i].program == program && role < programs[i].least)
+			return err_set(e, ERR_DENIED, "role %s may not run %s", msg_role_name(role),
+				       programs[i].name);
+	}
+	return 0;
+}
+
+/* ---- the repository ---- */
+
+static bool has(const char *dir, const char *name, bool directory)
+{
+	struct buf path = BUF_INIT;
+	struct stat st;
+	bool there;
+
+	path_join(&path, dir, name);
+	there = lstat(path.p, &st) == 0;
+	/* HEAD may be a symbolic link, as old repositories have it; objects may be one to a directory. */
+	if (there && directory)
+		there = stat(path.p, &st) == 0 && S_ISDIR(st.st_mode);
+	buf_release(&path);
+	return there;
+}
+
+static bool is_gitdir(const char *dir)
+{
+	return has(dir, "HEAD", false) && has(dir, "objects", true) && has(dir, "refs", true);
+}
+
+/* A file `gitdir: PATH`, as submodules and worktrees have; replaces `path` by what it names. */
+static void follow_gitfile(struct buf *path)
+{
+	struct buf text = BUF_INIT, dir = BUF_INIT;
+	struct stat st;
+	const char *rest;
+
+	if (stat(path->p, &st) == 0 && S_ISREG(st.st_mode) &&
+	    io_read_file(AT_FDCWD, path->p, GITFILE_MAX_BYTES, &text, NULL) == 0) {
+		buf_rtrim(&text);
+		if (str_startswith(text.p, "gitdir: ", &rest)) {
+			path_dirname(&dir, path->p);
+			buf_reset(path);
+			path_join(path, *rest == '/' ? "" : dir.p, rest);
+		}
+	}
+	buf_release(&text);
+	buf_release(&dir);
+}
+
+/* ~ and ~user in front. */
+static int expand_home(struct buf *out, const char *path, struct err *e)
+{
+	size_t len = strcspn(path, "/");
+	const struct passwd *pw;
+	char *user;
 
 	if (*path != '~') {
 		buf_addstr(out, path);
 		return 0;
 	}
-	buf_add(&user, path + 1, slash ? (size_t)(slash - path - 1) : strlen(path + 1));
-	if (user.len) {
-		const struct passwd *pw = getpwnam(user.p);
-
-		home = pw ? pw->pw_dir : NULL;
-	} else {
-		home = getenv("HOME");
-	}
-	buf_release(&user);
-	if (!home)
-		return err_set(e, ERR_NOTFOUND, "%s: no such home directory", path);
-	buf_addf(out, "%s%s", home, slash ? slash : "");
+	user = xstrndup(path + 1, len - 1);
+	pw = *user ? getpwnam(user) : getpwuid(geteuid());
+	free(user);
+	if (!pw)
+		return err_set(e, ERR_NOTFOUND, "no home directory for '%.*s'", (int)MIN(len, 80U),
+			       path);
+	buf_addf(out, "%s%s", pw->pw_dir, path + len);
 	return 0;
 }
 
-int auth_find_repo(const char *path, struct buf *git_dir, struct err *e)
+int auth_find_repo(struct buf *gitdir, const char *path, struct err *e)
 {
 	static const char *const suffixes[] = {"/.git", "", ".git/.git", ".git"};
 	struct buf base = BUF_INIT;
-	int rc;
+	int rc = expand_home(&base, path, e);
+	bool found = false;
 
-	if (strlen(path) > PATH_MAX_BYTES)
-		return err_set(e, ERR_LIMIT, "repository path of %zu bytes", strlen(path));
-	rc = expand_home(path, &base, e);
-	for (size_t i = 0; rc == 0 && !git_dir->len && i < ARRAY_SIZE(suffixes); i++) {
-		buf_addf(git_dir, "%s%s", base.p, suffixes[i]);
-		if (!is_git_dir(git_dir->p))
-			buf_reset(git_dir);
+	for (size_t i = 0; rc == 0 && !found && i < ARRAY_SIZE(suffixes); i++) {
+		buf_reset(gitdir);
+		buf_addbuf(gitdir, &base);
+		buf_addstr(gitdir, suffixes[i]);
+		follow_gitfile(gitdir);
+		found = is_gitdir(gitdir->p);
 	}
 	buf_release(&base);
-	if (rc == 0 && !git_dir->len)
+	if (rc == 0 && !found)
 		rc = err_set(e, ERR_NOTFOUND, "%s is not a git repository", path);
 	return rc;
 }
 
-/* "git-receive-pack '/x'" and "git receive-pack '/x'" both mean receive-pack. */
-static void program_word(const char *command, struct buf *out)
+bool auth_has_worktree(const char *gitdir)
 {
-	const char *rest;
+	char *real = realpath(gitdir, NULL);
+	bool worktree = real && (!strcmp(path_basename(real), ".git") || strstr(real, "/.git/"));
 
-	if (str_startswith(command, "git-", &rest) || str_startswith(command, "git ", &rest))
-		command = rest;
-	buf_add(out, command, strcspn(command, " \t"));
+	free(real);
+	return worktree;
 }
 
-static int run_git(const char *service, const char *git_dir, struct err *e)
+int auth_set_umask(const char *gitdir, struct err *e)
 {
-	execlp("git", "git", service, git_dir, (char *)NULL);
-	return err_sys(e, "git %s", service);
-}
+	struct stat st;
 
-int auth_dispatch(const char *original_command, const char *git_dir, enum msg_role role,
-		  struct err *e)
-{
-	struct buf word = BUF_INIT;
-	int rc = 0;
-
-	program_word(original_command, &word);
-	if (!strcmp(word.p, "receive-pack"))
-		rc = role >= MSG_ROLE_PUSH
-			     ? run_git("receive-pack", git_dir, e)
-			     : err_set(e, ERR_DENIED, "role %s may not push", msg_role_name(role));
-	else if (!strcmp(word.p, "upload-pack"))
-		rc = run_git("upload-pack", git_dir, e);
-	else if (strcmp(word.p, "deepops-serve") != 0)
-		rc = err_set(e, ERR_DENIED, "this key may fetch, push and move data only");
-	buf_release(&word);
-	return rc;
+	if (stat(gitdir, &st) < 0)
+		return err_sys(e, "%s", gitdir);
+	umask(~st.st_mode & (S_IRWXG | S_IRWXO));
+	return 0;
 }

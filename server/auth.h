@@ -1,34 +1,45 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * auth.h - which repository, and what a forced command lets its user do
+ * auth.h - who is asking, for which repository, by which program
  *
- * An authorized_keys line such as
+ * sshd has authenticated the user before we run.  As a forced command in
+ * authorized_keys,
  *
- *	restrict,command="git-deepops-serve --user alice --role push /srv/p.git" ssh-ed25519 ...
+ *	restrict,command="git-deepops-serve --user alice --role push /srv/p.git" ssh-ed25519 …
  *
- * makes sshd run that, whatever the client asked for; what it asked for is in
- * SSH_ORIGINAL_COMMAND.  Only its program word counts: it chooses between
- * git-receive-pack, git-upload-pack and the chunk server; path and role are
- * the forced command's.
+ * repository, user and role are what stands there; of what the client asked
+ * for (SSH_ORIGINAL_COMMAND) only the program's name counts.
  */
-#ifndef SERVER_AUTH_H
-#define SERVER_AUTH_H
+#ifndef AUTH_H
+#define AUTH_H
 
 #include "base/buf.h"
 #include "base/err.h"
 #include "wire/msg.h"
 
-/*
- * The git directory that `path` means, found as git's own servers do: path/.git, path,
- * path.git/.git, path.git; "~/x" and "~user/x" are below a home.  ERR_NOTFOUND names the path.
- */
-int auth_find_repo(const char *path, struct buf *git_dir, struct err *e) MUST_CHECK;
+enum auth_program { AUTH_SERVE, AUTH_UPLOAD_PACK, AUTH_RECEIVE_PACK, AUTH_UPLOAD_ARCHIVE };
 
 /*
- * With a forced command and a client that wants git: become it (does not return).  0: the chunk
- * server is wanted.  ERR_DENIED: something else is, or the role forbids it.
+ * Which program a client's command line names: `git-upload-pack 'x'`, `git
+ * upload-pack 'x'`, `/opt/bin/git-deepops-serve 'x'`.  ERR_DENIED for others.
  */
-int auth_dispatch(const char *original_command, const char *git_dir, enum msg_role role,
-		  struct err *e) MUST_CHECK;
+int auth_program(const char *command, enum auth_program *program, struct err *e) MUST_CHECK;
+/* May this role run it? ERR_DENIED names both. */
+int auth_allows(enum msg_role role, enum auth_program program, struct err *e) MUST_CHECK;
+
+/*
+ * The git directory that `path` names, as git finds it: ~ and ~user, then
+ * path/.git, path, path.git/.git, path.git.  ERR_NOTFOUND: no repository there.
+ */
+int auth_find_repo(struct buf *gitdir, const char *path, struct err *e) MUST_CHECK;
+
+/*
+ * Is it the .git of a work tree?  Its deepops/ is then the local store of
+ * that clone, a cache that others must not push to.
+ */
+bool auth_has_worktree(const char *gitdir);
+
+/* Files that we make are for whom the repository directory itself is for: sets the umask. */
+int auth_set_umask(const char *gitdir, struct err *e) MUST_CHECK;
 
 #endif

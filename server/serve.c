@@ -1,454 +1,261 @@
 /* SPDX-License-Identifier: MIT */
-/* serve.c - one connection: a table of requests, each with the bit that says it writes; see serve.h */
-
-#include "serve.h"
+/* serve.c - the server's end: hello, request table, questions; see serve.h */
+#include "serve_internal.h"
 
 #include "base/clock.h"
 #include "base/killpoint.h"
-#include "base/xalloc.h"
-#include "serve_commit.h"
-#include "store/store.h"
-#include "transport/framed.h"
 
-/* Acknowledge what is durable this often: a cut then costs the client at most half a window. */
-#define SERVE_ACK_BYTES (32 * MIB)
-#define SERVE_ACK_MS 2000
+#define SERVE_ERR_MS 10000 /* for a client to take our last words */
+#define SERVE_PING_MAX_BYTES 64
 
-struct session {
-	const struct serve_opts *opts;
-	struct framed f;
-	struct store *store;   /* NULL: nothing was ever pushed here; BEGIN makes it */
-	struct store_txn *txn; /* between BEGIN and COMMITTED */
-	struct serve_commit commit;
-	uint64_t put_bytes, ack_bytes; /* of the txn: received, acknowledged */
-	uint64_t unacked_since_ms;
-	bool bye;
-};
-
-/* ---- answers ---- */
-
-static int send_u64(struct session *s, enum frame_type type, uint16_t stream, uint64_t v,
-		    struct err *e)
+void serve_key(const struct msg_keys *k, size_t i, struct chunkkey *out)
 {
-	msg_put_u64(framed_begin(&s->f, type, 0, stream), v);
-	return framed_end(&s->f, e);
+	out->kind = msg_key_kind(k, i);
+	memcpy(out->id.b, msg_key_id(k, i), sizeof(out->id.b));
 }
 
-static int send_bitmap(struct session *s, uint16_t stream, const uint8_t *values, size_t n,
-		       unsigned int width, struct err *e)
+/* ---- questions: one value a key ---- */
+
+typedef int (*question_fn)(struct serve *s, const struct chunkkey *key, struct err *e);
+
+static bool is_root_kind(unsigned int kind)
 {
-	msg_put_bitmap(framed_begin(&s->f, FRAME_BITMAP, 0, stream), values, n, width);
-	return framed_end(&s->f, e);
+	return kind == CHUNK_NODE || kind == CHUNK_DATA || kind == STORE_ROOT_SPLIT;
 }
 
-static int key_at(const struct msg_keys *keys, size_t i, enum chunk_kind *kind, struct chunkid *id,
-		  struct err *e)
+static int ask_root(struct serve *s, const struct chunkkey *key, struct err *e)
 {
-	unsigned int k = msg_key_kind(keys, i);
-
-	if (!chunkid_kind_ok(k))
-		return err_set(e, ERR_PROTO, "key of unknown kind %u", k);
-	*kind = (enum chunk_kind)k;
-	memcpy(id->b, msg_key_id(keys, i), sizeof(id->b));
-	return 0;
-}
-
-/* ---- requests that read ---- */
-
-static int on_roots(struct session *s, const struct frame *f, struct err *e)
-{
-	uint8_t states[BATCH_MAX_IDS];
-	struct msg_keys keys;
-	int rc = msg_get_keys(&keys, f->payload, f->len, e);
-
-	for (size_t i = 0; rc == 0 && i < keys.n; i++) {
-		struct store_root root;
-		struct chunkid id;
-		unsigned int kind = msg_key_kind(&keys, i);
-
-		if (kind != STORE_ROOT_SPLIT && kind != CHUNK_NODE && kind != CHUNK_DATA)
-			return err_set(e, ERR_PROTO, "root of unknown kind %u", kind);
-		memcpy(id.b, msg_key_id(&keys, i), sizeof(id.b));
-		root.state = STORE_ROOT_NONE;
-		if (s->store)
-			rc = store_root(s->store, (enum chunk_kind)kind, &id, &root, e);
-		states[i] = rc == 0 ? (uint8_t)root.state : 0;
-	}
-	return rc < 0 ? rc : send_bitmap(s, f->stream, states, keys.n, 2, e);
-}
-
-static int on_nodes(struct session *s, const struct frame *f, struct err *e)
-{
-	uint8_t have[BATCH_MAX_IDS];
-	struct msg_keys keys;
-	int rc = msg_get_keys(&keys, f->payload, f->len, e);
-
-	for (size_t i = 0; rc >= 0 && i < keys.n; i++) {
-		enum chunk_kind kind;
-		struct chunkid id;
-
-		rc = key_at(&keys, i, &kind, &id, e);
-		if (rc == 0 && kind != CHUNK_NODE)
-			rc = err_set(e, ERR_PROTO, "NODES asks for something else");
-		if (rc == 0 && s->store)
-			rc = store_node_certified(s->store, &id, e);
-		have[i] = rc == 1;
-	}
-	return rc < 0 ? rc : send_bitmap(s, f->stream, have, keys.n, 1, e);
-}
-
-static int has(struct session *s, enum chunk_kind kind, const struct chunkid *id, struct err *e)
-{
-	if (s->txn)
-		return store_txn_has(s->txn, kind, id, NULL, e);
-	return s->store ? store_has(s->store, kind, id, NULL, e) : 0;
-}
-
-static int on_have(struct session *s, const struct frame *f, struct err *e)
-{
-	uint8_t have[BATCH_MAX_IDS];
-	struct msg_keys keys;
-	int rc = msg_get_keys(&keys, f->payload, f->len, e);
-
-	for (size_t i = 0; rc >= 0 && i < keys.n; i++) {
-		enum chunk_kind kind;
-		struct chunkid id;
-
-		rc = key_at(&keys, i, &kind, &id, e);
-		if (rc == 0)
-			rc = has(s, kind, &id, e);
-		have[i] = rc == 1;
-	}
-	return rc < 0 ? rc : send_bitmap(s, f->stream, have, keys.n, 1, e);
-}
-
-static int send_chunk(struct session *s, uint16_t stream, uint16_t at, enum chunk_kind kind,
-		      const struct chunkid *id, struct err *e)
-{
-	struct msg_chunk c = {(uint8_t)kind, MSG_ABSENT, at, id->b, 0, NULL, 0};
-	struct buf stored = BUF_INIT;
-	struct store_info info;
-	int rc = ERR_NOTFOUND;
-
-	if (s->store)
-		rc = store_load_stored(s->store, kind, id, &info, &stored, e);
-	if (rc == 0) {
-		c.encoding = info.encoding;
-		c.plain = info.plain;
-		c.stored = (const uint8_t *)stored.p;
-		c.stored_len = stored.len;
-	} else if (rc == ERR_NOTFOUND || rc == ERR_CORRUPT) {
-		/* Damaged bytes are as good as none: the client may know another place. */
-		err_clear(e);
-		rc = 0;
-	}
-	if (rc == 0) {
-		msg_put_chunk(framed_begin(&s->f, FRAME_CHUNK, 0, stream), &c);
-		rc = framed_end(&s->f, e);
-	}
-	buf_release(&stored);
-	return rc < 0 ? rc : framed_drain(&s->f, FRAMED_QUEUE_BYTES, TRANSPORT_FOREVER, e);
-}
-
-static int on_get(struct session *s, const struct frame *f, struct err *e)
-{
-	struct buf copy = BUF_INIT; /* the frame goes with the next step of the stream */
-	struct msg_keys keys;
-	uint16_t stream = f->stream;
+	struct store_root root;
 	int rc;
 
-	buf_add(&copy, f->payload, f->len);
-	rc = msg_get_keys(&keys, copy.p, copy.len, e);
-	for (size_t i = 0; rc == 0 && i < keys.n; i++) {
-		enum chunk_kind kind;
-		struct chunkid id;
-
-		rc = key_at(&keys, i, &kind, &id, e);
-		killpoint("serve-chunk");
-		if (rc == 0)
-			rc = send_chunk(s, stream, (uint16_t)i, kind, &id, e);
-	}
-	buf_release(&copy);
-	return rc;
+	if (!is_root_kind(key->kind))
+		return err_set(e, ERR_PROTO, "root of unknown kind %u", key->kind);
+	if (!s->store)
+		return STORE_ROOT_NONE;
+	rc = store_root(s->store, (enum chunk_kind)key->kind, &key->id, &root, e);
+	return rc < 0 ? rc : (int)root.state;
 }
 
-static int on_ping(struct session *s, const struct frame *f, struct err *e)
+static int ask_node(struct serve *s, const struct chunkkey *key, struct err *e)
 {
-	if (f->len > WIRE_STRING_MAX_BYTES)
-		return err_set(e, ERR_LIMIT, "PING of %zu bytes", f->len);
-	buf_add(framed_begin(&s->f, FRAME_PING, 0, f->stream), f->payload, f->len);
+	if (key->kind != CHUNK_NODE)
+		return err_set(e, ERR_PROTO, "NODES asks for kind %u", key->kind);
+	return s->store ? store_node_certified(s->store, &key->id, e) : 0;
+}
+
+static int ask_have(struct serve *s, const struct chunkkey *key, struct err *e)
+{
+	enum chunk_kind kind = (enum chunk_kind)key->kind;
+
+	if (!chunkid_kind_ok(key->kind))
+		return err_set(e, ERR_PROTO, "key of unknown kind %u", key->kind);
+	if (s->txn)
+		return store_txn_has(s->txn, kind, &key->id, NULL, e);
+	return s->store ? store_has(s->store, kind, &key->id, NULL, e) : 0;
+}
+
+static int answer_bitmap(struct serve *s, const struct frame *q, question_fn ask,
+			 unsigned int width, struct err *e)
+{
+	uint8_t values[BATCH_MAX_IDS];
+	struct msg_keys keys;
+	struct chunkkey key;
+	int rc = msg_get_keys(&keys, q->payload, q->len, e);
+
+	for (size_t i = 0; rc >= 0 && i < keys.n; i++) {
+		serve_key(&keys, i, &key);
+		rc = ask(s, &key, e);
+		if (rc >= 0)
+			values[i] = (uint8_t)rc;
+	}
+	if (rc < 0)
+		return rc;
+	msg_put_bitmap(framed_begin(&s->f, FRAME_BITMAP, 0, q->stream), values, keys.n, width);
 	return framed_end(&s->f, e);
 }
 
-static int on_bye(struct session *s, const struct frame *f, struct err *e)
+static int serve_roots(struct serve *s, const struct frame *q, struct err *e)
 {
-	(void)f;
+	return answer_bitmap(s, q, ask_root, 2, e);
+}
+
+static int serve_nodes(struct serve *s, const struct frame *q, struct err *e)
+{
+	return answer_bitmap(s, q, ask_node, 1, e);
+}
+
+static int serve_have(struct serve *s, const struct frame *q, struct err *e)
+{
+	return answer_bitmap(s, q, ask_have, 1, e);
+}
+
+static int serve_ping(struct serve *s, const struct frame *q, struct err *e)
+{
+	if (q->len > SERVE_PING_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "PING of %zu bytes", q->len);
+	buf_add(framed_begin(&s->f, FRAME_PING, 0, q->stream), q->payload, q->len);
+	return framed_end(&s->f, e);
+}
+
+static int serve_bye(struct serve *s, const struct frame *q, struct err *e)
+{
+	(void)q;
 	(void)e;
 	s->bye = true;
 	return 0;
 }
 
-/* ---- requests that write ---- */
-
-static int acknowledge(struct session *s, struct err *e)
-{
-	int rc;
-
-	killpoint("serve-before-sync");
-	rc = store_sync(s->txn, e);
-	if (rc == 0)
-		rc = send_u64(s, FRAME_ACK, 0, s->put_bytes, e);
-	s->ack_bytes = s->put_bytes;
-	killpoint("serve-after-sync");
-	return rc;
-}
-
-/* A repository without data has no store yet: only an upload makes one. */
-static int open_store(struct session *s, enum store_flags flags, struct err *e)
-{
-	int rc;
-
-	if (s->opts->role < MSG_ROLE_PUSH)
-		flags |= STORE_READONLY;
-	rc = store_open(&s->store, s->opts->store_dir, STORE_VERIFY | flags, e);
-	if (rc == ERR_NOTFOUND && !(flags & STORE_CREATE)) {
-		err_clear(e);
-		return 0;
-	}
-	return rc;
-}
-
-static int on_begin(struct session *s, const struct frame *f, struct err *e)
-{
-	uint8_t nonce[MSG_NONCE_BYTES];
-	int rc = msg_get_nonce(nonce, f->payload, f->len, e);
-
-	if (rc == 0 && s->txn)
-		rc = err_set(e, ERR_PROTO, "an upload is under way already");
-	if (rc == 0 && !s->store)
-		rc = open_store(s, STORE_CREATE, e);
-	if (rc == 0)
-		rc = store_begin(s->store, nonce, &s->txn, e);
-	s->put_bytes = s->ack_bytes = 0;
-	killpoint("serve-begin");
-	return rc < 0 ? rc : send_u64(s, FRAME_ACK, f->stream, 0, e);
-}
-
-static int on_put(struct session *s, const struct frame *f, struct err *e)
-{
-	struct msg_chunk c;
-	struct chunkid id;
-	int rc = msg_get_chunk(&c, f->payload, f->len, e);
-
-	if (rc < 0)
-		return rc;
-	if (!s->txn)
-		return err_set(e, ERR_PROTO, "PUT before BEGIN");
-	if (!chunkid_kind_ok(c.kind))
-		return err_set(e, ERR_PROTO, "chunk of unknown kind %u", c.kind);
-	memcpy(id.b, c.id, sizeof(id.b));
-	killpoint("serve-put");
-	rc = store_put_stored(s->txn, (enum chunk_kind)c.kind, &id, c.encoding, c.stored,
-			      c.stored_len, c.plain, e);
-	if (rc < 0)
-		return rc;
-	if (s->put_bytes == s->ack_bytes)
-		s->unacked_since_ms = clock_mono_ms();
-	s->put_bytes += MSG_CHUNK_HEADER_BYTES + c.stored_len;
-	return s->put_bytes - s->ack_bytes >= SERVE_ACK_BYTES ? acknowledge(s, e) : 0;
-}
-
-static int send_missing(struct session *s, uint16_t stream, const struct chunkset *missing,
-			struct err *e)
-{
-	struct buf *b = framed_begin(&s->f, FRAME_MISSING, 0, stream);
-	struct chunkkey key;
-	size_t it = 0;
-
-	while (chunkset_next(missing, &it, &key, NULL))
-		msg_put_key(b, key.kind, key.id.b);
-	return framed_end(&s->f, e);
-}
-
-static int finish_commit(struct session *s, uint16_t stream, struct err *e)
-{
-	struct chunkset *missing = chunkset_new();
-	struct store_commit c = serve_commit_view(&s->commit);
-	uint64_t generation;
-	int rc;
-
-	c.missing = missing;
-	c.who = s->opts->who;
-	killpoint("serve-before-commit");
-	rc = store_commit(s->txn, &c, e);
-	killpoint("serve-after-commit");
-	if (rc == 1)
-		rc = send_missing(s, stream, missing, e);
-	else if (rc == 0) {
-		s->txn = NULL;
-		rc = store_generation(s->store, &generation, e);
-		if (rc == 0)
-			rc = send_u64(s, FRAME_COMMITTED, stream, generation, e);
-	}
-	chunkset_free(missing);
-	serve_commit_reset(&s->commit);
-	return rc;
-}
-
-static int on_commit(struct session *s, const struct frame *f, struct err *e)
-{
-	int rc;
-
-	if (!s->txn)
-		return err_set(e, ERR_PROTO, "COMMIT before BEGIN");
-	rc = serve_commit_add(&s->commit, f->payload, f->len, e);
-	if (rc < 0 || (f->flags & FRAME_MORE))
-		return rc;
-	return finish_commit(s, f->stream, e);
-}
-
 /* ---- the table ---- */
 
-typedef int (*request_fn)(struct session *s, const struct frame *f, struct err *e);
-
 static const struct request {
-	request_fn run;
+	enum frame_type type;
 	bool writes;
-} requests[FRAME_TYPE_MAX + 1] = {
-	[FRAME_ROOTS] = {on_roots, false},  [FRAME_NODES] = {on_nodes, false},
-	[FRAME_HAVE] = {on_have, false},    [FRAME_GET] = {on_get, false},
-	[FRAME_PING] = {on_ping, false},    [FRAME_BYE] = {on_bye, false},
-	[FRAME_BEGIN] = {on_begin, true},   [FRAME_PUT] = {on_put, true},
-	[FRAME_COMMIT] = {on_commit, true},
+	bool goes_on; /* may come in several frames */
+	int (*answer)(struct serve *s, const struct frame *q, struct err *e);
+} requests[] = {
+	{FRAME_ROOTS, false, false, serve_roots}, {FRAME_NODES, false, false, serve_nodes},
+	{FRAME_HAVE, false, false, serve_have},   {FRAME_GET, false, false, serve_get},
+	{FRAME_BEGIN, true, false, serve_begin},  {FRAME_PUT, true, false, serve_put},
+	{FRAME_COMMIT, true, true, serve_commit}, {FRAME_PING, false, false, serve_ping},
+	{FRAME_BYE, false, false, serve_bye},
 };
 
-static int dispatch(struct session *s, const struct frame *f, struct err *e)
+static int dispatch(struct serve *s, const struct frame *q, struct err *e)
 {
-	const struct request *r;
+	const struct request *r = NULL;
 
-	if (!frame_type_known(f->type)) /* optional: frame_parse refused the others */
-		return 0;
-	r = &requests[f->type];
-	if (!r->run)
-		return err_set(e, ERR_PROTO, "%s is no request", frame_type_name(f->type));
-	if (r->writes && s->opts->role < MSG_ROLE_PUSH)
-		return err_set(e, ERR_DENIED, "role %s may not push", msg_role_name(s->opts->role));
-	return r->run(s, f, e);
+	for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+		if (requests[i].type == q->type)
+			r = &requests[i];
+	}
+	if (!r)
+		return err_set(e, ERR_PROTO, "%s is not a request", frame_type_name(q->type));
+	if (s->commit.open && q->type != FRAME_COMMIT)
+		return err_set(e, ERR_PROTO, "%s inside a COMMIT", frame_type_name(q->type));
+	if ((q->flags & FRAME_MORE) && !r->goes_on)
+		return err_set(e, ERR_PROTO, "%s in more than one frame", frame_type_name(q->type));
+	if (r->writes && s->setup->role < MSG_ROLE_PUSH)
+		return err_set(e, ERR_DENIED, "role %s may not push",
+			       msg_role_name(s->setup->role));
+	return r->answer(s, q, e);
 }
 
 /* ---- the connection ---- */
 
-static int greet(struct session *s, struct err *e)
+static int say_hello(struct serve *s, struct err *e)
 {
-	struct msg_hello mine = MSG_HELLO_INIT;
+	struct msg_hello h = MSG_HELLO_INIT;
 	int rc = 0;
 
-	mine.role = s->opts->role;
+	h.role = s->setup->role;
+	strvec_push(&h.caps, "agent=git-deepops/" DEEPOPS_VERSION);
 	if (s->store) {
-		rc = store_generation(s->store, &mine.generation, e);
-		memcpy(mine.uuid, store_uuid(s->store), sizeof(mine.uuid));
+		memcpy(h.uuid, store_uuid(s->store), sizeof(h.uuid));
+		rc = store_generation(s->store, &h.generation, e);
+		if (rc == 0)
+			rc = store_quota_left(s->store, &h.quota_left, e);
 	}
-	strvec_push(&mine.caps, "agent=git-deepops-serve/" DEEPOPS_VERSION);
 	if (rc == 0) {
-		msg_put_hello(framed_begin(&s->f, FRAME_HELLO, 0, 0), &mine);
+		msg_put_hello(framed_begin(&s->f, FRAME_HELLO, 0, 0), &h);
 		rc = framed_end(&s->f, e);
 	}
-	msg_hello_release(&mine);
+	msg_hello_release(&h);
 	return rc;
 }
 
-static int meet(struct session *s, struct err *e)
+/* Ours is on its way before theirs is read: neither side waits for the other. */
+static int shake_hands(struct serve *s, struct err *e)
 {
 	struct msg_hello mine = MSG_HELLO_INIT, theirs = MSG_HELLO_INIT;
-	struct frame f;
+	struct frame q;
 	uint16_t version;
-	int rc = framed_next(&s->f, &f, TRANSPORT_FOREVER, e);
+	int rc = say_hello(s, e);
 
+	killpoint("serve-hello");
+	if (rc == 0)
+		rc = framed_next(&s->f, &q, TRANSPORT_FOREVER, e);
 	if (rc == FRAMED_END) {
 		s->bye = true;
 		return 0;
 	}
-	if (rc >= 0)
-		rc = f.type == FRAME_HELLO
-			     ? msg_get_hello(&theirs, f.payload, f.len, e)
-			     : err_set(e, ERR_PROTO, "%s before HELLO", frame_type_name(f.type));
+	if (rc == FRAMED_FRAME && q.type != FRAME_HELLO)
+		rc = err_set(e, ERR_PROTO, "%s comes before HELLO", frame_type_name(q.type));
+	if (rc == FRAMED_FRAME)
+		rc = msg_get_hello(&theirs, q.payload, q.len, e);
 	if (rc == 0)
 		rc = msg_hello_agree(&mine, &theirs, &version, e);
 	msg_hello_release(&theirs);
 	return rc;
 }
 
-/* How long to wait for the next request: until what came in is due to be acknowledged. */
-static int wait_ms(const struct session *s)
+static int idle_ms(const struct serve *s)
 {
-	uint64_t passed;
+	uint64_t spent;
 
-	if (!s->txn || s->put_bytes == s->ack_bytes)
+	if (!s->unsynced_since_ms)
 		return TRANSPORT_FOREVER;
-	passed = clock_mono_ms() - s->unacked_since_ms;
-	return passed >= SERVE_ACK_MS ? 0 : (int)(SERVE_ACK_MS - passed);
+	spent = clock_mono_ms() - s->unsynced_since_ms;
+	return spent >= SERVE_SYNC_MS ? 0 : (int)(SERVE_SYNC_MS - spent);
 }
 
-static bool ack_is_due(const struct session *s)
+static int answer_all(struct serve *s, struct err *e)
 {
-	return s->txn && s->put_bytes > s->ack_bytes &&
-	       clock_mono_ms() - s->unacked_since_ms >= SERVE_ACK_MS;
-}
-
-static int serve_requests(struct session *s, struct err *e)
-{
-	struct frame f;
-	int rc = 0;
-
-	while (rc == 0 && !s->bye) {
-		rc = framed_next(&s->f, &f, wait_ms(s), e);
-		if (rc == FRAMED_END)
-			return 0;
-		if (rc == FRAMED_FRAME)
-			rc = dispatch(s, &f, e);
-		if (rc == 0 && ack_is_due(s))
-			rc = acknowledge(s, e);
-	}
-	return rc;
-}
-
-/* The last words; a client that is gone will not hear them, which is no further error. */
-#define SERVE_LAST_WORDS_MS 5000
-static void tell(struct session *s, const struct err *why)
-{
-	msg_put_err(framed_begin(&s->f, FRAME_ERR, 0, 0), why);
-	if (framed_end(&s->f, NULL) == 0 && framed_drain(&s->f, 0, SERVE_LAST_WORDS_MS, NULL) < 0)
-		return;
-}
-
-/* After BYE nobody waits for an answer: what can't be written any more is nobody's loss. */
-static void flush_rest(struct session *s)
-{
-	if (framed_drain(&s->f, 0, SERVE_LAST_WORDS_MS, NULL) < 0)
-		return;
-}
-
-int serve(struct transport *t, const struct serve_opts *opts, struct err *e)
-{
-	struct session s;
+	struct frame q;
 	int rc;
 
-	memset(&s, 0, sizeof(s));
-	s.opts = opts;
-	framed_init(&s.f, t);
-	rc = open_store(&s, 0, e);
+	while (!s->bye) {
+		rc = framed_next(&s->f, &q, idle_ms(s), e);
+		if (rc < 0 || rc == FRAMED_END)
+			return MIN(rc, 0);
+		if (rc == FRAMED_FRAME)
+			rc = dispatch(s, &q, e);
+		if (rc == 0 && s->unsynced_since_ms && idle_ms(s) == 0)
+			rc = serve_sync(s, e);
+		if (rc < 0)
+			return rc;
+	}
+	return framed_drain(&s->f, 0, TRANSPORT_FOREVER, e);
+}
+
+/* Tell the client why it ends; if that can't be delivered either, so be it. */
+static void say_err(struct serve *s, const struct err *why)
+{
+	struct err ignored = ERR_INIT;
+
+	msg_put_err(framed_begin(&s->f, FRAME_ERR, 0, 0), why);
+	if (framed_end(&s->f, &ignored) == 0 && framed_drain(&s->f, 0, SERVE_ERR_MS, &ignored) < 0)
+		err_clear(&ignored);
+}
+
+int serve_open_store(struct serve *s, bool create, struct err *e)
+{
+	enum store_flags flags = STORE_READONLY;
+	int rc;
+
+	if (s->setup->role >= MSG_ROLE_PUSH)
+		flags = create ? (enum store_flags)(STORE_VERIFY | STORE_CREATE) : STORE_VERIFY;
+	rc = store_open(&s->store, s->setup->store_dir, flags, e);
+	if (rc != ERR_NOTFOUND || create)
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
+int serve_run(const struct serve_setup *setup, struct err *e)
+{
+	struct serve s = {.setup = setup, .part_at = STORE_TXN_CHUNKS};
+	int rc;
+
+	framed_init(&s.f, setup->t);
+	rc = serve_open_store(&s, false, e);
 	if (rc == 0)
-		rc = greet(&s, e);
+		rc = shake_hands(&s, e);
 	if (rc == 0)
-		rc = meet(&s, e);
-	if (rc == 0)
-		rc = serve_requests(&s, e);
+		rc = answer_all(&s, e);
+	/* First leave, then speak: a client that reads our words finds the session free. */
+	serve_leave(&s, rc);
 	if (rc < 0)
-		tell(&s, e);
-	else if (rc == 0)
-		flush_rest(&s);
-	if (s.txn) /* what was acknowledged waits for the client to come back */
-		store_abort(s.txn, true);
+		say_err(&s, e);
 	serve_commit_release(&s.commit);
 	store_close(s.store);
 	framed_release(&s.f);

@@ -1,28 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * serve.h - the server's end of gitprotocol-deepops(5) over stdin and stdout
+ * serve.h - the server's end of gitprotocol-deepops(5)
  *
- * One process a connection, one thread.  Nothing a client sends is believed: ids are
- * recomputed, closure is checked at commit, sizes are bounded before anything
- * is allocated.  There is no request that deletes or overwrites.
+ * One process a connection, one thread.  Every request has a line in one
+ * table, with a bit that says whether it writes: a `read` role never reaches
+ * the function.  What can be trusted about the bytes is the store's business
+ * (STORE_VERIFY); here is only who may ask what, and when.
  */
-#ifndef SERVER_SERVE_H
-#define SERVER_SERVE_H
+#ifndef SERVE_H
+#define SERVE_H
 
 #include "base/err.h"
 #include "transport/transport.h"
 #include "wire/msg.h"
 
-struct serve_opts {
-	const char *store_dir;
-	enum msg_role role; /* MSG_ROLE_READ: requests that write are refused */
-	const char *who;    /* for the audit log: user name */
+struct serve_setup {
+	struct transport *t;   /* borrowed, as is everything here */
+	const char *store_dir; /* may not be there: then it is made by the first upload */
+	enum msg_role role;
+	const char *who; /* for the audit log */
 };
 
 /*
- * Serve until BYE or the end of input.  An error that is the client's has been
- * told to it in an ERR frame and is returned too.
+ * Answer until BYE, the end of input or a violation, which the client is told
+ * before the end.  An upload that was cut off stays resumable.
  */
-int serve(struct transport *t, const struct serve_opts *opts, struct err *e) MUST_CHECK;
+int serve_run(const struct serve_setup *setup, struct err *e) MUST_CHECK;
 
 #endif

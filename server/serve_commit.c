@@ -67,17 +67,25 @@ static int add_item(struct serve_commit *c, const struct msg_item *item, struct 
 	return err_set(e, ERR_PROTO, "commit item of unknown tag");
 }
 
-int serve_commit_add(struct serve_commit *c, const void *payload, size_t len, struct err *e)
+int serve_commit_add(struct serve_commit *c, const void *payload, size_t len, bool more,
+		     struct err *e)
 {
 	struct rd r = rd_from(payload, len);
 	struct msg_item item;
 	int rc;
 
+	c->bytes += len;
+	if (c->bytes > COMMIT_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "commit of more than %" PRIu64 " bytes",
+			       COMMIT_MAX_BYTES);
+	c->open = more;
 	while ((rc = msg_next_item(&r, &item, e)) == 1) {
 		rc = add_item(c, &item, e);
 		if (rc < 0)
 			return rc;
 	}
+	if (rc == 0 && !more && c->shards_left)
+		return err_set(e, ERR_PROTO, "a split lacks %zu of its shards", c->shards_left);
 	return rc;
 }
 
@@ -99,7 +107,8 @@ void serve_commit_reset(struct serve_commit *c)
 			free((void *)(uintptr_t)c->splits[i].shards[k].name);
 		free(c->splits[i].shards);
 	}
-	c->nsplits = c->nfiles = c->roots = c->shards_left = 0;
+	c->nsplits = c->nfiles = c->roots = c->shards_left = c->bytes = 0;
+	c->open = false;
 }
 
 void serve_commit_release(struct serve_commit *c)

@@ -48,7 +48,6 @@
 #define HELLO_MAX_CAPS 64
 #define COMMIT_MAX_BYTES (16 * MIB) /* one COMMIT message over all its frames */
 #define COMMIT_MAX_ROOTS 65536      /* splits, shards and files of one COMMIT */
-#define MISSING_MAX_KEYS 65536      /* in one answer; the client asks again */
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)

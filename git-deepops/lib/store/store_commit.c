@@ -340,7 +340,7 @@ int store_commit_packs(struct store_txn *t, const struct store_proof *proof, con
 	return 0;
 }
 
-/* Committed before, nothing new, and every root asked for is complete? */
+/* Committed before, nothing new, and every root asked for is complete with a pin as good as new? */
 static bool is_replay(struct store_txn *t, const struct store_proof *proof)
 {
 	bool same = t->replay && t->npacks == 0;
@@ -350,7 +350,8 @@ static bool is_replay(struct store_txn *t, const struct store_proof *proof)
 		struct catalogue_root r;
 
 		same = catalogue_root(t->s->cat, &proof->roots[i].key, &r, NULL) == 0 &&
-		       r.state == CATALOGUE_ROOT_COMPLETE;
+		       r.state == CATALOGUE_ROOT_COMPLETE &&
+		       r.pin_until + CLOCK_DAY_SECONDS >= proof->roots[i].pin_until;
 	}
 	pthread_mutex_unlock(&t->s->cat_lock);
 	return same;

@@ -12,6 +12,7 @@
 #include <time.h>
 
 #include "base/clock.h"
+#include "base/hash.h"
 #include "base/killpoint.h"
 #include "base/progress.h"
 #include "base/sig.h"
@@ -54,14 +55,32 @@ static void throttle(const struct sender *s)
 	nanosleep(&wait, NULL);
 }
 
+/*
+ * One nonce for this clone, so that a push that was cut off resumes without anything
+ * having to be kept on disk.  (Not the remote's uuid too: before the first push it has none.)
+ */
+static void session_nonce(const struct sender *s, uint8_t nonce[STORE_NONCE_BYTES])
+{
+	struct hash *h = hash_new();
+	uint8_t digest[HASH_BYTES];
+
+	hash_update(h, "deepops-session", strlen("deepops-session"));
+	hash_update(h, store_uuid(s->store), STORE_NONCE_BYTES);
+	hash_final(h, digest);
+	hash_free(h);
+	memcpy(nonce, digest, STORE_NONCE_BYTES);
+}
+
 static int ensure_session(struct sender *s, struct err *e)
 {
+	uint8_t nonce[STORE_NONCE_BYTES];
 	int rc;
 
 	if (s->begun)
 		return 0;
 	killpoint("push-before-session");
-	rc = remote_begin(s->remote, NULL, e);
+	session_nonce(s, nonce);
+	rc = remote_begin(s->remote, nonce, e);
 	s->begun = rc == 0;
 	return rc;
 }
@@ -111,7 +130,8 @@ static int each_lacking(struct sender *s, enum chunk_kind kind, const struct syn
 			lacking_fn fn, struct err *e)
 {
 	uint8_t *have = xcalloc(MIN(ids->n, SYNC_BATCH_IDS) + 1, 1);
-	int rc = 0;
+	/* First the session: what it holds from a push that was cut off counts as there. */
+	int rc = ids->n && !s->opts->dry_run ? ensure_session(s, e) : 0;
 
 	for (size_t at = 0; rc == 0 && at < ids->n; at += SYNC_BATCH_IDS) {
 		size_t n = MIN(ids->n - at, SYNC_BATCH_IDS);

@@ -185,11 +185,8 @@ int framed_next(struct framed *f, struct frame *out, int timeout_ms, struct err 
 		rc = framed_take(f, out, e);
 		if (rc != FRAMED_NOTHING)
 			return rc;
-		if (transport_at_end(f->t)) {
-			if (f->in_at == f->in.len)
-				return FRAMED_END;
-			return err_set(e, ERR_PROTO, "the stream ends inside a frame");
-		}
+		if (transport_at_end(f->t))
+			return FRAMED_END;
 		left = time_left(deadline, timeout_ms);
 		rc = framed_step(f, left, e);
 		if (rc < 0)

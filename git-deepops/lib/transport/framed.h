@@ -52,7 +52,10 @@ size_t framed_queued(const struct framed *f); /* bytes not yet written */
 int framed_take(struct framed *f, struct frame *out, struct err *e) MUST_CHECK;
 /* Move bytes both ways, waiting at most `timeout_ms` if none move.  1 some moved, 0 none. */
 int framed_step(struct framed *f, int timeout_ms, struct err *e) MUST_CHECK;
-/* The next frame, writing meanwhile.  FRAMED_NOTHING: timeout.  An end inside a frame is ERR_PROTO. */
+/*
+ * The next frame, writing meanwhile.  FRAMED_NOTHING: timeout.  FRAMED_END: the peer is gone; what it
+ * left of a frame is not told from a clean end, since a cut connection may end anywhere.
+ */
 int framed_next(struct framed *f, struct frame *out, int timeout_ms, struct err *e) MUST_CHECK;
 /*
  * Write until at most `left` bytes are queued.  Reads meanwhile up to one frame and
