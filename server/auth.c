@@ -83,22 +83,26 @@ static bool is_gitdir(const char *dir)
 	return has(dir, "HEAD", false) && has(dir, "objects", true) && has(dir, "refs", true);
 }
 
-/* A file `gitdir: PATH`, as submodules and worktrees have; replaces `path` by what it names. */
-static void follow_gitfile(struct buf *path)
+/* Replace `path` by what the file at `path`/`name` (name NULL: `path` itself) says after `prefix`. */
+static void follow(struct buf *path, const char *name, const char *prefix)
 {
-	struct buf text = BUF_INIT, dir = BUF_INIT;
+	struct buf file = BUF_INIT, text = BUF_INIT, dir = BUF_INIT;
 	struct stat st;
 	const char *rest;
 
-	if (stat(path->p, &st) == 0 && S_ISREG(st.st_mode) &&
-	    io_read_file(AT_FDCWD, path->p, GITFILE_MAX_BYTES, &text, NULL) == 0) {
+	buf_addbuf(&file, path);
+	if (name)
+		buf_addf(&file, "/%s", name);
+	if (stat(file.p, &st) == 0 && S_ISREG(st.st_mode) &&
+	    io_read_file(AT_FDCWD, file.p, GITFILE_MAX_BYTES, &text, NULL) == 0) {
 		buf_rtrim(&text);
-		if (str_startswith(text.p, "gitdir: ", &rest)) {
-			path_dirname(&dir, path->p);
+		if (str_startswith(text.p, prefix, &rest)) {
+			path_dirname(&dir, file.p);
 			buf_reset(path);
 			path_join(path, *rest == '/' ? "" : dir.p, rest);
 		}
 	}
+	buf_release(&file);
 	buf_release(&text);
 	buf_release(&dir);
 }
@@ -135,7 +139,8 @@ int auth_find_repo(struct buf *gitdir, const char *path, struct err *e)
 		buf_reset(gitdir);
 		buf_addbuf(gitdir, &base);
 		buf_addstr(gitdir, suffixes[i]);
-		follow_gitfile(gitdir);
+		follow(gitdir, NULL, "gitdir: "); /* of a submodule or a linked work tree */
+		follow(gitdir, "commondir", "");  /* the latter's repository */
 		found = is_gitdir(gitdir->p);
 	}
 	buf_release(&base);

@@ -171,6 +171,7 @@ static int shake_hands(struct serve *s, struct err *e)
 	uint16_t version;
 	int rc = say_hello(s, e);
 
+	s->greeted = rc == 0;
 	killpoint("serve-hello");
 	if (rc == 0)
 		rc = framed_next(&s->f, &q, TRANSPORT_FOREVER, e);
@@ -254,7 +255,7 @@ int serve_run(const struct serve_setup *setup, struct err *e)
 		rc = answer_all(&s, e);
 	/* First leave, then speak: a client that reads our words finds the session free. */
 	serve_leave(&s, rc);
-	if (rc < 0)
+	if (rc < 0 && s.greeted) /* before that, only stderr is heard */
 		say_err(&s, e);
 	serve_commit_release(&s.commit);
 	store_close(s.store);

@@ -25,7 +25,7 @@ struct serve {
 	uint64_t put_bytes, acked_bytes; /* payload of PUT frames of this session */
 	uint64_t unsynced_since_ms;      /* 0: everything is acknowledged */
 	struct serve_commit commit;
-	bool bye;
+	bool greeted, bye;
 };
 
 /* Requests, one frame each; negative ends the connection with ERR. */

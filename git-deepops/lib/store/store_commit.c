@@ -44,6 +44,7 @@ int store_publish(struct store *s, const char *staged, const struct chunkid *nam
 		  bool touched[256], struct err *e)
 {
 	struct buf path = BUF_INIT;
+	struct stat st;
 	size_t slash;
 	int rc;
 
@@ -53,7 +54,8 @@ int store_publish(struct store *s, const char *staged, const struct chunkid *nam
 	path.p[slash] = '\0';
 	rc = path_mkdirs(path.p, 0777, e);
 	path.p[slash] = '/';
-	if (rc == 0 && chmod(staged, 0444) < 0)
+	/* Never written again; who may read it was decided by the umask. */
+	if (rc == 0 && (stat(staged, &st) < 0 || chmod(staged, st.st_mode & 0444) < 0))
 		rc = err_sys(e, "%s", staged);
 	if (rc == 0)
 		rc = link_or_rename(staged, path.p, e);
