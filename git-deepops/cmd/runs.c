@@ -25,6 +25,7 @@ struct listing {
 	struct strvec commits; /* of the range, sorted */
 	struct buf out;
 	uint64_t shown;
+	bool cut; /* by our own limit: say so */
 	/* table: cells of all rows, columns.nr each, and the width of each column */
 	struct strvec cells;
 	size_t *widths;
@@ -362,7 +363,7 @@ static int list(struct listing *l, struct repo *r, const struct runindex_list *q
 	if (l->format == FORMAT_JSON)
 		buf_addstr(&l->out, "]}\n");
 	fwrite(l->out.p, 1, l->out.len, stdout);
-	if (q->limit && l->shown == q->limit && all > l->shown)
+	if (l->cut && l->shown == q->limit && all > l->shown)
 		log_note("%" PRIu64 " of %" PRIu64 " runs; -n 0 shows all", l->shown, all);
 	return 0;
 }
@@ -401,8 +402,9 @@ int cmd_runs(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (argc > 2 || (as_json && as_csv))
 		return err_set(e, ERR_USAGE, argc > 2 ? "too many arguments" : "--json or --csv");
 	l.format = as_json ? FORMAT_JSON : as_csv ? FORMAT_CSV : FORMAT_TABLE;
+	l.cut = q.limit == UINT64_MAX && l.format == FORMAT_TABLE && argc < 2;
 	if (q.limit == UINT64_MAX)
-		q.limit = l.format == FORMAT_TABLE && argc < 2 ? DEFAULT_LIMIT : 0;
+		q.limit = l.cut ? DEFAULT_LIMIT : 0;
 	rc = split_columns(&l, columns, e);
 	l.widths = xcalloc(l.columns.nr + 1, sizeof(*l.widths));
 	if (rc == 0 && argc == 2)

@@ -17,6 +17,7 @@
 #define LOG_WHOLE_BYTES (64 * 1024) /* in the journal as it is */
 #define LOG_PART_BYTES (32 * 1024)  /* of head and of tail beyond that */
 #define HASH_PIECE_BYTES (256 * 1024)
+#define CLOCK_GRAIN_MS 50 /* a file's time may lag behind the clock by a tick or two */
 
 /* ---- outputs ---- */
 
@@ -118,6 +119,15 @@ static int file_output(struct job *j, struct record_output *out, struct buf *tex
 	return rc;
 }
 
+/* Nothing of the file changed since the command started: it is not what this run made. */
+static bool from_before(const struct job *j, const struct stat *st)
+{
+	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000;
+	int64_t began = (int64_t)j->began.tv_sec * 1000 + j->began.tv_nsec / 1000000;
+
+	return !j->recovered && S_ISREG(st->st_mode) && changed + CLOCK_GRAIN_MS < began;
+}
+
 /* 1: there is something to record; 0: the command wrote nothing there. */
 static int find_output(struct job *j, const struct record_output *out, struct stat *st,
 		       struct err *e)
@@ -125,6 +135,10 @@ static int find_output(struct job *j, const struct record_output *out, struct st
 	if (fstatat(repo_worktree_fd(j->site), out->path, st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return err_sys(e, "output %s", out->path);
+		strvec_pushf(&j->warnings, "output %s was not written", out->path);
+		return 0;
+	}
+	if (from_before(j, st)) {
 		strvec_pushf(&j->warnings, "output %s was not written", out->path);
 		return 0;
 	}
