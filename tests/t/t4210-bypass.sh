@@ -1,0 +1,190 @@
+#!/bin/sh
+test_description='ways around a policy that must not work'
+. "${0%/*}/test-lib.sh"
+. "$TESTS_DIR/lib-policy.sh"
+
+invent () {
+	echo "{\"acc\": 0.$1}" >work/metrics.json &&
+	policy_commit work "invented $1"
+}
+
+reset () {
+	git -C work checkout -q main && git -C work fetch -q &&
+	git -C work reset -q --hard origin/main
+}
+
+test_expect_success 'a server whose policy is in the branch alone' '
+	policy_server srv.git &&
+	policy_clone srv.git work &&
+	mkdir -p work/.deepops && policy_floor >work/.deepops/policy &&
+	policy_commit work policy &&
+	policy_push work main &&
+	policy_run work 5 &&
+	policy_push work main
+'
+
+test_expect_success 'a commit first pushed to an unprotected branch is judged on the protected one' '
+	invent 91 &&
+	policy_push work main:refs/heads/topic &&
+	policy_refused work E-EXEC-NORECORD main &&
+	test_grep "refused (1 of 1 commit)" work.said &&
+	policy_push work :refs/heads/topic &&
+	reset
+'
+
+test_expect_success 'a policy weakened by the same push does not help' '
+	sed s/enforce/warn/ work/.deepops/policy >weak && cp weak work/.deepops/policy &&
+	invent 92 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	git -C work reset -q --hard origin/main &&
+	git -C work rm -q .deepops/policy && invent 92 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	reset
+'
+
+test_expect_success 'several refs of one push are judged by the policy before it' '
+	git -C work checkout -q -b weak &&
+	cp weak work/.deepops/policy && policy_commit work weak &&
+	git -C work checkout -q main && invent 93 &&
+	policy_refused work E-EXEC-NORECORD weak:refs/heads/aaa main &&
+	reset
+'
+
+test_expect_success 'what the floor holds is not weakened by an earlier push' '
+	policy_floor >floor &&
+	git deepops server install --policy floor srv.git &&
+	cp weak work/.deepops/policy && policy_commit work weaken &&
+	policy_push work main &&
+	invent 94 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	test_grep "the server.s policy:1" work.said &&
+	reset
+'
+
+test_expect_success 'nor by rewinding, a new branch or deleting the branch' '
+	policy_refused work E-REF-REWIND +HEAD~2:refs/heads/main &&
+	policy_refused work E-REF-DELETE :refs/heads/main &&
+	invent 95 &&
+	policy_push work main:refs/heads/topic &&
+	policy_refused work E-EXEC-NORECORD main &&
+	reset
+'
+
+test_expect_success 'a pushed refs/heads/HEAD is refused, and would mean nothing' '
+	git -C work checkout -q -b evil &&
+	printf "[rule \"x\"]\n\tref = refs/heads/**\n\tmode = off\n" >work/.deepops/policy &&
+	policy_commit work evil &&
+	policy_refused work E-REF-NAME evil:refs/heads/HEAD &&
+	policy_refused work E-REF-NAME evil:refs/tags/HEAD &&
+	# Even if somebody put it there by hand, HEAD is looked up by its target.
+	git -C srv.git fetch -q ../work evil:refs/heads/HEAD &&
+	git -C srv.git update-ref refs/heads/HEAD "$(git -C work rev-parse evil)" &&
+	rm srv.git/deepops/policy &&
+	git -C work checkout -q main &&
+	policy_floor >work/.deepops/policy && policy_commit work "enforce again" &&
+	policy_push work main &&
+	invent 96 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	git -C srv.git update-ref -d refs/heads/HEAD &&
+	reset
+'
+
+test_expect_success 'an include in a policy is refused when it is pushed' '
+	printf "[include]\n\tpath = /etc/passwd\n" >work/.deepops/policy &&
+	policy_commit work include &&
+	policy_refused work E-POLICY-MALFORMED main &&
+	test_grep "include is not allowed" work.said &&
+	test_grep ! root: work.said &&
+	reset
+'
+
+test_expect_success 'a malformed policy that got in stops pushes, and there is a way out' '
+	git -C work checkout -q -b bad &&
+	echo "[rule \"main\"]" >work/.deepops/policy && policy_commit work bad &&
+	git -C srv.git fetch -q ../work bad:bad &&
+	git -C srv.git update-ref refs/heads/main refs/heads/bad &&
+	git -C srv.git branch -q -D bad &&
+	git -C work checkout -q main && git -C work reset -q --hard bad &&
+	policy_floor >work/.deepops/policy && policy_commit work mended &&
+	policy_refused work E-POLICY-MALFORMED main &&
+	test_grep "names no ref" work.said &&
+	git -C srv.git config deepops.treePolicy false &&
+	policy_push work main &&
+	git -C srv.git config --unset deepops.treePolicy &&
+	invent 97 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	reset
+'
+
+test_expect_success 'ignore and attribute files of the server change nothing' '
+	mkdir -p srv.git/info &&
+	echo "*" >srv.git/info/exclude &&
+	echo "* -diff -text binary" >srv.git/info/attributes &&
+	echo "metrics.json" >"$HOME/.gitignore" &&
+	git config --global core.excludesFile "$HOME/.gitignore" &&
+	echo "{\"acc\": 0.98}" >work/metrics.json &&
+	git -C work add -f metrics.json && test_tick &&
+	git -C work commit -q -m forced &&
+	policy_refused work E-EXEC-NORECORD main &&
+	git config --global --unset core.excludesFile &&
+	rm srv.git/info/exclude srv.git/info/attributes &&
+	reset
+'
+
+test_expect_success 'a replacement object changes nothing' '
+	invent 99 &&
+	good=$(git -C work rev-parse origin/main) bad=$(git -C work rev-parse HEAD) &&
+	git -C work replace "$bad" "$good" &&
+	test_must_fail env GIT_NO_REPLACE_OBJECTS=1 git -C work push origin "refs/replace/*:refs/replace/*" main >out 2>&1 &&
+	test_grep -F "[E-EXEC-NORECORD]" out &&
+	git -C work replace -d "$bad" && reset
+'
+
+test_expect_success 'refs that are the server'\''s own are refused' '
+	policy_refused work E-REF-RESERVED +main:refs/notes/deepops &&
+	policy_refused work E-REF-RESERVED main:refs/notes/deepops/x &&
+	policy_refused work E-REF-RESERVED main:refs/deepops/remotes/origin/x &&
+	policy_refused work E-REF-RESERVED main:refs/deepops/log/archive &&
+	test_must_fail git -C work push --mirror >out 2>&1 &&
+	test_grep -F "[E-REF-RESERVED]" out
+'
+
+# Objects that were pushed are in the quarantine: loose ones, and above unpackLimit a pack.
+for limit in 100 1; do
+	test_expect_success "pushed objects are seen in the quarantine (unpackLimit $limit)" '
+		git -C srv.git config receive.unpackLimit $limit &&
+		invent 8$limit &&
+		policy_refused work E-EXEC-NORECORD main &&
+		test_grep "invented 8$limit" work.said &&
+		reset &&
+		policy_run work 7$limit &&
+		policy_push work main
+	'
+done
+
+test_expect_success 'a hook outside of the quarantine sees nothing and refuses' '
+	invent 88 &&
+	new=$(git -C work rev-parse HEAD) old=$(git -C srv.git rev-parse main) &&
+	echo "$old $new refs/heads/main" >line &&
+	test_expect_code 1 sh -c "cd srv.git && GIT_DIR=. git-deepops-pre-receive" <line 2>err &&
+	test_grep -F "[E-INTERNAL]" err &&
+	(
+		cd srv.git && GIT_DIR=. && export GIT_DIR &&
+		GIT_ALTERNATE_OBJECT_DIRECTORIES=$TRASH/srv.git/objects \
+		GIT_OBJECT_DIRECTORY=$TRASH/work/.git/objects GIT_QUARANTINE_PATH=$TRASH/work/.git/objects \
+		git-deepops-pre-receive <../line 2>../err
+		test $? -eq 1
+	) &&
+	test_grep -F "[E-EXEC-NORECORD]" err &&
+	reset
+'
+
+test_expect_success 'the hook writes nothing' '
+	policy_settle srv.git &&
+	(cd srv.git && find . -type f ! -name "*.lock" | sort | xargs sha256sum) >before &&
+	invent 89 && policy_refused work E-EXEC-NORECORD main &&
+	(cd srv.git && find . -type f ! -name "*.lock" | sort | xargs sha256sum) >after &&
+	test_cmp before after
+'
+
+test_done
