@@ -171,18 +171,20 @@ static int shake_hands(struct serve *s, struct err *e)
 	uint16_t version;
 	int rc = say_hello(s, e);
 
-	s->greeted = rc == 0;
+	if (rc < 0)
+		return rc;
+	s->greeted = true;
 	killpoint("serve-hello");
-	if (rc == 0)
-		rc = framed_next(&s->f, &q, TRANSPORT_FOREVER, e);
+	rc = framed_next(&s->f, &q, TRANSPORT_FOREVER, e);
+	if (rc < 0)
+		return rc;
 	if (rc == FRAMED_END) {
 		s->bye = true;
 		return 0;
 	}
-	if (rc == FRAMED_FRAME && q.type != FRAME_HELLO)
-		rc = err_set(e, ERR_PROTO, "%s comes before HELLO", frame_type_name(q.type));
-	if (rc == FRAMED_FRAME)
-		rc = msg_get_hello(&theirs, q.payload, q.len, e);
+	if (q.type != FRAME_HELLO)
+		return err_set(e, ERR_PROTO, "%s comes before HELLO", frame_type_name(q.type));
+	rc = msg_get_hello(&theirs, q.payload, q.len, e);
 	if (rc == 0)
 		rc = msg_hello_agree(&mine, &theirs, &version, e);
 	msg_hello_release(&theirs);

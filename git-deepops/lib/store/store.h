@@ -31,6 +31,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "chunk/chunkid.h"
 #include "chunk/node.h"
 #include "chunk/zframe.h"
@@ -38,7 +39,7 @@
 struct store;
 struct store_txn;
 
-#define STORE_TXN_CHUNKS (256 * 1024)
+#define STORE_TXN_CHUNKS (256 * KIB)
 
 enum store_flags {
 	STORE_CREATE = 1 << 0, /* make it if absent */

@@ -1,0 +1,48 @@
+#!/bin/sh
+test_description='a hostile client gets one clear answer and leaves nothing in the store'
+. "${0%/*}/test-lib.sh"
+
+hostile=$TESTS_DIR/helper/hostile-client
+
+remote () {
+	"$DEEPOPS_BUILD/helper/remote" "$@"
+}
+
+test_expect_success 'setup: a store with something in it' '
+	git init -q --bare p.git &&
+	test_bytes 5000 1 >f &&
+	remote p.git put=f commit &&
+	(cd p.git/deepops/packs && find . -type f | sort) >packs
+'
+
+mkdir cases && "$hostile" cases || exit 1
+while read -r name words; do
+	test_expect_success "$name" '
+		test_file_not_empty cases/'"$name"' &&
+		{ timeout 20 git-deepops-serve p.git <cases/'"$name"' >out 2>err; echo $? >rc; } &&
+		echo 128 >want &&
+		test_cmp want rc &&
+		test_line_count = 1 err &&
+		test_grep -E "^fatal: .*('"$words"')" err &&
+		sed "s/^fatal: //" err >told &&
+		test_grep -a -F "$(cut -c1-60 told)" out
+	'
+done <cases/list
+
+test_expect_success 'the store holds what it held, and works' '
+	(cd p.git/deepops/packs && find . -type f | sort) >after &&
+	test_cmp packs after &&
+	remote p.git get=f root=f >out &&
+	printf "%s\n" same complete >want &&
+	test_cmp want out &&
+	find p.git/deepops/incoming -type f -name "[0-9]*" >left &&
+	test_must_be_empty left
+'
+
+test_expect_success 'a client that sends without end does not fill memory' '
+	"$hostile" -g | (ulimit -v 1000000; timeout 3 git-deepops-serve p.git >out 2>err; echo $? >rc) &&
+	echo 124 >want &&
+	test_cmp want rc
+'
+
+test_done

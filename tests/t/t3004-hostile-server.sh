@@ -1,0 +1,106 @@
+#!/bin/sh
+test_description='a hostile or broken server never gets wrong bytes accepted, and is named'
+. "${0%/*}/test-lib.sh"
+
+# fake MODE STEP...: against the fake server in this mode.
+fake () {
+	mode=$1
+	shift
+	timeout 20 "$DEEPOPS_BUILD/helper/remote" "serve='$TESTS_DIR/helper/fake-serve' $mode" /some/repo "$@"
+}
+
+# refused PATTERN MODE STEP...: it ends with exactly this message.
+refused () {
+	pattern=$1
+	shift
+	test_expect_code 128 fake "$@" >out 2>err &&
+	test_must_be_empty out &&
+	test_grep "^fatal: $pattern$" err
+}
+
+test_expect_success 'setup' '
+	test_bytes 5000 1 >f
+'
+
+test_expect_success 'noise before the protocol is quoted' '
+	refused "/some/repo: the other side says .Welcome to the machine!??.* before the protocol begins" noise get=f &&
+	test_grep "^hint: .*shell start-up files" err &&
+	refused "/some/repo: the other side says .This account is disabled.*" noise-only get=f &&
+	refused "/some/repo: the other side says .xxxxxxxx*. before the protocol begins" much-noise get=f
+'
+
+test_expect_success 'a server that says nothing is explained' '
+	refused "this machine: .*fake-serve. silent closed the connection" silent get=f
+'
+
+test_expect_success 'a missing server program gets a hint' '
+	test_expect_code 128 "$DEEPOPS_BUILD/helper/remote" serve=/nonexistent/serve /some/repo get=f 2>err &&
+	test_grep "^fatal: this machine: /nonexistent/serve is not installed there" err &&
+	test_grep "^hint: .*deepopsServe" err
+'
+
+test_expect_success 'versions and demands that we do not know' '
+	refused "/some/repo: no protocol version in common: 7 to 9 there, 1 to 1 here" future get=f &&
+	refused "/some/repo: the other side requires quantum" demanding get=f &&
+	refused "/some/repo: it says it is a client too" client get=f &&
+	refused "/some/repo: HELLO .*" short-hello get=f &&
+	refused "/some/repo: the other side.s limits let no chunk through" narrow get=f
+'
+
+test_expect_success 'bytes that are not those of the id' '
+	refused "/some/repo: data sha256:[0-9a-f]* from there: wrong bytes" wrong-bytes get=f
+'
+
+for mode in wrong-length unknown-encoding bomb bomb-declared; do
+	test_expect_success "a chunk that cannot be: $mode" '
+		refused "/some/repo: data sha256:[0-9a-f]* from there: .*" '$mode' get=f
+	'
+done
+
+test_expect_success 'lengths beyond every limit' '
+	refused "/some/repo: chunk of 4294967295 bytes, .* stored" huge-plain get=f &&
+	refused "/some/repo: frame of 2147483647 bytes" huge-frame get=f &&
+	refused "/some/repo: frame of 0 bytes has no header" tiny-frame get=f
+'
+
+test_expect_success 'answers to another question' '
+	for mode in wrong-id wrong-kind wrong-place; do
+		refused "/some/repo: sends a chunk that was not asked for" $mode get=f || return 1
+	done &&
+	refused "/some/repo: CHUNK is no answer to the question" wrong-stream get=f &&
+	refused "/some/repo: BITMAP is no answer to the question" wrong-type get=f &&
+	refused "/some/repo: CHUNK is no answer to the question" wrong-bytes have=1:1 &&
+	refused "/some/repo: BITMAP does not answer the question" bitmap-long have=1:1 &&
+	refused "/some/repo: BITMAP with stray bits" bitmap-stray have=1:1
+'
+
+test_expect_success 'one answer twice' '
+	test_expect_code 128 fake twice get=f get=f 2>err &&
+	test_grep "^fatal: /some/repo: CHUNK is no answer to the question$" err
+'
+
+test_expect_success 'frames that we do not know' '
+	refused "/some/repo: frame of unknown type 99" unknown-type get=f &&
+	refused "/some/repo: frame with unknown flags 0x80" unknown-flag get=f &&
+	fake optional-type get=f >out &&
+	echo absent >want &&
+	test_cmp want out
+'
+
+test_expect_success 'an acknowledgement of what was never sent' '
+	refused "/some/repo: acknowledges what was not sent" false-ack put=f commit
+'
+
+test_expect_success 'a connection that ends' '
+	refused "this machine: .* closed the connection" end get=f &&
+	refused "this machine: .* closed the connection" cut get=f &&
+	refused "this machine: .* closed the connection" end put=f commit
+'
+
+test_expect_success 'control bytes in its words never reach the terminal' '
+	refused "/some/repo: ?.2Jgotcha?" escapes get=f &&
+	test_grep "^hint: run ?.0;evil?$" err &&
+	refused "/some/repo: malformed ERR" bad-err get=f
+'
+
+test_done
