@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <linux/magic.h>
+#include <stdio.h>
 #include <sys/vfs.h>
 
 #include "base/conf.h"
@@ -41,8 +42,8 @@ static void doctor_add(struct doctor *d, enum doctor_state state, const char *pa
 	json_push(d->list, item);
 }
 
-void doctor_say(struct doctor *d, enum doctor_state state, const char *part, const char *mend,
-		const char *fmt, ...)
+void cmd_doctor_say(struct doctor *d, enum doctor_state state, const char *part, const char *mend,
+		    const char *fmt, ...)
 {
 	struct buf detail = BUF_INIT;
 	va_list ap;
@@ -54,7 +55,7 @@ void doctor_say(struct doctor *d, enum doctor_state state, const char *part, con
 	buf_release(&detail);
 }
 
-void doctor_say_err(struct doctor *d, const char *part, const struct err *why)
+void cmd_doctor_err(struct doctor *d, const char *part, const struct err *why)
 {
 	doctor_add(d, DOCTOR_BROKEN, part, why->hint, why->msg);
 }
@@ -79,10 +80,10 @@ static int check_git(struct doctor *d, struct err *e)
 				   &minor, NULL) < 0)
 			major = 0;
 		if (major > 2 || (major == 2 && minor >= 31))
-			doctor_say(d, DOCTOR_PRESENT, "git", NULL, "%s", version);
+			cmd_doctor_say(d, DOCTOR_PRESENT, "git", NULL, "%s", version);
 		else
-			doctor_say(d, DOCTOR_BROKEN, "git", "install git 2.31 or newer",
-				   "%s is too old", out.p);
+			cmd_doctor_say(d, DOCTOR_BROKEN, "git", "install git 2.31 or newer",
+				       "%s is too old", out.p);
 	}
 	buf_release(&out);
 	return rc;
@@ -99,17 +100,18 @@ static void check_config_file(struct doctor *d)
 	int rc = workfile_read(d->repo, ".deepops/config", &text, &e);
 
 	if (rc == 0)
-		doctor_say(d, DOCTOR_ABSENT, ".deepops/config", "git deepops init", "not there");
+		cmd_doctor_say(d, DOCTOR_ABSENT, ".deepops/config", "git deepops init",
+			       "not there");
 	if (rc > 0) {
 		conf_init(&c, text.p, text.len, CONF_COMMENTS, ".deepops/config");
 		while ((rc = conf_next(&c, &line, &e)) == 1)
 			;
 		conf_release(&c);
 		if (rc == 0)
-			doctor_say(d, DOCTOR_PRESENT, ".deepops/config", NULL, "can be read");
+			cmd_doctor_say(d, DOCTOR_PRESENT, ".deepops/config", NULL, "can be read");
 	}
 	if (rc < 0)
-		doctor_say_err(d, ".deepops/config", &e);
+		cmd_doctor_err(d, ".deepops/config", &e);
 	buf_release(&text);
 }
 
@@ -123,10 +125,11 @@ static int check_attributes(struct doctor *d, struct err *e)
 		    strstr(out.p, ": diff: deepops");
 
 	if (rc == 0 && good)
-		doctor_say(d, DOCTOR_PRESENT, ".gitattributes", NULL, "pointers keep their bytes");
+		cmd_doctor_say(d, DOCTOR_PRESENT, ".gitattributes", NULL,
+			       "pointers keep their bytes");
 	else if (rc == 0)
-		doctor_say(d, DOCTOR_BROKEN, ".gitattributes", "git deepops init",
-			   "pointers are ordinary text: autocrlf and merges may spoil them");
+		cmd_doctor_say(d, DOCTOR_BROKEN, ".gitattributes", "git deepops init",
+			       "pointers are ordinary text: autocrlf and merges may spoil them");
 	buf_release(&out);
 	return rc;
 }
@@ -139,9 +142,9 @@ static int check_key(struct doctor *d, const char *key, const char *what, struct
 	int rc = repo_config_get(d->repo, key, &value, e);
 
 	if (rc > 0)
-		doctor_say(d, DOCTOR_PRESENT, key, NULL, "%s", value.p);
+		cmd_doctor_say(d, DOCTOR_PRESENT, key, NULL, "%s", value.p);
 	else if (rc == 0)
-		doctor_say(d, DOCTOR_BROKEN, key, "git deepops init", "%s", what);
+		cmd_doctor_say(d, DOCTOR_BROKEN, key, "git deepops init", "%s", what);
 	buf_release(&value);
 	return rc < 0 ? rc : 0;
 }
@@ -155,14 +158,14 @@ static int check_notes(struct doctor *d, struct err *e)
 	if (rc == 0)
 		rc = repo_config_all(d->repo, "notes.rewriteRef", &rewritten, e);
 	if (rc == 0 && strvec_has(&shown, "refs/notes/deepops"))
-		doctor_say(d, DOCTOR_PRESENT, "notes", NULL, "git log shows runs");
+		cmd_doctor_say(d, DOCTOR_PRESENT, "notes", NULL, "git log shows runs");
 	else if (rc == 0)
-		doctor_say(d, DOCTOR_ABSENT, "notes", "git deepops init",
-			   "git log does not show runs");
+		cmd_doctor_say(d, DOCTOR_ABSENT, "notes", "git deepops init",
+			       "git log does not show runs");
 	if (strvec_has(&rewritten, "refs/notes/deepops") || strvec_has(&rewritten, "refs/notes/*"))
-		doctor_say(d, DOCTOR_BROKEN, "notes.rewriteRef",
-			   "git config --unset-all notes.rewriteRef",
-			   "an amended commit inherits runs of another tree");
+		cmd_doctor_say(d, DOCTOR_BROKEN, "notes.rewriteRef",
+			       "git config --unset-all notes.rewriteRef",
+			       "an amended commit inherits runs of another tree");
 	strvec_release(&shown);
 	strvec_release(&rewritten);
 	return rc;
@@ -184,18 +187,18 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 		       ? xstrdup("git deepops init")
 		       : xstrfmt("add to %s/%s: %s", place->dir.p, name, line.p);
 	if (rc == 0 && state == HOOKS_OURS)
-		doctor_say(d, DOCTOR_PRESENT, part, NULL, "%s/%s", place->dir.p, name);
+		cmd_doctor_say(d, DOCTOR_PRESENT, part, NULL, "%s/%s", place->dir.p, name);
 	else if (rc == 0 && state == HOOKS_NOT_EXECUTABLE)
-		doctor_say(d, DOCTOR_BROKEN, part, "make it executable",
-			   "%s/%s is not executable: git ignores it", place->dir.p, name);
+		cmd_doctor_say(d, DOCTOR_BROKEN, part, "make it executable",
+			       "%s/%s is not executable: git ignores it", place->dir.p, name);
 	else if (rc == 0 && place->kind == HOOKS_ELSEWHERE)
-		doctor_say(d, DOCTOR_BYPASSED, part, mend, "core.hooksPath leads to %s",
-			   place->dir.p);
+		cmd_doctor_say(d, DOCTOR_BYPASSED, part, mend, "core.hooksPath leads to %s",
+			       place->dir.p);
 	else if (rc == 0 && state == HOOKS_FOREIGN)
-		doctor_say(d, DOCTOR_BYPASSED, part, mend, "%s/%s does not call git-deepops",
-			   place->dir.p, name);
+		cmd_doctor_say(d, DOCTOR_BYPASSED, part, mend, "%s/%s does not call git-deepops",
+			       place->dir.p, name);
 	else if (rc == 0)
-		doctor_say(d, DOCTOR_BROKEN, part, mend, "not installed");
+		cmd_doctor_say(d, DOCTOR_BROKEN, part, mend, "not installed");
 	free(part);
 	free(mend);
 	buf_release(&line);
@@ -236,16 +239,17 @@ static void check_store(struct doctor *d)
 	int rc = store_open(&s, repo_deepops_dir(d->repo), STORE_READONLY, &e);
 
 	if (rc == 0)
-		doctor_say(d, DOCTOR_PRESENT, "local store", NULL, "%s in %s",
-			   num_human_bytes(store_bytes(s)).s, repo_deepops_dir(d->repo));
+		cmd_doctor_say(d, DOCTOR_PRESENT, "local store", NULL, "%s in %s",
+			       num_human_bytes(store_bytes(s)).s, repo_deepops_dir(d->repo));
 	else if (rc == ERR_NOTFOUND)
-		doctor_say(d, DOCTOR_ABSENT, "local store", NULL, "nothing was tracked here yet");
+		cmd_doctor_say(d, DOCTOR_ABSENT, "local store", NULL,
+			       "nothing was tracked here yet");
 	else
-		doctor_say_err(d, "local store", &e);
+		cmd_doctor_err(d, "local store", &e);
 	store_close(s);
 	if (statfs(repo_commondir(d->repo), &fs) == 0 && is_network_fs(fs.f_type))
-		doctor_say(d, DOCTOR_PRESENT, "file system", NULL,
-			   "a network or user-space one: locks and caches may be slow");
+		cmd_doctor_say(d, DOCTOR_PRESENT, "file system", NULL,
+			       "a network or user-space one: locks and caches may be slow");
 }
 
 /* ---- everything ---- */
@@ -268,9 +272,9 @@ static int check_all(struct doctor *d, bool offline, struct err *e)
 		rc = check_hooks(d, e);
 	check_store(d);
 	if (rc == 0)
-		rc = doctor_datasets(d, e);
+		rc = cmd_doctor_datasets(d, e);
 	if (rc == 0)
-		rc = doctor_remote(d, offline, e);
+		rc = cmd_doctor_remote(d, offline, e);
 	return rc;
 }
 

@@ -24,13 +24,13 @@ struct doctor {
 };
 
 /* `mend`: the command that mends it, or NULL. */
-void doctor_say(struct doctor *d, enum doctor_state state, const char *part, const char *mend,
+void cmd_doctor_say(struct doctor *d, enum doctor_state state, const char *part, const char *mend,
 		const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Broken, in the words of the error and its hint. */
-void doctor_say_err(struct doctor *d, const char *part, const struct err *why);
+void cmd_doctor_err(struct doctor *d, const char *part, const struct err *why);
 
 /* ---- doctor_remote.c, doctor_datasets.c ---- */
-int doctor_remote(struct doctor *d, bool offline, struct err *e) MUST_CHECK;
-int doctor_datasets(struct doctor *d, struct err *e) MUST_CHECK;
+int cmd_doctor_remote(struct doctor *d, bool offline, struct err *e) MUST_CHECK;
+int cmd_doctor_datasets(struct doctor *d, struct err *e) MUST_CHECK;
 
 #endif

@@ -28,9 +28,10 @@ static int check_branch(void *arg, const char *name, const struct repo_oid *id, 
 		if (rc == 1) {
 			char *mend = xstrfmt("git deepops track %s on that branch", root);
 
-			doctor_say(b->doctor, DOCTOR_BROKEN, root, mend,
-				   "%s has plain files there: to check it out overwrites the data",
-				   name);
+			cmd_doctor_say(
+				b->doctor, DOCTOR_BROKEN, root, mend,
+				"%s has plain files there: to check it out overwrites the data",
+				name);
 			free(mend);
 			rc = 0;
 		}
@@ -45,7 +46,7 @@ static void check_pointer(struct doctor *d, const char *root)
 
 	pointer_init(&p);
 	if (dataset_pointer(d->repo, NULL, root, &p, &why) < 0)
-		doctor_say_err(d, root, &why);
+		cmd_doctor_err(d, root, &why);
 	pointer_release(&p);
 }
 
@@ -59,7 +60,7 @@ static int check_ignored(struct doctor *d, const char *root, struct err *e)
 	if (rc == 0 && out.len) {
 		char *mend = xstrfmt("git rm -r --cached %s", root);
 
-		doctor_say(d, DOCTOR_BROKEN, root, mend, "its files are in git's index, too");
+		cmd_doctor_say(d, DOCTOR_BROKEN, root, mend, "its files are in git's index, too");
 		free(mend);
 	}
 	free(spec);
@@ -67,7 +68,7 @@ static int check_ignored(struct doctor *d, const char *root, struct err *e)
 	return rc;
 }
 
-int doctor_datasets(struct doctor *d, struct err *e)
+int cmd_doctor_datasets(struct doctor *d, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT;
 	struct branches b = {d, &roots};
@@ -82,7 +83,7 @@ int doctor_datasets(struct doctor *d, struct err *e)
 	if (rc == 0 && roots.nr)
 		rc = repo_ref_each(d->repo, "refs/remotes/", check_branch, &b, e);
 	if (rc == 0 && roots.nr)
-		doctor_say(d, DOCTOR_PRESENT, "datasets", NULL, "%zu tracked", roots.nr);
+		cmd_doctor_say(d, DOCTOR_PRESENT, "datasets", NULL, "%zu tracked", roots.nr);
 	strvec_release(&roots);
 	return rc;
 }

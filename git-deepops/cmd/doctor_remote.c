@@ -20,15 +20,15 @@ static int check_refspecs(struct doctor *d, const char *name, struct err *e)
 		if ((str_startswith(spec, "refs/deepops/", NULL) ||
 		     str_startswith(spec, "refs/notes/deepops", NULL)) &&
 		    !strchr(spec, '*'))
-			doctor_say(d, DOCTOR_BROKEN, key,
-				   "git config --edit: a wildcard, or not at all",
-				   "%s names a ref that may not be there", fetch.v[i]);
+			cmd_doctor_say(d, DOCTOR_BROKEN, key,
+				       "git config --edit: a wildcard, or not at all",
+				       "%s names a ref that may not be there", fetch.v[i]);
 	}
 	if (rc == 0 && logs)
-		doctor_say(d, DOCTOR_PRESENT, key, NULL, "git fetch brings run records");
+		cmd_doctor_say(d, DOCTOR_PRESENT, key, NULL, "git fetch brings run records");
 	else if (rc == 0)
-		doctor_say(d, DOCTOR_ABSENT, key, "git deepops init",
-			   "git fetch brings no run records");
+		cmd_doctor_say(d, DOCTOR_ABSENT, key, "git deepops init",
+			       "git fetch brings no run records");
 	free(key);
 	strvec_release(&fetch);
 	return rc;
@@ -41,15 +41,15 @@ static void connect_to(struct doctor *d, const struct where *w)
 	struct err why = ERR_INIT;
 
 	if (remote_open(&remote, &view, &why) < 0) {
-		doctor_say_err(d, "connection", &why);
+		cmd_doctor_err(d, "connection", &why);
 		return;
 	}
-	doctor_say(d, DOCTOR_PRESENT, "connection", NULL, "%s, role %s", remote_describe(remote),
-		   remote_role(remote));
+	cmd_doctor_say(d, DOCTOR_PRESENT, "connection", NULL, "%s, role %s",
+		       remote_describe(remote), remote_role(remote));
 	remote_close(&remote);
 }
 
-int doctor_remote(struct doctor *d, bool offline, struct err *e)
+int cmd_doctor_remote(struct doctor *d, bool offline, struct err *e)
 {
 	struct err why = ERR_INIT;
 	bool ours = false;
@@ -59,18 +59,20 @@ int doctor_remote(struct doctor *d, bool offline, struct err *e)
 	where_init(&w);
 	if (where_resolve(d->repo, NULL, &w, &why) < 0) {
 		if (why.code == ERR_NOTFOUND)
-			doctor_say(d, DOCTOR_ABSENT, "remote", why.hint, "%s", why.msg);
+			cmd_doctor_say(d, DOCTOR_ABSENT, "remote", why.hint, "%s", why.msg);
 		else
-			doctor_say_err(d, "remote", &why);
+			cmd_doctor_err(d, "remote", &why);
 		where_release(&w);
 		return 0;
 	}
 	rc = where_is_ours(d->repo, w.name.p, &ours, e);
 	if (rc == 0 && !ours)
-		doctor_say(d, DOCTOR_ABSENT, "remote", "git deepops init",
-			   "%s takes no data: remote.%s.deepops is not true", w.name.p, w.name.p);
+		cmd_doctor_say(d, DOCTOR_ABSENT, "remote", "git deepops init",
+			       "%s takes no data: remote.%s.deepops is not true", w.name.p,
+			       w.name.p);
 	if (rc == 0 && ours) {
-		doctor_say(d, DOCTOR_PRESENT, "remote", NULL, "%s, data at %s", w.name.p, w.url.p);
+		cmd_doctor_say(d, DOCTOR_PRESENT, "remote", NULL, "%s, data at %s", w.name.p,
+			       w.url.p);
 		rc = check_refspecs(d, w.name.p, e);
 		if (rc == 0 && !offline)
 			connect_to(d, &w);

@@ -73,12 +73,12 @@ static int cache_limit(struct repo *r, uint64_t *limit, struct err *e)
 static bool owner_lives(const char *name)
 {
 	const char *digits;
-	long pid;
+	uint64_t pid;
 
-	if (!str_startswith(name, "snapshot-", &digits))
+	if (!str_startswith(name, "snapshot-", &digits) ||
+	    num_parse_u64n(digits, strcspn(digits, "-"), 1, INT32_MAX, &pid, NULL) < 0)
 		return false;
-	pid = strtol(digits, NULL, 10);
-	return pid > 0 && (kill((pid_t)pid, 0) == 0 || errno == EPERM);
+	return kill((pid_t)pid, 0) == 0 || errno == EPERM;
 }
 
 static bool is_old(const char *path, int64_t grace)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* remote.c - `git deepops remote`: where data goes; see git-deepops-remote(1) */
+#include <stdio.h>
+
 #include "base/hex.h"
 #include "base/json.h"
 #include "base/xalloc.h"
@@ -182,7 +184,8 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 		printf("%s\t%s\n", w.name.p, w.url.p);
 		printf("  role        %s\n", remote_role(remote));
 		printf("  transport   %s\n", remote_describe(remote));
-		printf("  store       %s, generation %" PRIu64 "\n", uuid, remote_generation(remote));
+		printf("  store       %s, generation %" PRIu64 "\n", uuid,
+		       remote_generation(remote));
 		remote_close(&remote);
 	}
 	where_release(&w);
@@ -191,10 +194,9 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 
 int cmd_remote(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops remote [list] [--json]",
-					    "git deepops remote add NAME URL",
-					    "git deepops remote rm NAME",
-					    "git deepops remote check [NAME]", NULL};
+	static const char *const usage[] = {
+		"git deepops remote [list] [--json]", "git deepops remote add NAME URL",
+		"git deepops remote rm NAME", "git deepops remote check [NAME]", NULL};
 	bool json = false;
 	struct opt opts[] = {OPT_BOOL("json", 0, &json, "print JSON"), OPT_END};
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);

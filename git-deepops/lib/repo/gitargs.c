@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/num.h"
 #include "base/path.h"
 
 #define CMDLINE_MAX_BYTES ((size_t)4 << 20) /* twice Linux's default for all arguments */
@@ -155,12 +156,13 @@ static pid_t parent_of(pid_t pid)
 {
 	struct buf stat = BUF_INIT;
 	const char *at;
-	long parent = 0;
+	uint64_t parent = 0;
 
 	if (read_proc(pid, "stat", &stat) == 0) {
 		at = strrchr(stat.p, ')');
-		if (at && strlen(at) > 4)
-			parent = strtol(at + 4, NULL, 10);
+		if (!at || strlen(at) < 5 ||
+		    num_parse_u64n(at + 4, strcspn(at + 4, " "), 0, INT32_MAX, &parent, NULL) < 0)
+			parent = 0;
 	}
 	buf_release(&stat);
 	return (pid_t)parent;

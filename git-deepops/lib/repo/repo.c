@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
@@ -106,7 +107,7 @@ static bool git_trusts(const char *path)
 	strvec_pushl(&p.args, "git", "rev-parse", "--git-dir", NULL);
 	p.dir = path;
 	p.err = PROC_NULL;
-	rc = proc_capture(&p, NULL, 64 * 1024, &out, NULL);
+	rc = proc_capture(&p, NULL, 64 * KIB, &out, NULL);
 	proc_release(&p);
 	buf_release(&out);
 	return rc == 0;

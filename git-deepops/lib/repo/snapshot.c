@@ -441,8 +441,8 @@ int snapshot_check(struct snapshot *out, struct strvec *changed, struct err *e)
 	struct snapshot_private *snap = out->priv;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < snap->nsites; i++)
-		rc = snapshot_status_since(snap->sites[i], changed, e);
+	for (struct snapshot_site *s = snap->first; rc == 0 && s; s = s->next)
+		rc = snapshot_status_since(s, changed, e);
 	for (size_t i = 0; rc == 0 && i < snap->nlarge; i++) {
 		const struct snapshot_large_stat *l = &snap->large[i];
 		struct stat st;
@@ -476,13 +476,14 @@ void snapshot_release(struct snapshot *out)
 	memset(out, 0, sizeof(*out));
 	if (!snap)
 		return;
-	for (size_t i = 0; i < snap->nsites; i++)
-		snapshot_site_free(snap->sites[i]);
+	for (struct snapshot_site *s = snap->first, *next; s; s = next) {
+		next = s->next;
+		snapshot_site_free(s);
+	}
 	for (size_t i = 0; i < snap->nlarge; i++)
 		free(snap->large[i].path);
 	if (snap->dir && path_remove_tree(snap->dir, NULL) < 0)
 		errno = 0; /* gc removes what is left */
-	free(snap->sites);
 	free(snap->large);
 	free(snap->dir);
 	free(snap->outer_objects);

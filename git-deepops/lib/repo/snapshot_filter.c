@@ -185,7 +185,7 @@ static int ask_attributes(struct snapshot_site *s, struct candidates *c, struct 
 	for (size_t i = 0; rc == 0 && i < c->nr; i++) {
 		const char *value[ATTRS];
 
-		for (size_t a = 0; a < 3 * ATTRS; a++) {
+		for (size_t a = 0; a < (size_t)3 * ATTRS; a++) {
 			if (at >= out.len) {
 				rc = err_set(e, ERR_CORRUPT, "git check-attr ended early");
 				break;

@@ -31,6 +31,7 @@ struct snapshot_entry {
 
 struct snapshot_site {
 	struct snapshot_private *snap;
+	struct snapshot_site *next; /* made after this one */
 	enum snapshot_site_kind kind;
 	char *prefix;   /* in front of its paths: "" or "sub/" */
 	char *worktree; /* absolute */
@@ -69,8 +70,8 @@ struct snapshot_private {
 	struct snapshot *out;
 	char *dir; /* temporary directory, in <deepops>/tmp */
 	char *outer_objects;
-	struct snapshot_site **sites;
-	size_t nsites, alloc;
+	struct snapshot_site *first, *last;
+	size_t nsites;
 	struct snapshot_large_stat *large;
 	size_t nlarge, large_alloc;
 	struct strvec ignored; /* with prefixes */

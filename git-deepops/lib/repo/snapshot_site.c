@@ -30,8 +30,12 @@ struct snapshot_site *snapshot_site_new(struct snapshot_private *snap, enum snap
 	strvec_init(&s->untracked);
 	strvec_init(&s->nested);
 	strvec_init(&s->ignored);
-	XGROW(snap->sites, snap->nsites + 1, snap->alloc);
-	snap->sites[snap->nsites++] = s;
+	if (snap->last)
+		snap->last->next = s;
+	else
+		snap->first = s;
+	snap->last = s;
+	snap->nsites++;
 	return s;
 }
 
@@ -161,18 +165,19 @@ static int add_entry(struct snapshot_site *s, char *line, struct err *e)
 {
 	static const size_t id_at = 9;
 	struct snapshot_entry *entry;
-	char *end;
 
 	if (strlen(line) < id_at + REPO_OID_HEX + 4 || line[id_at + REPO_OID_HEX + 2] != '\t')
 		return err_set(e, ERR_CORRUPT, "git ls-files printed '%.60s'", line);
 	XGROW(s->entries, s->nentries + 1, s->alloc);
 	entry = &s->entries[s->nentries];
 	entry->tag = line[0];
-	entry->mode = (uint32_t)strtoul(line + 2, &end, 8);
+	entry->mode = 0;
+	for (const char *digit = line + 2; *digit >= '0' && *digit <= '7'; digit++)
+		entry->mode = entry->mode * 8 + (uint32_t)(*digit - '0');
 	memcpy(entry->id.hex, line + id_at, REPO_OID_HEX);
 	entry->id.hex[REPO_OID_HEX] = '\0';
 	entry->path = line + id_at + REPO_OID_HEX + 3;
-	if (end != line + id_at - 1 || !repo_oid_ok(entry->id.hex))
+	if (!repo_oid_ok(entry->id.hex))
 		return err_set(e, ERR_CORRUPT, "git ls-files printed '%.60s'", line);
 	s->nentries++;
 	return 0;

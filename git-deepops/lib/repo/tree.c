@@ -154,7 +154,8 @@ static int diff_level(struct walk *w, const struct repo_oid *a, const struct rep
 		      struct err *e);
 
 /* One name on which the two sides may differ; a side may have mode 0. */
-static int diff_entry(struct walk *w, struct tree_entry *a, struct tree_entry *b, struct err *e)
+static int diff_entry(struct walk *w, const char *name, struct tree_entry *a, struct tree_entry *b,
+		      struct err *e)
 {
 	bool a_dir = a->mode == TREE_MODE_DIR;
 	bool b_dir = b->mode == TREE_MODE_DIR;
@@ -163,7 +164,7 @@ static int diff_entry(struct walk *w, struct tree_entry *a, struct tree_entry *b
 
 	if (a->mode == b->mode && repo_oid_equal(&a->id, &b->id))
 		return 0;
-	rc = enter(w, a->mode ? a->name : b->name, &len, e);
+	rc = enter(w, name, &len, e);
 	if (rc < 0)
 		return rc;
 	if (a_dir || b_dir) {
@@ -201,18 +202,20 @@ static int diff_level(struct walk *w, const struct repo_oid *a, const struct rep
 		struct tree_entry eb;
 		bool has_a = entry_at(ta, ia, &ea);
 		bool has_b = entry_at(tb, ib, &eb);
+		const char *name;
 		int c;
 
 		if (!has_a && !has_b)
 			break;
 		c = !has_a ? 1 : !has_b ? -1 : entry_cmp(&ea, &eb);
+		name = c > 0 ? eb.name : ea.name;
 		if (c < 0)
 			memset(&eb, 0, sizeof(eb));
 		if (c > 0)
 			memset(&ea, 0, sizeof(ea));
 		ia += c <= 0;
 		ib += c >= 0;
-		rc = diff_entry(w, &ea, &eb, e);
+		rc = diff_entry(w, name, &ea, &eb, e);
 	}
 	git_tree_free(ta);
 	git_tree_free(tb);
