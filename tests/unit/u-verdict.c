@@ -74,13 +74,42 @@ static void test_many(void)
 	r->state = VERDICT_WARNED;
 	memset(word, 'x', sizeof(word) - 1);
 	word[sizeof(word) - 1] = '\0';
-	for (int i = 0; i < 150; i++)
-		verdict_add(r, REASON_EXEC_NORECORD, "%s", i ? "metrics.json" : word);
+	verdict_add(r, REASON_EXEC_NORECORD, "%s", word);
+	for (int i = 1; i < 150; i++)
+		verdict_add(r, REASON_EXEC_NORECORD, "metrics-%d.json", i);
 	verdict_text(&v, "", &out);
 	ok(strstr(out.p, "refs/heads/main would be refused"), "a warning says so");
 	ok(strstr(out.p, "  and 145 more\n"), "the rest is counted");
 	ok(strstr(out.p, word), "a long word stays whole");
 	ok(!verdict_refused(&v), "a warning refuses nothing");
+	verdict_release(&v);
+	buf_release(&out);
+}
+
+/* Two records that lack the same thing, and another thing with the same mend. */
+static void test_repeated(void)
+{
+	static const char want[] = "deepops: push to refs/heads/main refused [E-DATA-INCOMPLETE]\n"
+				   "  4f2a91c  \n"
+				   "    data: train\n"
+				   "    data: val\n"
+				   "    fix:  git deepops push --data-only\n";
+	static const char *const names[] = {"train", "train", "val"};
+	struct buf out = BUF_INIT;
+	struct verdict_ref *r;
+	struct verdict v;
+
+	verdict_init(&v);
+	r = verdict_add_ref(&v, "refs/heads/main", COMMIT, COMMIT);
+	r->state = VERDICT_REFUSED;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+		struct verdict_finding *f = verdict_add(r, REASON_DATA_INCOMPLETE, "%s", names[i]);
+
+		f->commit = xstrdup(COMMIT);
+		f->fix = xstrdup("git deepops push --data-only");
+	}
+	verdict_text(&v, "", &out);
+	is_str(out.p, want, "the same is said once, and one mend for all");
 	verdict_release(&v);
 	buf_release(&out);
 }
@@ -131,6 +160,7 @@ int main(void)
 {
 	test_text();
 	test_many();
+	test_repeated();
 	test_json();
 	test_reasons();
 	return done_testing();

@@ -77,13 +77,42 @@ static void add_head(struct buf *out, const char *prefix, const struct verdict_r
 	buf_release(&line);
 }
 
-/* Findings of the same commit share its line. */
+static const char *fix_of(const struct verdict_finding *f)
+{
+	return f->fix ? f->fix : reason_info(f->reason)->mend;
+}
+
+static bool same_commit(const struct verdict_finding *a, const struct verdict_finding *b)
+{
+	return a->commit && b->commit ? !strcmp(a->commit, b->commit) : a->commit == b->commit;
+}
+
+/* Two records of one commit may lack the same thing: said once. */
+static bool is_repeated(const struct verdict_ref *r, size_t i)
+{
+	for (size_t k = 0; k < i; k++)
+		if (r->v[k].reason == r->v[i].reason && same_commit(&r->v[k], &r->v[i]) &&
+		    !strcmp(r->v[k].text, r->v[i].text) &&
+		    !strcmp(fix_of(&r->v[k]), fix_of(&r->v[i])))
+			return true;
+	return false;
+}
+
+static const struct verdict_finding *next_told(const struct verdict_ref *r, size_t i)
+{
+	while (++i < r->n)
+		if (!is_repeated(r, i))
+			return &r->v[i];
+	return NULL;
+}
+
+/* Findings of the same commit share its line, and the line that mends them. */
 static void add_commit(struct buf *out, const char *prefix, const struct verdict_finding *f,
 		       const struct verdict_finding *before)
 {
 	struct buf line = BUF_INIT;
 
-	if (!f->commit || (before && before->commit && !strcmp(before->commit, f->commit)))
+	if (!f->commit || (before && same_commit(before, f)))
 		return;
 	buf_addf(&line, "%.*s  %.*s", SHORT_ID, f->commit, SUBJECT_BYTES,
 		 f->subject ? f->subject : "");
@@ -91,9 +120,10 @@ static void add_commit(struct buf *out, const char *prefix, const struct verdict
 	buf_release(&line);
 }
 
-static void add_finding(struct buf *out, const char *prefix, const struct verdict_ref *r, size_t i)
+static void add_finding(struct buf *out, const char *prefix, const struct verdict_ref *r, size_t i,
+			bool last)
 {
-	const struct verdict_finding *f = &r->v[i];
+	const struct verdict_finding *f = &r->v[i], *next = last ? NULL : next_told(r, i);
 	const struct reason_info *info = reason_info(f->reason);
 	size_t indent = f->commit ? 4 : 2;
 	struct buf line = BUF_INIT;
@@ -103,23 +133,38 @@ static void add_finding(struct buf *out, const char *prefix, const struct verdic
 	if (i && f->reason != r->v[0].reason)
 		buf_addf(&line, " [%s]", info->code);
 	add_line(out, prefix, indent, line.p);
-	buf_reset(&line);
-	buf_addf(&line, "fix:  %s", f->fix ? f->fix : info->mend);
-	add_line(out, prefix, indent, line.p);
+	if (!next || !same_commit(next, f) || strcmp(fix_of(next), fix_of(f)) != 0) {
+		buf_reset(&line);
+		buf_addf(&line, "fix:  %s", fix_of(f));
+		add_line(out, prefix, indent, line.p);
+	}
 	buf_release(&line);
+}
+
+/* At most VERDICT_SHOWN of them; returns how many there are to tell. */
+static size_t add_findings(struct buf *out, const char *prefix, const struct verdict_ref *r)
+{
+	size_t told = 0;
+
+	for (size_t i = 0; i < r->n; i++) {
+		if (is_repeated(r, i))
+			continue;
+		if (++told <= VERDICT_SHOWN)
+			add_finding(out, prefix, r, i, told == VERDICT_SHOWN);
+	}
+	return told + r->dropped;
 }
 
 static void add_ref(struct buf *out, const char *prefix, const struct verdict *v,
 		    const struct verdict_ref *r)
 {
 	struct buf line = BUF_INIT;
-	size_t shown = MIN(r->n, VERDICT_SHOWN);
+	size_t found;
 
 	add_head(out, prefix, r);
-	for (size_t i = 0; i < shown; i++)
-		add_finding(out, prefix, r, i);
-	if (r->n + r->dropped > shown) {
-		buf_addf(&line, "and %zu more", r->n + r->dropped - shown);
+	found = add_findings(out, prefix, r);
+	if (found > VERDICT_SHOWN) {
+		buf_addf(&line, "and %zu more", found - VERDICT_SHOWN);
 		add_line(out, prefix, 2, line.p);
 	}
 	if (r->why) {
