@@ -13,6 +13,7 @@
 #include "data/pointer.h"
 #include "repo/gitargs.h"
 #include "repo/tree.h"
+#include "run/note.h"
 #include "sync/sync.h"
 
 #define INPUT_MAX_BYTES (16 * MIB) /* a hundred thousand refs */
@@ -193,6 +194,19 @@ static int send_all(struct repo *r, const struct where *w, const struct push_inp
 	return rc;
 }
 
+/* Derived: no reason to stop a push or a merge. */
+static void refresh_notes(struct repo *r, const struct strvec *tips)
+{
+	struct repo_oid *ids = xcalloc(tips->nr + 1, sizeof(*ids));
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < tips->nr; i++)
+		snprintf(ids[i].hex, sizeof(ids[i].hex), "%s", tips->v[i]);
+	if (note_refresh(r, ids, tips->nr, &e) < 0)
+		log_warn("%s (git deepops notes rebuild)", e.msg);
+	free(ids);
+}
+
 static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	struct push_input in = {STRVEC_INIT, false, false};
@@ -215,6 +229,8 @@ static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err 
 				rc = add_pushed_head(ctx->repo, w.name.p, &in, e);
 			if (rc == 0)
 				rc = send_all(ctx->repo, &w, &in, dry_run, e);
+			if (rc == 0 && !dry_run)
+				refresh_notes(ctx->repo, &in.tips);
 		}
 	}
 	if (rc == 0 && clock_mono_ms() - start > LONG_UPLOAD_MS)
@@ -284,9 +300,17 @@ static int hook_post_checkout(struct cmd_ctx *ctx, int argc, char **argv, struct
 
 static int hook_post_merge(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
+	struct strvec tips = STRVEC_INIT;
+	struct repo_oid head;
+
 	(void)argv;
 	if (argc > 2)
 		return err_set(e, ERR_USAGE, "post-merge takes a flag");
+	if (repo_resolve(ctx->repo, "HEAD", &head, NULL) == 0) {
+		strvec_push(&tips, head.hex);
+		refresh_notes(ctx->repo, &tips);
+		strvec_release(&tips);
+	}
 	return hint_moved(ctx->repo, "ORIG_HEAD", "HEAD");
 }
 

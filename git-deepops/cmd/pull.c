@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "data/dataset.h"
+#include "run/note.h"
 #include "sync/bring.h"
 
 static const char *const usage[] = {"git deepops pull [options] [REMOTE [REFSPEC...]]", NULL};
@@ -42,8 +43,8 @@ static int checkout_root(struct dataset_env *d, const char *root, struct err *e)
 	for (size_t i = 0; rc == ERR_EXISTS && i < res.blocked.nr; i++)
 		log_note("%s", res.blocked.v[i]);
 	if (rc == 0 && res.written)
-		log_note("%s: %" PRIu64 " files written, %s", root, res.written,
-			 num_human_bytes(res.bytes).s);
+		log_note("%s: %" PRIu64 " file%s written, %s", root, res.written,
+			 res.written == 1 ? "" : "s", num_human_bytes(res.bytes).s);
 	dataset_checkout_result_release(&res);
 	pointer_release(&p);
 	return rc;
@@ -88,6 +89,21 @@ static int pull_data(struct repo *r, const char *remote, struct err *e)
 	return rc;
 }
 
+/* Records came with it, and what the server found of them.  Derived: no reason to fail. */
+static void refresh_notes(struct repo *r)
+{
+	struct buf branch = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct repo_oid head;
+	int rc = repo_head(r, &branch, &head, &e);
+
+	if (rc == 0 && !repo_oid_is_zero(&head))
+		rc = note_refresh(r, &head, 1, &e);
+	if (rc < 0)
+		log_warn("%s (git deepops notes rebuild)", e.msg);
+	buf_release(&branch);
+}
+
 int cmd_pull(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	struct opt opts[] = {OPT_END};
@@ -98,5 +114,7 @@ int cmd_pull(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	rc = git_pull(ctx->repo, argc, argv, e);
 	if (rc > 0) /* git has said why */
 		return 1;
+	if (rc == 0)
+		refresh_notes(ctx->repo);
 	return rc < 0 ? rc : pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
 }

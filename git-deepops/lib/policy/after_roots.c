@@ -80,7 +80,11 @@ static int one_commit(void *arg, const struct repo_oid *commit, struct err *e)
 int after_roots_commits(struct after_roots *a, const struct repo_oid *show, size_t nshow,
 			const struct repo_oid *hide, size_t nhide, struct err *e)
 {
-	struct repo_walk w = {show, hide, nshow, nhide, false, ROOTS_MAX_COMMITS};
+	struct repo_walk w = {.show = show,
+			      .hide = hide,
+			      .nshow = nshow,
+			      .nhide = nhide,
+			      .max = ROOTS_MAX_COMMITS};
 
 	return nshow ? repo_walk(a->repo, &w, one_commit, a, e) : 0;
 }

@@ -121,13 +121,13 @@ int repo_is_ancestor(struct repo *r, const struct repo_oid *a, const struct repo
 
 /*
  * Commits reachable from `show` and not from `hide`, children before parents.
- * More than `max` is ERR_LIMIT.  Ids that are no commits here are left out of
+ * More than `max` is ERR_LIMIT, or with `newest` the end.  Ids that are no commits here are left out of
  * `hide` and are ERR_NOTFOUND in `show`.  `cb` negative stops, positive stops with 0.
  */
 struct repo_walk {
 	const struct repo_oid *show, *hide;
 	size_t nshow, nhide;
-	bool first_parent;
+	bool first_parent, newest;
 	size_t max;
 };
 typedef int (*repo_walk_fn)(void *arg, const struct repo_oid *commit, struct err *e);

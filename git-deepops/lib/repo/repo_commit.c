@@ -249,7 +249,7 @@ static int walk_by_libgit2(struct repo *r, const struct repo_walk *w, repo_walk_
 	while (rc == 0) {
 		int next = git_revwalk_next(&oid, walk);
 
-		if (next == GIT_ITEROVER)
+		if (next == GIT_ITEROVER || (w->newest && seen == w->max))
 			break;
 		if (next < 0)
 			rc = repo_lgerr(e, next, "history walk");
@@ -273,7 +273,7 @@ static int walk_by_git(struct repo *r, const struct repo_walk *w, repo_walk_fn c
 	int rc;
 
 	strvec_pushl(&args, "rev-list", "--topo-order", "--stdin", NULL);
-	strvec_pushf(&args, "--max-count=%zu", w->max + 1);
+	strvec_pushf(&args, "--max-count=%zu", w->newest ? w->max : w->max + 1);
 	if (w->first_parent)
 		strvec_push(&args, "--first-parent");
 	for (size_t i = 0; i < w->nshow; i++)

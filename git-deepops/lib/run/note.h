@@ -57,4 +57,11 @@ struct note_opts {
 int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 		 struct err *e) MUST_CHECK;
 
+/*
+ * What push, pull and merge do: bring the index up to the journals, and the notes of the newest
+ * NOTE_REFRESH_COMMITS commits of `tips` up to the index.
+ */
+#define NOTE_REFRESH_COMMITS 200
+int note_refresh(struct repo *r, const struct repo_oid *tips, size_t n, struct err *e) MUST_CHECK;
+
 #endif

@@ -413,3 +413,29 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 	strvec_release(&p.server_refs);
 	return rc < 0 ? err_wrap(e, "notes") : 0;
 }
+
+int note_refresh(struct repo *r, const struct repo_oid *tips, size_t n, struct err *e)
+{
+	struct project p = {.repo = r};
+	struct oids found = {&p, NULL, 0, 0};
+	struct repo_walk w = {
+		.show = tips, .nshow = n, .newest = true, .max = NOTE_REFRESH_COMMITS};
+	struct note_opts o = {NULL, 0, NULL, NULL};
+	struct runindex *ix = NULL;
+	uint64_t runs = 0;
+	int rc = runindex_open(&ix, r, 0, e);
+
+	if (rc == 0)
+		rc = runindex_update(ix, NULL, e);
+	if (rc == 0)
+		rc = runindex_count(ix, &runs, e);
+	if (rc == 0 && runs)
+		rc = repo_walk(r, &w, push_oid, &found, e);
+	o.commits = found.v;
+	o.n = found.n;
+	if (rc == 0 && found.n)
+		rc = note_project(r, ix, &o, e);
+	runindex_close(&ix);
+	free(found.v);
+	return rc;
+}
