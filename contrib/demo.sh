@@ -55,10 +55,14 @@ say () {
 	printf '%s\n' "$*" | fold -s -w 78 | sed 's/^/# /; s/ *$//'
 }
 
-# Print a command line as one would type it, then run it.
+# Print a command line as one would type it, then run it; its output stays in $demo/out.
+# git pads what a server says with blanks.
 show () {
 	printf '\n$ %s\n' "$1"
-	eval "$1" 2>&1
+	eval "$1" >"$demo/out" 2>&1
+	set -- $?
+	sed 's/ *$//' "$demo/out"
+	return "$1"
 }
 
 must () {
@@ -67,12 +71,8 @@ must () {
 
 # refused COMMAND CODE: the push must be refused, with that code.
 refused () {
-	if show "$1 >../push.out"; then
-		cat ../push.out
-		die "this push should have been refused: $1"
-	fi
-	cat ../push.out
-	grep -q "$2" ../push.out || die "the refusal does not say $2"
+	! show "$1" || die "this push should have been refused: $1"
+	grep -q "$2" "$demo/out" || die "the refusal does not say $2"
 }
 
 heading "A server: sshd, a bare repository, the hook"
@@ -132,8 +132,9 @@ heading "The mend, as the message says, and the accepted push"
 must "git deepops push --data-only && git push origin main"
 
 heading "What everybody sees now"
-must "git fetch -q && git log -1"
-must "git deepops show \$(git deepops runs --json | sed -n 's/.*\"runs\":\\[{[^}]*\"id\":\"\\([0-9a-f]*\\)\".*/\\1/p')"
+must "git log -1"
+must "git deepops runs"
+must "git deepops show $(git deepops runs | sed -n '1s/ .*//p')"
 
 heading "Somebody else, years later: a fresh clone, the data, the same bytes"
 cd "$demo" || exit 1
@@ -142,14 +143,11 @@ cd fresh || exit 1
 must "git deepops init"
 must "git deepops pull"
 must "git deepops runs"
-run=$(git notes --ref=refs/deepops/remotes/origin/notes/deepops show HEAD |
-	sed -n 's/^Deepops-Run: \([0-9a-f]*\) .*/\1/p' | tail -n 1)
+must "git log -1"
+run=$(sed -n 's/^ *Deepops-Run: \([0-9a-f]*\) .*/\1/p' "$demo/out")
 test -n "$run" || die "the commit has no note"
-show "git deepops rerun $run >../rerun.out"
-rc=$?
-cat ../rerun.out
-test "$rc" -eq 0 || die "the rerun failed"
-test "$(tail -n 1 ../rerun.out)" = "verdict: identical" || die "the rerun gave other bytes"
+must "git deepops rerun $run"
+grep -qx "verdict: identical" "$demo/out" || die "the rerun gave other bytes"
 
 cat <<END
 
