@@ -2,6 +2,9 @@
 /* u-record.c - the record's type table, both ways, and what a reader must refuse */
 #include "run/record.h"
 
+#include <fcntl.h>
+
+#include "base/io.h"
 #include "run/level.h"
 #include "tap.h"
 
@@ -204,8 +207,35 @@ static void recipe(void)
 	record_release(&r);
 }
 
+/* The page's table is this table: same rows, same number of them. */
+static void page(void)
+{
+	struct buf text = BUF_INIT, table = BUF_INIT, row = BUF_INIT;
+	struct err e = ERR_INIT;
+	size_t rows = 0, described = 0;
+
+	if (io_read_file(AT_FDCWD, "git-deepops/docs/gitformat-deepops-record.5.adoc", 1 << 20,
+			 &text, &e) < 0)
+		ok(false, "%s", e.msg);
+	record_describe(&table);
+	for (const char *at = table.p; *at; at += strcspn(at, "\n") + 1) {
+		buf_reset(&row);
+		buf_addf(&row, "\n|%.*s|", (int)strcspn(at, "\n"), at);
+		ok(strstr(text.p, row.p) != NULL, "the page has %.*s", (int)strcspn(at, "\n"), at);
+		described++;
+	}
+	for (const char *at = strstr(text.p, "\n|schema|"); at && at[1] == '|' && at[2] != '=';
+	     at = strchr(at + 1, '\n'))
+		rows++;
+	is_u64(rows, described, "and no other fields");
+	buf_release(&text);
+	buf_release(&table);
+	buf_release(&row);
+}
+
 int main(void)
 {
+	page();
 	round_trip();
 	refusals();
 	limits();

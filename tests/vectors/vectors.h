@@ -36,6 +36,9 @@
 #include "chunk/node_internal.h"
 #include "chunk/recipe.h"
 #include "chunk/zframe.h"
+#include "machine/capture.h"
+#include "run/note.h"
+#include "run/record.h"
 #include "store/pack.h"
 #include "store/segment.h"
 
@@ -336,6 +339,45 @@ static inline int vector_chunker(const void *p, size_t len, struct err *e)
 	return rc;
 }
 
+/* ---- record: the bytes as they are ---- */
+
+static inline int vector_record(const void *p, size_t len, struct err *e)
+{
+	struct buf again = BUF_INIT;
+	struct record r;
+	int rc;
+
+	record_init(&r);
+	rc = record_parse(&r, p, len, e);
+	if (rc == 0) {
+		vector_must(record_format(&r, &again, NULL) == 0, "record is not written");
+		vector_must(again.len == len && !memcmp(again.p, p, len), "record");
+	}
+	record_release(&r);
+	buf_release(&again);
+	return rc;
+}
+
+/* ---- capture: the text as it is ---- */
+
+static inline int vector_capture(const void *p, size_t len, struct err *e)
+{
+	return capture_check(p, len, e);
+}
+
+/* ---- note: one line ---- */
+
+static inline int vector_note(const void *p, size_t len, struct err *e)
+{
+	const char *text = p, *eol = memchr(p, '\n', len);
+	char rec[13], level[16];
+
+	if (!eol || eol + 1 != text + len || memchr(p, '\0', len) ||
+	    !note_line_parse(text, len - 1, rec, level))
+		return err_set(e, ERR_INPUT, "not a line about a run");
+	return 0;
+}
+
 /* ---- the table ---- */
 
 enum vector_form {
@@ -348,9 +390,11 @@ static const struct vector_format {
 	enum vector_form form;
 	vector_fn decode;
 } vector_formats[] = {
-	{"chunker", VECTOR_TEXT, vector_chunker}, {"node", VECTOR_TEXT, vector_node},
+	{"capture", VECTOR_TEXT, vector_capture}, {"chunker", VECTOR_TEXT, vector_chunker},
+	{"node", VECTOR_TEXT, vector_node},       {"note", VECTOR_TEXT, vector_note},
 	{"pack", VECTOR_HEX, vector_pack},        {"recipe", VECTOR_HEX, vector_recipe},
-	{"segment", VECTOR_HEX, vector_segment},  {"zframe", VECTOR_HEX, vector_zframe},
+	{"record", VECTOR_TEXT, vector_record},   {"segment", VECTOR_HEX, vector_segment},
+	{"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)

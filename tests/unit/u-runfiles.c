@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: MIT */
+/* u-runfiles.c - what runs read and compare: metrics, parameters, secrets, tolerances */
+#include "run/match.h"
+#include "run/metrics.h"
+#include "run/params.h"
+#include "run/scrub.h"
+#include "run/secrets.h"
+#include "tap.h"
+
+static void pairs_text(const struct record_pairs *p, struct buf *out)
+{
+	buf_reset(out);
+	for (size_t i = 0; i < p->n; i++)
+		buf_addf(out, "%s%s=%s", i ? " " : "", p->v[i].name, p->v[i].value);
+}
+
+/* ---- metrics ---- */
+
+static void metrics_are(const char *name, const char *text, const char *want)
+{
+	struct err e = ERR_INIT;
+	struct buf got = BUF_INIT;
+	struct metrics m;
+
+	metrics_init(&m);
+	if (metrics_parse(&m, name, text, strlen(text), &e) < 0)
+		buf_addf(&got, "error: %s", e.msg);
+	else
+		pairs_text(&m.final, &got);
+	is_str(got.p, want, name);
+	metrics_release(&m);
+	buf_release(&got);
+}
+
+static void test_metrics(void)
+{
+	struct metrics m;
+	struct buf best = BUF_INIT;
+	struct err e = ERR_INIT;
+	const char lines[] = "{\"acc\": 0.5}\n{\"acc\": 0.9}\n{\"acc\": 0.7}\n";
+
+	metrics_are("m.json", "{\"a\": 1, \"b\": {\"c\": 0.1, \"d\": true, \"e\": \"x\"}}",
+		    "a=1 b.c=0.1");
+	metrics_are("m.json", "{\"n\": NaN, \"p\": Infinity, \"m\": -Infinity, \"s\": \"NaN\"}",
+		    "n=nan p=inf m=-inf s=nan");
+	metrics_are("m.json", "{\"big\": 9007199254740993, \"small\": 1e-30}",
+		    "big=9007199254740993 small=1e-30");
+	metrics_are("m.json", "{\"history\": [1, 2, 3]}", "history=3");
+	metrics_are("m.json", "{\"escaped \\\" NaN\": 1}", "escaped \" NaN=1");
+	metrics_are("m.jsonl", lines, "acc=0.7");
+	metrics_are("m.csv", "epoch,\"the, loss\"\r\n1,0.5\r\n2,\"0.25\"\r\n",
+		    "epoch=2 the, loss=0.25");
+	metrics_are("m.tsv", "a\tb\n1\t2\n", "a=1 b=2");
+	metrics_are("m.csv", "a,b\n1\n", "error: m.csv:2: 1 fields, the header has 2");
+	metrics_are("m.xml", "<a/>", "error: m.xml: metrics are .json, .jsonl, .csv or .tsv");
+	metrics_init(&m);
+	ok(metrics_parse_lines(&m, "x", lines, strlen(lines), &e) == 0, "lines");
+	ok(metrics_best(&m, "acc", true, &best), "there is a best");
+	is_str(best.p, "0.9", "the highest");
+	ok(metrics_best(&m, "acc", false, &best), "and a lowest");
+	is_str(best.p, "0.5", "the lowest");
+	ok(!metrics_best(&m, "ac", true, &best), "a prefix is another name");
+	metrics_release(&m);
+	buf_release(&best);
+}
+
+/* ---- parameters ---- */
+
+static void params_are(const char *name, const char *text, const char *want)
+{
+	struct err e = ERR_INIT;
+	struct buf got = BUF_INIT;
+	struct record r;
+
+	record_init(&r);
+	if (params_parse(&r.params, name, text, strlen(text), &e) < 0)
+		buf_addf(&got, "error: %s", e.msg);
+	else
+		pairs_text(&r.params, &got);
+	is_str(got.p, want, name);
+	record_release(&r);
+	buf_release(&got);
+}
+
+static void test_params(void)
+{
+	params_are(
+		"p.json",
+		"{\"lr\": 0.001, \"m\": {\"l\": [1, 2]}, \"s\": \"x\", \"n\": null, \"b\": false}",
+		"lr=0.001 m.l.0=1 m.l.1=2 s=x n=null b=false");
+	params_are(
+		"p.yaml",
+		"# c\n---\nlr: 1e-3 # rate\nm:\n  a: 'it''s'\n  b:\n    c: \"x # y\"\nd: [1, 2]\n",
+		"lr=1e-3 m.a=it's m.b.c=x # y d=[1, 2]");
+	params_are("p.yaml", "l:\n- 1\n- 2\nk:\n  - a\nz: 3\n", "l.0=1 l.1=2 k.0=a z=3");
+	params_are("p.yaml", "a: http://x:80/y\n", "a=http://x:80/y");
+	params_are("p.yaml", "a: &x 1\n", "error: p.yaml:1: anchors and tags are not understood");
+	params_are("p.yaml", "a: |\n  text\n", "error: p.yaml:1: block scalars are not understood");
+	params_are("p.yaml", "a: {b: 1}\n", "error: p.yaml:1: flow mappings are not understood");
+	params_are("p.yaml", "a:\n\t- 1\n", "error: p.yaml:2: a tab in the indentation");
+	params_are("p.yaml", "a: 1\n  b: 2\n", "error: p.yaml:2: indentation that opens nothing");
+	params_are("p.yaml", "a: 1\na: 2\n", "error: p.yaml:2: a stands twice");
+	params_are("p.yaml", "just words\n",
+		   "error: p.yaml:1: neither `key: value' nor a list item");
+	params_are("p.yaml", "a:\n  - b: 1\n",
+		   "error: p.yaml:2: a mapping inside a list is not understood");
+	params_are("p.toml", "a = 1\n# c\n[m.n]\nb = \"x\\ty\" # t\nc = [1, 2]\nd = 1979-05-27\n",
+		   "a=1 m.n.b=x\ty m.n.c=[1, 2] m.n.d=1979-05-27");
+	params_are("p.toml", "[[x]]\n", "error: p.toml:1: a table of this form is not understood");
+	params_are("p.toml", "a = \"\"\"x\n",
+		   "error: p.toml:1: a value of this form is not understood");
+	params_are("p.toml", "a = {b = 1}\n",
+		   "error: p.toml:1: a value of this form is not understood");
+	params_are("p.ini", "a = 1\n", "error: p.ini: parameters are .json, .yaml or .toml");
+}
+
+/* ---- secrets ---- */
+
+static void test_scrub(void)
+{
+	struct strvec values = STRVEC_INIT;
+	const char text[] = "say password, passwords and hunter22; pass";
+	struct buf whole = BUF_INIT, pieces = BUF_INIT;
+	struct scrub_stream s;
+
+	strvec_pushl(&values, "password", "hunter22", NULL);
+	scrub_text(&values, text, &whole);
+	is_str(whole.p, "say ***, ***s and ***; pass", "values are masked");
+	scrub_stream_init(&s, &values);
+	for (size_t i = 0; text[i]; i++)
+		scrub_feed(&s, text + i, 1, &pieces);
+	scrub_finish(&s, &pieces);
+	is_str(pieces.p, whole.p, "also when they come byte by byte");
+	strvec_release(&values);
+	buf_reset(&whole);
+	scrub_text(&values, text, &whole);
+	is_str(whole.p, text, "without values nothing happens");
+	buf_release(&whole);
+	buf_release(&pieces);
+}
+
+static bool finds(const char *text)
+{
+	return secrets_find(text, strlen(text)) != NULL;
+}
+
+static void test_secrets(void)
+{
+	/* In two parts, so that no scanner takes this file for a leak. */
+	ok(finds("id = AKIA"
+		 "ABCDEFGHIJKLMNOP"),
+	   "an AWS key");
+	ok(finds("ghp_"
+		 "abcdefghijklmnopqrstuvwxyz0123456789"),
+	   "a GitHub token");
+	ok(finds("-----BEGIN OPENSSH PRIVATE "
+		 "KEY-----\nabc"),
+	   "a private key");
+	ok(!finds("AKIA is where keys begin"), "the prefix alone is none");
+	ok(!finds("xAKIA"
+		  "ABCDEFGHIJKLMNOP"),
+	   "nor inside a longer word");
+	ok(!finds("-----BEGIN PUBLIC KEY-----\n-----BEGIN CERTIFICATE-----"), "nor public things");
+	ok(!finds(""), "nor nothing");
+}
+
+/* ---- tolerances ---- */
+
+static enum record_verdict compare(const char *policy, const char *was, const char *now,
+				   struct buf *detail)
+{
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	enum record_verdict v;
+
+	buf_reset(detail);
+	buf_addstr(&a, was);
+	buf_addstr(&b, now);
+	v = match_compare(policy, &a, &b, detail);
+	buf_release(&a);
+	buf_release(&b);
+	return v;
+}
+
+static void test_match(void)
+{
+	struct buf d = BUF_INIT;
+
+	ok(compare(NULL, "a", "a", &d) == RECORD_IDENTICAL, "equal bytes are identical");
+	ok(compare(NULL, "abc", "abd", &d) == RECORD_DIFFERENT, "others are not");
+	is_str(d.p, "differs from byte 2 on", "and it says where");
+	ok(compare("abs=0.1", "{\"a\": 1.00}", "{\"a\": 1.05}", &d) == RECORD_WITHIN_TOLERANCE,
+	   "within abs");
+	ok(compare("abs=0.1", "{\"a\": 1.00}", "{\"a\": 1.2}", &d) == RECORD_DIFFERENT,
+	   "beyond abs");
+	is_str(d.p, "1.2, was 1.00", "what and what was");
+	ok(compare("rel=0.1", "1000 x", "1050 x", &d) == RECORD_WITHIN_TOLERANCE, "within rel");
+	ok(compare("rel=0.1", "1000 x", "1050 y", &d) == RECORD_DIFFERENT, "words must be equal");
+	ok(compare("abs=1", "1 2", "1 2 3", &d) == RECORD_DIFFERENT, "and as many");
+	ok(compare("abs=1", "nan 5", "NaN 5", &d) == RECORD_WITHIN_TOLERANCE, "nan is nan");
+	ok(compare("abs=1", "nan", "1", &d) == RECORD_DIFFERENT, "and no number");
+	ok(compare("abs=1", "inf", "-inf", &d) == RECORD_DIFFERENT, "inf has a sign");
+	ok(match_known("rel=1e-3") && match_known("ignore") && !match_known("abs=-1") &&
+		   !match_known("abs=") && !match_known("close"),
+	   "policies are known or not");
+	buf_reset(&d);
+	is_str(match_split("dir/a:b:abs=0.5", &d), "abs=0.5",
+	       "the policy is behind the last colon");
+	is_str(d.p, "dir/a:b", "the path before it");
+	buf_reset(&d);
+	ok(match_split("dir/a:b", &d) == NULL && !strcmp(d.p, "dir/a:b"), "or there is none");
+	buf_release(&d);
+}
+
+int main(void)
+{
+	test_metrics();
+	test_params();
+	test_scrub();
+	test_secrets();
+	test_match();
+	return done_testing();
+}
