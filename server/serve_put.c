@@ -105,6 +105,7 @@ static int commit_part(struct serve *s, struct err *e)
 int serve_put(struct serve *s, const struct frame *q, struct err *e)
 {
 	struct msg_chunk c;
+	struct store_info info;
 	struct chunkid id;
 	int rc = msg_get_chunk(&c, q->payload, q->len, e);
 
@@ -115,8 +116,8 @@ int serve_put(struct serve *s, const struct frame *q, struct err *e)
 	if (!chunkid_kind_ok(c.kind) || c.encoding == MSG_ABSENT || c.at)
 		return err_set(e, ERR_PROTO, "PUT of kind %u, encoding %u", c.kind, c.encoding);
 	memcpy(id.b, c.id, sizeof(id.b));
-	rc = store_put_stored(s->txn, (enum chunk_kind)c.kind, &id, c.encoding, c.stored,
-			      c.stored_len, c.plain, e);
+	info = (struct store_info){c.plain, (uint32_t)c.stored_len, c.encoding};
+	rc = store_put_stored(s->txn, (enum chunk_kind)c.kind, &id, &info, c.stored, e);
 	if (rc < 0)
 		return rc;
 	killpoint("serve-put");

@@ -29,7 +29,7 @@ static int child(const char *work, const char *dir)
 {
 	struct err e = ERR_INIT;
 	struct store_txn *t;
-	struct store *s;
+	struct store *s = NULL;
 	uint64_t freed;
 	int rc = store_open(&s, dir, STORE_CREATE, &e);
 
@@ -47,6 +47,7 @@ static int child(const char *work, const char *dir)
 	} else if (rc == 0 && !strcmp(work, "rebuild")) {
 		rc = store_rebuild(dir, NULL, &e);
 	}
+	store_close(s);
 	if (rc < 0)
 		fprintf(stderr, "%s\n", e.msg);
 	return rc < 0;

@@ -213,6 +213,12 @@ static void test_missing(void)
 	store_close(s);
 }
 
+static int put_stored(struct store_txn *x, struct chunkkey key, struct store_info info,
+		      const void *p, struct err *e)
+{
+	return store_put_stored(x, key.kind, &key.id, &info, p, e);
+}
+
 /* Everything that lies is refused, and nothing of it is there afterwards. */
 static void test_lies(void)
 {
@@ -270,21 +276,31 @@ static void test_lies(void)
 
 	x = begin(s, "7");
 	lib_content(1, 100, &bytes);
-	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){100, 100, 0},
+		      bytes.p, &e) == ERR_CORRUPT,
 	   "bytes under a wrong id: %s", e.msg);
 	other = lib_id(1, 100);
-	ok(store_put_stored(x, CHUNK_NODE, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_NODE, other}, (struct store_info){100, 100, 0},
+		      bytes.p, &e) == ERR_CORRUPT,
 	   "a node that is none: %s", e.msg);
-	ok(store_put_stored(x, CHUNK_RECIPE, &other, 0, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_RECIPE, other}, (struct store_info){100, 100, 0},
+		      bytes.p, &e) == ERR_CORRUPT,
 	   "a recipe that is none: %s", e.msg);
-	ok(store_put_stored(x, CHUNK_DATA, &other, 2, bytes.p, 100, 100, &e) == ERR_CORRUPT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){100, 100, 2},
+		      bytes.p, &e) == ERR_CORRUPT,
 	   "a reserved encoding: %s", e.msg);
-	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 2 * MIB, &e) == ERR_LIMIT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){2 * MIB, 100, 0},
+		      bytes.p, &e) == ERR_LIMIT,
 	   "more than a chunk may be: %s", e.msg);
-	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 0, 100, &e) == ERR_LIMIT,
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){100, 0, 0},
+		      bytes.p, &e) == ERR_LIMIT,
 	   "nothing stored: %s", e.msg);
-	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == 1, "the right one");
-	ok(store_put_stored(x, CHUNK_DATA, &other, 0, bytes.p, 100, 100, &e) == 0, "once");
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){100, 100, 0},
+		      bytes.p, &e) == 1,
+	   "the right one");
+	ok(put_stored(x, (struct chunkkey){CHUNK_DATA, other}, (struct store_info){100, 100, 0},
+		      bytes.p, &e) == 0,
+	   "once");
 	store_abort(x, false);
 	buf_release(&bytes);
 	buf_release(&t.recipe);

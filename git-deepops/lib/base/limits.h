@@ -26,7 +26,7 @@
 #define PACK_TARGET_BYTES (32 * MIB)
 #define PACK_MAX_BYTES (64 * MIB)
 #define PACK_MAX_ENTRIES 65536
-#define SEGMENT_MAX_ENTRIES (64 * 1000 * 1000) /* 4 TiB of 64 KiB chunks in one segment */
+#define SEGMENT_MAX_ENTRIES 64000000 /* 4 TiB of 64 KiB chunks in one segment */
 
 /* Trees and paths. */
 #define TREE_MAX_DEPTH 128

@@ -191,11 +191,11 @@ static int by_offset(const void *a, const void *b)
 /* Rows in file order; caller frees. */
 static const struct pack_row **rows_by_offset(const struct pack_dir *d)
 {
-	const struct pack_row **v = xcalloc(d->n, sizeof(*v));
+	const struct pack_row **v = xcalloc(d->n, sizeof(const struct pack_row *));
 
 	for (size_t i = 0; i < d->n; i++)
 		v[i] = &d->rows[i];
-	qsort(v, d->n, sizeof(*v), by_offset);
+	qsort(v, d->n, sizeof(const struct pack_row *), by_offset);
 	return v;
 }
 

@@ -22,9 +22,9 @@ struct pack_writer {
 	int fd;
 	bool bad, sealed;
 	struct chunkid name; /* once sealed */
-	struct buf pending; /* appended, not yet written or taken */
-	struct buf spare;   /* memory of a piece that was written */
-	uint64_t written;   /* bytes written or taken */
+	struct buf pending;  /* appended, not yet written or taken */
+	struct buf spare;    /* memory of a piece that was written */
+	uint64_t written;    /* bytes written or taken */
 	uint64_t kicked;     /* of them, writeback was started for */
 	uint8_t header[PACK_HEADER_BYTES];
 	struct pack_row *rows;

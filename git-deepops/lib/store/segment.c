@@ -25,7 +25,8 @@
 #include "base/xalloc.h"
 #include "chunk/zframe.h"
 
-#define FANOUT_BYTES (CHUNK_KINDS * SEGMENT_FANOUT * 4)
+#define FANOUT_SLOTS ((size_t)CHUNK_KINDS * SEGMENT_FANOUT)
+#define FANOUT_BYTES (4 * FANOUT_SLOTS)
 #define ROW_BYTES 49 /* 32 + 4 x 4 + 1 */
 
 struct segment {
@@ -94,7 +95,7 @@ static int check_fanout(const struct segment *s, struct err *e)
 {
 	uint32_t last = 0;
 
-	for (size_t i = 0; i < CHUNK_KINDS * SEGMENT_FANOUT; i++) {
+	for (size_t i = 0; i < FANOUT_SLOTS; i++) {
 		if (fanout_at(s, i) < last)
 			return err_set(e, ERR_CORRUPT, "fan-out is not ascending");
 		last = fanout_at(s, i);

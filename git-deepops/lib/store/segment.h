@@ -23,7 +23,7 @@
 #define SEGMENT_VERSION 1
 #define SEGMENT_HEADER_BYTES 24 /* magic[8] version packs entries 0 */
 #define SEGMENT_FANOUT 256      /* by the first byte of the id, for each kind */
-#define SEGMENT_BLOCK_BYTES (64 * 1024)
+#define SEGMENT_BLOCK_BYTES 65536
 #define SEGMENT_MAX_PACKS (1 << 22)
 
 struct segment_row {

@@ -187,7 +187,7 @@ static int open_catalogue(struct store *s, struct err *e)
 static int look_once(struct store *s, struct err *e)
 {
 	struct store_view fresh = {0};
-	struct catalogue_view look;
+	struct catalogue_view look = {0};
 	bool replaced = false;
 	int rc = note_stat(s, &replaced, e);
 

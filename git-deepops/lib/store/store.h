@@ -124,8 +124,7 @@ int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *i
  * that a node parses), append as they are.  A recipe is verified at commit.  1 stored, 0 was there.
  */
 int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
-		     unsigned int encoding, const void *stored, size_t stored_len, size_t plain,
-		     struct err *e) MUST_CHECK;
+		     const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
 
 /* As store_put_stored for bytes that the caller has verified already (remote_get): no decoding. */
 int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,

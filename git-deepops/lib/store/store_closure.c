@@ -283,7 +283,7 @@ int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 	       struct store_root *out, struct err *e)
 {
 	struct chunkkey key = {(uint8_t)kind, *id};
-	struct catalogue_root r;
+	struct catalogue_root r = {.files = 0};
 	int rc;
 
 	memset(out, 0, sizeof(*out));

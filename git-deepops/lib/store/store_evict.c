@@ -107,7 +107,10 @@ static int next_pack(struct evict *v, struct err *e)
 	struct buf path = BUF_INIT;
 	int rc;
 
-	XGROW(v->written, v->nwritten + 1, v->alloc);
+	if (v->nwritten == v->alloc) {
+		v->alloc = 2 * v->alloc + 16;
+		v->written = xrealloc(v->written, v->alloc, sizeof(struct pack_writer *));
+	}
 	buf_addf(&path, "%s/%u", v->dir, v->next_file++);
 	rc = pack_create(&v->written[v->nwritten], path.p, e);
 	if (rc == 0)

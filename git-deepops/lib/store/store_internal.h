@@ -148,6 +148,8 @@ int store_decode(struct store_scratch *x, const struct pack_row *row, const void
 /* A session directory for work that is no txn: after a crash a sweep clears it up too. */
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e) MUST_CHECK;
 void store_remove_staging(const char *dir);
+/* Take the pack over; its number. */
+size_t store_txn_add_pack(struct store_txn *t, struct pack_writer *w);
 /* Wait until no thread is writing; txn->lock held, others may append meanwhile. */
 void store_txn_settle(struct store_txn *t);
 /* Seal and sync every pack of the txn; txn->lock held. */

@@ -48,7 +48,7 @@ static bool recall(const struct prover *p, enum chunk_kind kind, const struct ch
 {
 	uint64_t i;
 
-	if (!chunkset_get(p->known, kind, id, &i))
+	if (!p->totals || !chunkset_get(p->known, kind, id, &i))
 		return false;
 	*out = p->totals[i];
 	return true;
@@ -328,9 +328,9 @@ static int prove_roots(struct prover *p, const struct store_commit *c, struct er
 int store_prove(struct store_txn *t, const struct store_commit *c, struct store_proof *out,
 		struct err *e)
 {
-	struct chunkset *own = c && c->missing ? NULL : chunkset_new();
+	struct chunkset *wanted = c ? c->missing : NULL, *own = wanted ? NULL : chunkset_new();
 	struct prover p = {
-		.in = {t->s, t, own ? own : c->missing, BUDGET_BYTES + BUDGET_PER_BYTE * t->bytes},
+		.in = {t->s, t, wanted ? wanted : own, BUDGET_BYTES + BUDGET_PER_BYTE * t->bytes},
 		.out = out,
 		.known = chunkset_new()};
 	int rc = store_refresh(t->s, e);

@@ -83,12 +83,11 @@ int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, 
 		if (rc < 0)
 			err_wrap(e, "%s/segments/%s.seg", s->dir,
 				 chunkid_hex(segment_id(v->segments[i])).s);
-		if (rc == 1 && !store_pack_is_here(s, v->segments[i], out->row.pack))
-			rc = 0;
-		else if (rc == 1 && nth-- == 0)
+		if (rc != 1)
+			continue;
+		rc = store_pack_is_here(s, v->segments[i], out->row.pack) && nth-- == 0;
+		if (rc == 1)
 			out->pack = *segment_pack(v->segments[i], out->row.pack);
-		else if (rc == 1)
-			rc = 0;
 	}
 out:
 	pthread_rwlock_unlock(&s->view_lock);

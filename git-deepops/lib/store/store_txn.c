@@ -29,6 +29,7 @@
 #include "base/xalloc.h"
 #include "store/store_internal.h"
 
+#define NONCE_DIGITS ((size_t)2 * STORE_NONCE_BYTES)
 #define SESSION_WAIT_MS 300 /* for the server of a connection that was just cut */
 #define SESSION_SECONDS (7 * CLOCK_DAY_SECONDS)
 
@@ -160,7 +161,7 @@ static void sweep(struct store *s)
 	while (d && (entry = readdir(d)) != NULL) {
 		int fd;
 
-		if (strlen(entry->d_name) != 2 * STORE_NONCE_BYTES)
+		if (strlen(entry->d_name) != NONCE_DIGITS)
 			continue;
 		store_path(s, &path, "incoming/");
 		buf_addstr(&path, entry->d_name);
@@ -183,11 +184,11 @@ void store_remove_staging(const char *dir)
 
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e)
 {
-	char hex[2 * STORE_NONCE_BYTES + 1];
+	char hex[NONCE_DIGITS + 1];
 	struct buf path = BUF_INIT;
 	int rc;
 
-	random_hex(hex, 2 * STORE_NONCE_BYTES);
+	random_hex(hex, NONCE_DIGITS);
 	*dir = xstrfmt("%s/incoming/%s", s->dir, hex);
 	rc = path_mkdirs(*dir, 0777, e);
 	if (rc == 0) {
@@ -242,6 +243,16 @@ static int mark_kept(struct store_txn *t, struct err *e)
 	return rc;
 }
 
+size_t store_txn_add_pack(struct store_txn *t, struct pack_writer *w)
+{
+	if (t->npacks == t->alloc) {
+		t->alloc = 2 * t->alloc + 16;
+		t->packs = xrealloc(t->packs, t->alloc, sizeof(struct pack_writer *));
+	}
+	t->packs[t->npacks] = w;
+	return t->npacks++;
+}
+
 static void take_rows(struct store_txn *t, struct pack_writer *w, size_t pack_no)
 {
 	size_t n;
@@ -274,9 +285,7 @@ static int resume_pack(struct store_txn *t, const char *path, struct err *e)
 		pack_free(&w);
 		return rc < 0 ? rc : 0;
 	}
-	XGROW(t->packs, t->npacks + 1, t->alloc);
-	t->packs[t->npacks] = w;
-	take_rows(t, w, t->npacks++);
+	take_rows(t, w, store_txn_add_pack(t, w));
 	return 0;
 }
 
@@ -348,7 +357,7 @@ static int begin(struct store_txn *t, bool keep, struct err *e)
 int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out, struct err *e)
 {
 	struct store_txn *t;
-	char hex[2 * STORE_NONCE_BYTES + 1];
+	char hex[NONCE_DIGITS + 1];
 	int rc;
 
 	*out = NULL;

@@ -65,9 +65,7 @@ static int open_class(struct store_txn *t, int class, struct err *e)
 		return rc;
 	t->next_file++;
 	t->dir_dirty = true;
-	XGROW(t->packs, t->npacks + 1, t->alloc);
-	t->open_no[class] = t->npacks;
-	t->packs[t->npacks++] = w;
+	t->open_no[class] = store_txn_add_pack(t, w);
 	t->open[class] = w;
 	return 0;
 }
@@ -269,18 +267,13 @@ int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct ch
 }
 
 int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
-		     unsigned int encoding, const void *stored, size_t stored_len, size_t plain,
-		     struct err *e)
+		     const struct store_info *info, const void *stored, struct err *e)
 {
-	/* Clamped, not cut: a length beyond 32 bits must stay one that is refused. */
-	struct store_info info = {(uint32_t)MIN(plain, UINT32_MAX),
-				  (uint32_t)MIN(stored_len, UINT32_MAX),
-				  (uint8_t)MIN(encoding, UINT8_MAX)};
 	struct chunkkey key = {(uint8_t)kind, *id};
 	struct store_scratch *x;
 	struct pack_entry entry;
 	struct pack_row row;
-	int rc = begin_stored(t, &row, &key, &info, e);
+	int rc = begin_stored(t, &row, &key, info, e);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
