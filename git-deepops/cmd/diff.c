@@ -281,12 +281,29 @@ static void finish_json(struct diff *d)
 	buf_release(&text);
 }
 
+/* What a sparse checkout leaves out has not been removed. */
+static int drop_sparse(struct diff *d, struct err *e)
+{
+	struct strvec sparse = STRVEC_INIT, kept = STRVEC_INIT;
+	int rc = dataset_roots_sparse(d->repo, &sparse, e);
+
+	for (size_t i = 0; i < d->roots.nr; i++)
+		if (!strvec_has(&sparse, d->roots.v[i]))
+			strvec_push(&kept, d->roots.v[i]);
+	strvec_release(&sparse);
+	strvec_release(&d->roots);
+	d->roots = kept;
+	return rc;
+}
+
 static int diff(struct diff *d, int n, char **paths, struct err *e)
 {
 	int rc = add_roots(d, &d->old, e);
 
 	if (rc == 0)
 		rc = add_roots(d, d->to_worktree ? NULL : &d->new, e);
+	if (rc == 0 && d->to_worktree)
+		rc = drop_sparse(d, e);
 	if (rc == 0)
 		rc = dataset_pick(d->repo, &d->roots, n, paths, &d->picked, &d->insides, e);
 	for (size_t i = 0; rc == 0 && i < d->picked.nr; i++)

@@ -5,11 +5,11 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
+#include "data/pointer.h"
 #include "repo/hooks.h"
 #include "repo/workfile.h"
 
 #define CONFIG_FILE ".deepops/config"
-#define ATTRIBUTES "*.deepops -text merge=deepops diff=deepops"
 
 struct init {
 	struct repo *repo;
@@ -233,9 +233,9 @@ static int set_files(struct init *in, struct err *e)
 	if (rc == 0 && in->remote_url)
 		rc = add_config(in, "deepops.confirmed", in->remote_url, e);
 	if (rc == 0) {
-		rc = workfile_add_line(in->repo, ".gitattributes", ATTRIBUTES, e);
+		rc = workfile_add_line(in->repo, ".gitattributes", POINTER_ATTRIBUTES, e);
 		if (rc == 1)
-			changed(in, "added to .gitattributes: %s", ATTRIBUTES);
+			changed(in, "added to .gitattributes: %s", POINTER_ATTRIBUTES);
 	}
 	return rc < 0 ? rc : 0;
 }

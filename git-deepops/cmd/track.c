@@ -10,8 +10,6 @@
 #include "repo/tree.h"
 #include "repo/workfile.h"
 
-#define ATTRIBUTES "*" POINTER_SUFFIX " -text merge=deepops diff=deepops"
-
 struct track {
 	struct repo *repo;
 	struct dataset_env *env;
@@ -254,7 +252,7 @@ static int write_one(struct track *t, size_t i, struct err *e)
 static int write_all(struct track *t, struct err *e)
 {
 	/* First: git converts line endings of pointers by what stands there when they are added. */
-	int rc = workfile_add_line(t->repo, ".gitattributes", ATTRIBUTES, e);
+	int rc = workfile_add_line(t->repo, ".gitattributes", POINTER_ATTRIBUTES, e);
 
 	killpoint("track-attributes-written");
 	for (size_t i = 0; rc >= 0 && i < t->roots.nr; i++)

@@ -288,15 +288,34 @@ static bool is_orphan(int dirfd, const char *name)
 	return dead;
 }
 
-void tempfile_sweep(const char *dir)
+/* Takes the descriptor over. */
+static void sweep_fd(int fd)
 {
-	DIR *d = opendir(dir);
+	DIR *d = fdopendir(fd);
 	struct dirent *entry;
 
-	if (!d)
+	if (!d) {
+		close(fd);
 		return;
+	}
 	while ((entry = readdir(d)) != NULL)
 		if (is_orphan(dirfd(d), entry->d_name))
 			unlinkat(dirfd(d), entry->d_name, 0);
 	closedir(d);
+}
+
+void tempfile_sweep(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		sweep_fd(fd);
+}
+
+void tempfile_sweep_at(int dirfd)
+{
+	int fd = openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0)
+		sweep_fd(fd);
 }

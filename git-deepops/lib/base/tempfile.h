@@ -61,5 +61,6 @@ bool tempfile_is_name(const char *name);
 
 /* Remove `.tmp-<pid>-*` in `dir` whose process is gone. */
 void tempfile_sweep(const char *dir);
+void tempfile_sweep_at(int dirfd); /* not closed, and its offset not moved */
 
 #endif

@@ -2,6 +2,7 @@
 /* dataset.c - the environment, pointers in the repository, reading entries; see dataset.h */
 #include "data/dataset.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -93,18 +94,33 @@ int dataset_store_node(void *txn, const struct chunkid *id, const struct buf *te
 
 /* ---- pointers in the repository ---- */
 
-static int roots_in_index(struct repo *r, struct strvec *roots, struct err *e)
+/* A pointer with the skip-worktree bit counts as left out unless somebody put it there all the same. */
+static bool is_left_out(struct repo *r, char tag, const char *name)
+{
+	return tag == 'S' && faccessat(repo_worktree_fd(r), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+}
+
+static int roots_in_index(struct repo *r, bool left_out, struct strvec *roots, struct err *e)
 {
 	struct buf list = BUF_INIT, root = BUF_INIT;
-	int rc = repo_git_run(r, &list, e, "ls-files", "-z", "--cached", "--full-name", "--",
+	int rc = repo_git_run(r, &list, e, "ls-files", "-z", "-t", "--cached", "--full-name", "--",
 			      ":(top,glob)**/?*" POINTER_SUFFIX, NULL);
 
-	for (size_t at = 0; rc == 0 && at < list.len; at += strlen(list.p + at) + 1)
-		if (pointer_root_of(list.p + at, &root))
+	/* Each is a tag, a blank and the path. */
+	for (size_t at = 0; rc == 0 && at + 2 < list.len; at += strlen(list.p + at) + 1)
+		if (pointer_root_of(list.p + at + 2, &root) &&
+		    is_left_out(r, list.p[at], list.p + at + 2) == left_out)
 			strvec_push(roots, root.p);
+	strvec_sort(roots);
+	strvec_uniq(roots); /* an unmerged pointer stands three times in the index */
 	buf_release(&list);
 	buf_release(&root);
 	return rc;
+}
+
+int dataset_roots_sparse(struct repo *r, struct strvec *roots, struct err *e)
+{
+	return roots_in_index(r, true, roots, e);
 }
 
 static int take_root(void *arg, const struct tree_entry *entry, struct err *e)
@@ -125,15 +141,13 @@ int dataset_roots(struct repo *r, const struct repo_oid *commit, struct strvec *
 	struct repo_oid tree;
 	int rc;
 
-	if (!commit) {
-		rc = roots_in_index(r, roots, e);
-	} else {
-		rc = repo_commit_tree(r, commit, &tree, e);
-		if (rc == 0)
-			rc = tree_walk(r, &tree, take_root, roots, e);
-	}
+	if (!commit)
+		return roots_in_index(r, false, roots, e);
+	rc = repo_commit_tree(r, commit, &tree, e);
+	if (rc == 0)
+		rc = tree_walk(r, &tree, take_root, roots, e);
 	strvec_sort(roots);
-	strvec_uniq(roots); /* an unmerged pointer stands three times in the index */
+	strvec_uniq(roots);
 	return rc;
 }
 
@@ -223,6 +237,8 @@ static int read_in_worktree(struct repo *r, const char *name, struct buf *text, 
 	int fd = path_open_beneath(repo_worktree_fd(r), name, O_RDONLY | O_NONBLOCK, 0, e);
 	int rc;
 
+	if (fd < 0 && e->sys == ELOOP)
+		return err_set(e, ERR_INPUT, "'%s' is or lies behind a symbolic link", name);
 	if (fd < 0)
 		return fd;
 	rc = io_read_fd(fd, POINTER_MAX_BYTES, text, e);

@@ -50,9 +50,14 @@ int dataset_load_node(void *env, const struct chunkid *id, struct buf *text,
 
 /* ---- pointers in the repository ---- */
 
-/* Roots whose pointer is in the index or, with a commit, in its tree; sorted. `commit` NULL: index. */
+/*
+ * Roots whose pointer is in the index or, with a commit, in its tree; sorted. `commit` NULL: index,
+ * without those that a sparse checkout leaves out.
+ */
 int dataset_roots(struct repo *r, const struct repo_oid *commit, struct strvec *roots,
 		  struct err *e) MUST_CHECK;
+/* Those that a sparse checkout leaves out. */
+int dataset_roots_sparse(struct repo *r, struct strvec *roots, struct err *e) MUST_CHECK;
 /* The root among `roots` that is `path` or holds it; *inside is what follows ("" at the root). NULL: none. */
 const char *dataset_root_of(const struct strvec *roots, const char *path, const char **inside);
 /*

@@ -423,7 +423,7 @@ static int checkout_trees(struct dataset_env *d, const char *root, const struct 
 	dtree_from_pointer(&to, p);
 	/* A work tree that had all of this version and lacks some of it: somebody removed that. */
 	if (statcache_base(dataset_cache(d), root, &base_pointer, &partial))
-		had_all = !partial && dataset_same_shards(&base_pointer, p);
+		had_all = work && !partial && dataset_same_shards(&base_pointer, p);
 	if (base_pointer.files || base_pointer.n)
 		dtree_from_pointer(&base, &base_pointer);
 	else if (opts->base)

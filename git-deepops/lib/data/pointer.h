@@ -16,6 +16,11 @@
 #include "chunk/node.h"
 
 #define POINTER_SUFFIX ".deepops"
+/*
+ * The line of .gitattributes for pointers: bytes as they are, whatever autocrlf and
+ * filters of the user's say of all files; git's drivers for them, git-deepops-init(1).
+ */
+#define POINTER_ATTRIBUTES "*" POINTER_SUFFIX " -text -filter merge=deepops diff=deepops"
 
 enum pointer_kind { POINTER_TREE, POINTER_FILE };
 

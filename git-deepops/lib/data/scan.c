@@ -32,6 +32,7 @@ struct job {
 	struct dtree_entry *dir;
 	char *path; /* beneath rootfd */
 	unsigned int depth;
+	bool swept; /* a killed checkout left something here */
 };
 
 static int64_t ns_of(struct timespec t)
@@ -137,7 +138,7 @@ static int check_name(struct job *j, const char *name, struct err *e)
 	if (!strcmp(name, ".") || !strcmp(name, ".."))
 		return 0;
 	if (tempfile_is_name(name)) {
-		warn(j->w, "left-over temporary file is not tracked", j->path, name);
+		j->swept = true;
 		return 0;
 	}
 	if (!path_name_is_safe(name, len))
@@ -168,6 +169,8 @@ static int list_names(struct job *j, int dirfd, struct err *e)
 	if (rc >= 0)
 		rc = errno ? err_sys(e, "%s", j->path) : 0;
 	closedir(d);
+	if (j->swept)
+		tempfile_sweep_at(dirfd);
 	return rc;
 }
 
@@ -233,7 +236,7 @@ static void submit(struct walk *w, struct dtree_entry *dir, char *path, unsigned
 {
 	struct job *j = xmalloc(sizeof(*j));
 
-	*j = (struct job){w, dir, path, depth};
+	*j = (struct job){w, dir, path, depth, false};
 	pool_group_submit(w->group, run_job, j);
 }
 

@@ -8,7 +8,8 @@
  *
  * Every directory is opened with openat2 beneath rootfd, no symbolic link is
  * followed.  Files get size and lstat data, links are read, content is not
- * touched.  What vanishes meanwhile is left out.
+ * touched.  What vanishes meanwhile is left out; temporary files that a killed
+ * checkout left behind are removed.
  */
 #ifndef DATA_SCAN_H
 #define DATA_SCAN_H
@@ -22,7 +23,7 @@ struct scan {
 	struct pool *pool;
 	int rootfd;
 	const char *root;       /* beneath rootfd */
-	struct strvec warnings; /* names that are not UTF-8, left-over temporary files */
+	struct strvec warnings; /* names that are not UTF-8 */
 };
 
 /*
