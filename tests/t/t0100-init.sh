@@ -22,7 +22,7 @@ test_expect_success 'sets up a clone and says what it does' '
 		cd plain &&
 		git deepops init >../out &&
 		test_path_is_file .deepops/config &&
-		echo "*.deepops -text merge=deepops diff=deepops" >want &&
+		echo "*.deepops -text -filter merge=deepops diff=deepops" >want &&
 		test_cmp want .gitattributes &&
 		test "$(git config remote.origin.deepops)" = true &&
 		test "$(git config notes.displayRef)" = refs/notes/deepops &&
