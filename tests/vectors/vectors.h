@@ -41,6 +41,8 @@
 #include "run/record.h"
 #include "store/pack.h"
 #include "store/segment.h"
+#include "wire/frame.h"
+#include "wire/msg.h"
 
 /*
  * Decode; what is accepted is encoded again and must give the same bytes, else
@@ -256,6 +258,148 @@ static inline int vector_segment(const void *p, size_t len, struct err *e)
 	return rc;
 }
 
+/* ---- frame: one frame with its message ---- */
+
+static inline int vector_frame_keys(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_keys k;
+	int rc = msg_get_keys(&k, f->payload, f->len, e);
+
+	for (size_t i = 0; rc == 0 && i < k.n; i++)
+		msg_put_key(again, msg_key_kind(&k, i), msg_key_id(&k, i));
+	return rc;
+}
+
+static inline int vector_frame_bitmap(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct rd r = rd_from(f->payload, f->len);
+	size_t n = rd_le16(&r);
+	unsigned int width = rd_u8(&r);
+	uint8_t values[UINT16_MAX];
+	int rc;
+
+	if (width != 1 && width != 2)
+		return err_set(e, ERR_PROTO, "BITMAP of width %u", width);
+	rc = msg_get_bitmap(values, n, width, f->payload, f->len, e);
+	if (rc == 0)
+		msg_put_bitmap(again, values, n, width);
+	return rc;
+}
+
+static inline int vector_frame_commit(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct rd r = rd_from(f->payload, f->len);
+	struct msg_item item;
+	int rc;
+
+	while ((rc = msg_next_item(&r, &item, e)) == 1)
+		msg_put_item(again, &item);
+	return rc;
+}
+
+static inline int vector_frame_hello(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_hello h = MSG_HELLO_INIT;
+	int rc = msg_get_hello(&h, f->payload, f->len, e);
+
+	if (rc == 0)
+		msg_put_hello(again, &h);
+	msg_hello_release(&h);
+	return rc;
+}
+
+/* What is shown is made harmless first, so only a text without control bytes comes back as it was. */
+static inline int vector_frame_err(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_err m;
+	int rc = msg_get_err(&m, f->payload, f->len, e);
+
+	if (rc == 0)
+		vector_must(m.code < 0, "class of an ERR");
+	for (size_t i = 0; rc == 0 && m.msg[i]; i++)
+		vector_must((unsigned char)m.msg[i] >= ' ', "control byte in an ERR");
+	if (rc == 0)
+		buf_add(again, f->payload, f->len);
+	return rc;
+}
+
+static inline int vector_frame_fixed(const struct frame *f, struct buf *again, struct err *e)
+{
+	uint8_t nonce[MSG_NONCE_BYTES];
+	uint64_t v;
+	int rc;
+
+	if (f->type == FRAME_BEGIN) {
+		rc = msg_get_nonce(nonce, f->payload, f->len, e);
+		if (rc == 0)
+			msg_put_nonce(again, nonce);
+		return rc;
+	}
+	rc = msg_get_u64(&v, f->payload, f->len, e);
+	if (rc == 0)
+		msg_put_u64(again, v);
+	return rc;
+}
+
+static inline int vector_frame_message(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_chunk c;
+	int rc = 0;
+
+	switch ((enum frame_type)f->type) {
+	case FRAME_HELLO:
+		return vector_frame_hello(f, again, e);
+	case FRAME_ERR:
+		return vector_frame_err(f, again, e);
+	case FRAME_ROOTS:
+	case FRAME_NODES:
+	case FRAME_HAVE:
+	case FRAME_GET:
+	case FRAME_MISSING:
+		return vector_frame_keys(f, again, e);
+	case FRAME_BITMAP:
+		return vector_frame_bitmap(f, again, e);
+	case FRAME_PUT:
+	case FRAME_CHUNK:
+		rc = msg_get_chunk(&c, f->payload, f->len, e);
+		if (rc == 0)
+			msg_put_chunk(again, &c);
+		return rc;
+	case FRAME_COMMIT:
+		return vector_frame_commit(f, again, e);
+	case FRAME_BEGIN:
+	case FRAME_ACK:
+	case FRAME_COMMITTED:
+		return vector_frame_fixed(f, again, e);
+	case FRAME_PING:
+	case FRAME_BYE:
+		break;
+	}
+	buf_add(again, f->payload, f->len); /* any bytes, or unknown and optional */
+	return 0;
+}
+
+static inline int vector_frame(const void *p, size_t len, struct err *e)
+{
+	struct buf again = BUF_INIT;
+	struct frame f;
+	size_t used = 0, mark;
+	int rc = frame_parse(p, len, &f, &used, e);
+
+	if (rc == 0 || (rc == 1 && used != len))
+		return err_set(e, ERR_PROTO, "not one whole frame");
+	if (rc < 0)
+		return rc;
+	mark = frame_begin(&again, (enum frame_type)f.type, f.flags, f.stream);
+	rc = vector_frame_message(&f, &again, e);
+	if (rc == 0) {
+		vector_must(frame_end(&again, mark), "frame is too long");
+		vector_must(again.len == len && !memcmp(again.p, p, len), "frame");
+	}
+	buf_release(&again);
+	return rc;
+}
+
 /*
  * ---- chunker: what the content is, and where it is cut ----
  *
@@ -391,10 +535,10 @@ static const struct vector_format {
 	vector_fn decode;
 } vector_formats[] = {
 	{"capture", VECTOR_TEXT, vector_capture}, {"chunker", VECTOR_TEXT, vector_chunker},
-	{"node", VECTOR_TEXT, vector_node},       {"note", VECTOR_TEXT, vector_note},
-	{"pack", VECTOR_HEX, vector_pack},        {"recipe", VECTOR_HEX, vector_recipe},
-	{"record", VECTOR_TEXT, vector_record},   {"segment", VECTOR_HEX, vector_segment},
-	{"zframe", VECTOR_HEX, vector_zframe},
+	{"frame", VECTOR_HEX, vector_frame},      {"node", VECTOR_TEXT, vector_node},
+	{"note", VECTOR_TEXT, vector_note},       {"pack", VECTOR_HEX, vector_pack},
+	{"recipe", VECTOR_HEX, vector_recipe},    {"record", VECTOR_TEXT, vector_record},
+	{"segment", VECTOR_HEX, vector_segment},  {"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)

@@ -234,9 +234,7 @@ void pipe_shell_args(struct strvec *argv, const char *words)
 /* git-deepops-serve in the directory this program was started from; false if it is not there. */
 static bool find_beside(struct buf *out)
 {
-	if (path_beside_program(out, TRANSPORT_SERVE, NULL) < 0)
-		return false;
-	return access(out->p, X_OK) == 0;
+	return path_beside_program(out, TRANSPORT_SERVE, NULL) == 0 && access(out->p, X_OK) == 0;
 }
 
 int pipe_open(struct transport **out, const char *path, const char *serve, struct err *e)
