@@ -128,6 +128,21 @@ static int push_all(struct repo *r, const struct where *w, int argc, char **argv
 	return rc;
 }
 
+/* To a public mirror, by a slip of the fingers, must go neither data nor records. */
+static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
+{
+	bool ours;
+	int rc = where_is_ours(r, w->name.p, &ours, e);
+
+	if (rc < 0 || ours)
+		return rc;
+	err_set(e, ERR_DENIED, "%s takes no data: remote.%s.deepops is not true", w->name.p,
+		w->name.p);
+	return err_hint(e,
+			"git config remote.%s.deepops true; or for the branch alone: git push %s",
+			w->name.p, w->name.p);
+}
+
 int cmd_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	bool data_only = false;
@@ -145,6 +160,8 @@ int cmd_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return rc;
 	where_init(&where);
 	rc = where_resolve(ctx->repo, argc > 1 ? argv[1] : NULL, &where, e);
+	if (rc == 0)
+		rc = must_be_ours(ctx->repo, &where, e);
 	if (rc == 0)
 		rc = push_all(ctx->repo, &where, argc, argv, &sync, data_only, e);
 	where_release(&where);

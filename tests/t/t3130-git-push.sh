@@ -81,7 +81,10 @@ test_expect_success 'a second remote without deepops = true gets the branch alon
 	test_grep ! "deepops: sent" err &&
 	test_path_is_missing public.git/deepops &&
 	git -C public.git for-each-ref refs/deepops refs/notes >refs &&
-	test_must_be_empty refs
+	test_must_be_empty refs &&
+	test_expect_code 128 git -C one deepops push public main 2>err &&
+	test_grep "remote.public.deepops is not true" err &&
+	test_path_is_missing public.git/deepops
 '
 
 test_expect_success 'a raw URL counts if it is that of a remote that counts' '

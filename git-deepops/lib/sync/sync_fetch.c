@@ -229,7 +229,7 @@ static int split_small(struct fetcher *f, struct sync_ids *recipes, struct err *
 	have = xcalloc(unknown.n + 1, 1);
 	if (rc >= 0)
 		rc = unknown.n ? ensure_remote(f, e) : 0;
-	if (rc == 0)
+	if (rc == 0 && unknown.n) /* all here: perhaps there is no connection */
 		rc = remote_have(f->remote, CHUNK_RECIPE, unknown.v, unknown.n, have, e);
 	for (size_t i = 0; rc == 0 && i < unknown.n; i++)
 		sync_ids_add(have[i] ? recipes : &f->chunks, &unknown.v[i]);
