@@ -104,9 +104,9 @@ policy_settle () {
 	git deepops server index "$1" >/dev/null
 }
 
-# The one journal of a clone.
+# The journal that a clone writes.
 policy_journal () {
-	git -C "$1" for-each-ref --format='%(refname)' refs/deepops/log
+	echo "refs/deepops/log/$(cat "$1/.git/deepops/writer")"
 }
 
 # policy_forge DIR WRITER SED...: a journal of one entry, the tip of the clone's own with its
@@ -116,7 +116,7 @@ policy_forge () {
 		cd "$1" &&
 		writer=$2 edit=$3 &&
 		shift 3 &&
-		tip=$(git for-each-ref --format='%(objectname)' --count=1 refs/deepops/log) &&
+		tip=$(git rev-parse --verify "refs/deepops/log/$(cat .git/deepops/writer)") &&
 		GIT_INDEX_FILE=$TEST_ROOT/forge.index &&
 		export GIT_INDEX_FILE &&
 		git read-tree "$tip^{tree}" &&
@@ -130,6 +130,7 @@ policy_forge () {
 		done &&
 		git cat-file blob "$tip:record.json" |
 			sed -e "s/\"writer\":\"[0-9a-f]*\"/\"writer\":\"$writer\"/" \
+				-e "s/\"run\":\"................/\"run\":\"$writer/" \
 				-e 's/"prev":"[^"]*",//' -e 's/"seq":[0-9]*/"seq":1/' -e "$edit" \
 				>"$TEST_ROOT/forged.json" &&
 		blob=$(git hash-object -w "$TEST_ROOT/forged.json") &&

@@ -24,6 +24,7 @@ static struct verdict_finding *refuse(struct chain *c, enum reason reason, const
 	struct verdict_finding *f;
 
 	r->state = VERDICT_REFUSED;
+	str_startswith(text, "record: ", &text); /* the message begins with that anyway */
 	f = verdict_add(r, reason, "%s", text);
 	if (c->at.ok)
 		f->record = xstrdup(chunkid_text(&c->at.id).s);

@@ -1,0 +1,159 @@
+#!/bin/sh
+test_description='the state of a server: crashes, expired data, a lost index, limits, background work'
+. "${0%/*}/test-lib.sh"
+. "$TESTS_DIR/lib-policy.sh"
+
+# A process that dies inside a transaction whose pages are in the file already:
+# crash DATABASE SQL
+crash () {
+	"$TEST_PYTHON" - "$1" "$2" <<-\END
+	import os, signal, sqlite3, sys
+	db = sqlite3.connect(sys.argv[1], isolation_level=None)
+	db.execute("PRAGMA cache_size=2")
+	db.execute("BEGIN IMMEDIATE")
+	db.execute(sys.argv[2])
+	db.execute("CREATE TABLE filler(x)")
+	for i in range(2000):
+	    db.execute("INSERT INTO filler VALUES (zeroblob(3000))")
+	os.kill(os.getpid(), signal.SIGKILL)
+	END
+	test -f "$1-journal"
+}
+
+test_expect_success 'a server and a clone with a result that is not pushed' '
+	policy_floor >floor &&
+	policy_server srv.git floor &&
+	policy_clone srv.git work &&
+	policy_push work main &&
+	policy_run work 5 &&
+	(cd work && git deepops push --data-only) &&
+	policy_push_only work "$(policy_journal work)" &&
+	policy_settle srv.git
+'
+
+test_expect_success 'after a crash of the chunk server the hook still tells the truth' '
+	crash srv.git/deepops/catalogue.db "UPDATE root SET state = 1" &&
+	policy_push_only work main:refs/heads/other &&
+	policy_push_only work main &&
+	test_path_is_missing srv.git/deepops/catalogue.db-journal
+'
+
+test_expect_success 'what the crashed server was about to promise is not believed' '
+	echo other >work/in.txt && policy_run work 6 &&
+	policy_push_only work "$(policy_journal work)" &&
+	policy_settle srv.git &&
+	id=$(sha256sum <work/in.txt | cut -d" " -f1) &&
+	crash srv.git/deepops/catalogue.db "INSERT INTO root
+		(kind, id, state, rooted, files, bytes, pin_until, generation)
+		SELECT kind, x'\''$id'\'', 2, 1, files, bytes, pin_until, generation FROM root LIMIT 1" &&
+	test_must_fail git -C work push --no-verify origin main 2>err &&
+	test_grep -F "[E-DATA-INCOMPLETE]" err
+'
+
+test_expect_success 'after a crash while the index was written, too' '
+	(cd work && git deepops push --data-only) &&
+	crash srv.git/deepops/runs.db "DELETE FROM entry" &&
+	policy_push_only work main &&
+	test_path_is_missing srv.git/deepops/runs.db-journal
+'
+
+# Data and record are there, the index knows them; only the branch is left to push.
+only_the_branch () {
+	policy_run work "$1" &&
+	(cd work && git deepops push --data-only) &&
+	policy_push_only work "$(policy_journal work)" &&
+	policy_settle srv.git
+}
+
+test_expect_success 'a broken index refuses, naming the mend' '
+	only_the_branch 7 &&
+	echo garbage >srv.git/deepops/runs.db &&
+	test_must_fail git -C work push --no-verify origin main 2>err &&
+	test_grep -F "[E-INDEX-MISSING]" err &&
+	test_grep "git deepops server index" err &&
+	git deepops server index srv.git &&
+	policy_push_only work main
+'
+
+test_expect_success 'without an index protected refs are refused, others pass' '
+	only_the_branch 8 &&
+	rm srv.git/deepops/runs.db &&
+	test_must_fail git -C work push --no-verify origin main 2>err &&
+	test_grep -F "[E-INDEX-MISSING]" err &&
+	policy_push_only work main:refs/heads/topic &&
+	policy_settle srv.git &&
+	policy_push_only work main
+'
+
+test_expect_success 'data whose time is over no longer counts, if no ref names it' '
+	echo third >work/in.txt && policy_run work 9 &&
+	(cd work && git deepops push --data-only) &&
+	day=86400 &&
+	test_must_fail env DEEPOPS_TEST_CLOCK_OFFSET=$((91 * day)) \
+		git -C work push --no-verify origin "$(policy_journal work)" main 2>err &&
+	test_grep -F "[E-DATA-EXPIRED]" err &&
+	test_must_fail env DEEPOPS_TEST_CLOCK_OFFSET=$((90 * day - 3600)) \
+		git -C work push --no-verify origin "$(policy_journal work)" main 2>err &&
+	test_grep -F "[E-DATA-EXPIRED]" err &&
+	env DEEPOPS_TEST_CLOCK_OFFSET=$((80 * day)) \
+		git -C work push --no-verify origin "$(policy_journal work)" main
+'
+
+test_expect_success 'data that a ref or journal names is kept' '
+	policy_settle srv.git &&
+	cp work/metrics.json keep &&
+	git -C work rm -q metrics.json && policy_commit work "away" &&
+	policy_push_only work main &&
+	cp keep work/metrics.json && policy_commit work "back" &&
+	DEEPOPS_TEST_CLOCK_OFFSET=$((400 * 86400)) git -C work push --no-verify origin main
+'
+
+test_expect_success 'post-receive lets go of the push, however long it takes' '
+	(flock srv.git/deepops/after.lock sleep 20 & echo $! >lock.pid) &&
+	test_when_finished "kill $(cat lock.pid) 2>/dev/null || :" &&
+	git -C work commit -q --allow-empty -m quick &&
+	start=$(date +%s) &&
+	timeout 15 git -C work push --no-verify origin main &&
+	test $(($(date +%s) - start)) -lt 15
+'
+
+test_expect_success 'more commits than a push may bring are refused, or left out by since' '
+	git init -q --bare big.git && git deepops server install --policy floor big.git >out &&
+	git init -q many &&
+	"$TEST_PYTHON" -c "
+for i in range(10001):
+    print(\"commit refs/heads/main\ncommitter a <a@b> %d +0000\ndata 1\nx\" % (1600000000 + i))
+" | git -C many fast-import --quiet &&
+	test_must_fail git -C many push ../big.git main 2>err &&
+	test_grep -F "[E-LIMIT-COMMITS]" err &&
+	git -C many push ../big.git main~1:refs/heads/main &&
+	git -C many push ../big.git main &&
+	git init -q --bare since.git &&
+	{ cat floor && printf "\tsince = %s\n" "$(git -C many rev-parse main~5)"; } >floor2 &&
+	git deepops server install --policy floor2 since.git >out &&
+	git -C many push ../since.git main
+'
+
+test_expect_success 'one commit on ten thousand costs little' '
+	git -C many commit -q --allow-empty -m one &&
+	old=$(git -C big.git rev-parse main) new=$(git -C many rev-parse main) &&
+	git -C many push -q ../big.git main:refs/heads/unprotected &&
+	echo "$old $new refs/heads/main" >line &&
+	"$TEST_PYTHON" -c "
+import os, resource, subprocess, sys
+env = dict(os.environ, GIT_DIR=\".\")
+subprocess.run([\"git-deepops-pre-receive\"], stdin=open(\"line\"), cwd=\"big.git\", env=env, check=True)
+r = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(r.ru_utime + r.ru_stime)
+sys.exit(r.ru_utime + r.ru_stime > 0.5)
+"
+'
+
+test_expect_success 'what is no list of refs is refused' '
+	echo "what is this" >line &&
+	test_expect_code 1 sh -c "cd srv.git && git-deepops-pre-receive <../line" 2>err &&
+	test_grep -F "[E-INTERNAL]" err &&
+	sh -c "cd srv.git && git-deepops-pre-receive </dev/null"
+'
+
+test_done

@@ -1,0 +1,107 @@
+#!/bin/sh
+test_description='overrides and signed pushes: who, why, and where it is kept'
+. "${0%/*}/test-lib.sh"
+. "$TESTS_DIR/lib-policy.sh"
+
+rule () {
+	policy_floor >floor && printf '\t%s\n' "$@" >>floor &&
+	git deepops server install --policy floor srv.git >out
+}
+
+invent () {
+	echo "{\"acc\": 0.$1}" >work/metrics.json &&
+	policy_commit work "invented $1"
+}
+
+# push with a reason, as somebody (or nobody)
+override () {
+	test_must_fail env ${2:+"DEEPOPS_USER=$2"} \
+		git -C work push -o "deepops.override=$1" origin main >work.said 2>&1
+}
+
+test_expect_success 'a server and a clone' '
+	policy_server srv.git &&
+	rule "override = option" "overrideBy = alice@example.org" &&
+	policy_clone srv.git work &&
+	policy_push work main
+'
+
+test_expect_success 'the refusal says how to override, and for whom' '
+	invent 91 &&
+	policy_refused work E-EXEC-NORECORD main &&
+	test_grep "override: git push -o deepops.override=\"<reason>\"" work.said &&
+	test_grep "alice@example.org" work.said
+'
+
+test_expect_success 'not by somebody the server does not know, or the rule does not name' '
+	override "in a hurry" &&
+	test_grep "the server does not know who pushes" work.said &&
+	override "in a hurry" bob@example.org &&
+	test_grep "bob@example.org may not override" work.said &&
+	test_grep -F "[E-OVERRIDE-DENIED]" work.said
+'
+
+test_expect_success 'by whom it names, and the server keeps the reason' '
+	DEEPOPS_USER=alice@example.org \
+		git -C work push -o "deepops.override=cluster down, T-42" origin main >work.said 2>&1 &&
+	test_grep "accepted by override" work.said &&
+	test_grep "override: cluster down, T-42 (by alice@example.org, logged)" work.said &&
+	policy_settle srv.git &&
+	git -C srv.git cat-file blob "refs/deepops/log/$(cat srv.git/deepops/writer):record.json" >rec &&
+	test_grep "\"kind\":\"override\"" rec &&
+	test_grep "cluster down, T-42" rec &&
+	test_grep "E-EXEC-NORECORD" rec &&
+	test_grep "alice@example.org" rec &&
+	test_grep "$(git -C work rev-parse main)" rec
+'
+
+test_expect_success 'an override that was not needed leaves no record' '
+	(cd work && test_commit harmless) &&
+	DEEPOPS_USER=alice@example.org git -C work push -o deepops.override=why origin main &&
+	policy_settle srv.git &&
+	test "$(git -C srv.git rev-list --count "refs/deepops/log/$(cat srv.git/deepops/writer)")" = 1
+'
+
+test_expect_success 'a rule without override allows none' '
+	rule &&
+	invent 92 &&
+	override "in a hurry" alice@example.org &&
+	test_grep "allows no override" work.said &&
+	git -C work reset -q --hard origin/main
+'
+
+test_expect_success 'what is not a rule'\''s business can'\''t be overridden' '
+	rule "override = option" &&
+	test_must_fail env DEEPOPS_USER=x git -C work push -o deepops.override=x origin \
+		main:refs/heads/HEAD 2>err &&
+	test_grep -F "[E-REF-NAME]" err &&
+	rule "override = option" "level = R3" &&
+	(cd work && test_commit more) &&
+	policy_refused work E-POLICY-UNSUPPORTED main
+'
+
+test_expect_success 'signed pushes are asked for, and recognised' '
+	ssh-keygen -q -t ed25519 -N "" -C "" -f key &&
+	echo "alice@example.org $(cat key.pub)" >allowed &&
+	git -C srv.git config gpg.format ssh &&
+	git -C srv.git config gpg.ssh.allowedSignersFile "$TRASH/allowed" &&
+	git -C work config gpg.format ssh &&
+	git -C work config user.signingKey "$TRASH/key" &&
+	rule "signed = push" &&
+	policy_refused work E-PUSH-UNSIGNED main &&
+	git -C work push --signed origin main
+'
+
+test_expect_success 'a signed override names its signer and keeps the certificate' '
+	rule "override = signed" "overrideBy = alice@example.org" &&
+	invent 93 &&
+	override "unsigned" alice@example.org &&
+	test_grep "has to be signed" work.said &&
+	git -C work push --signed -o deepops.override=signed origin main >work.said 2>&1 &&
+	test_grep "by alice@example.org, logged" work.said &&
+	policy_settle srv.git &&
+	git -C srv.git ls-tree "refs/deepops/log/$(cat srv.git/deepops/writer)" >entry &&
+	test_grep certificate entry
+'
+
+test_done
