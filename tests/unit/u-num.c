@@ -95,8 +95,20 @@ static void test_clock(void)
 	ok(clock_mono_ms() > 0, "monotonic clock");
 }
 
+static void test_real(void)
+{
+	static const char *const bad[] = {"", " 1", "1 ", "1x", "-", "e5", "\n1"};
+	double v;
+
+	ok(num_parse_real("-2.5e-1", &v) && v == -0.25, "a real number");
+	ok(num_parse_real("nan", &v) && v != v, "nan is one");
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		ok(!num_parse_real(bad[i], &v), "none: number %zu", i);
+}
+
 int main(void)
 {
+	test_real();
 	test_u64();
 	test_size();
 	test_human();

@@ -2,6 +2,8 @@
 /* num.c - strict text to number; see num.h */
 #include "base/num.h"
 
+#include <stdlib.h>
+
 #include <stdio.h>
 
 #include "base/limits.h"
@@ -30,6 +32,17 @@ int num_parse_u64n(const char *s, size_t len, uint64_t min, uint64_t max, uint64
 int num_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out, struct err *e)
 {
 	return num_parse_u64n(s, strlen(s), min, max, out, e);
+}
+
+bool num_parse_real(const char *s, double *out)
+{
+	char *end;
+
+	/* strtod skips blanks in front; a locale never says what the point is: setlocale is not called. */
+	if (!*s || *s == ' ' || (*s >= '\t' && *s <= '\r'))
+		return false;
+	*out = strtod(s, &end);
+	return end != s && !*end;
 }
 
 int num_parse_size(const char *s, uint64_t *bytes, struct err *e)

@@ -29,6 +29,11 @@ int num_parse_u64(const char *s, uint64_t min, uint64_t max, uint64_t *out,
 int num_parse_u64n(const char *s, size_t len, uint64_t min, uint64_t max, uint64_t *out,
 		   struct err *e) MUST_CHECK;
 
+/*
+ * The whole string is a number as C's strtod reads it, nan and inf too; no blanks.  False if it is not.
+ */
+bool num_parse_real(const char *s, double *out);
+
 /* As num_parse_u64 with an optional suffix k, M, G, T (powers of 1024; KiB, MiB … too). */
 int num_parse_size(const char *s, uint64_t *bytes, struct err *e) MUST_CHECK;
 

@@ -21,10 +21,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "base/strvec.h"
 #include "chunk/chunkid.h"
 
-#define CAPTURE_MAX_BYTES (4 * 1024 * 1024)
+#define CAPTURE_MAX_BYTES (4 * MIB)
 
 struct capture {
 	struct buf text;

@@ -8,6 +8,7 @@
 #include <ctype.h>
 #include <dlfcn.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "base/proc.h"
 #include "base/xalloc.h"
@@ -150,7 +151,7 @@ static bool smi_devices(struct capture_lines *l, char *device, size_t len)
 	strvec_pushl(&p.args, "nvidia-smi", "--query-gpu=name,memory.total,driver_version",
 		     "--format=csv,noheader,nounits", NULL);
 	p.err = PROC_NULL;
-	good = proc_capture(&p, NULL, 64 * 1024, &out, NULL) == 0;
+	good = proc_capture(&p, NULL, 64 * KIB, &out, NULL) == 0;
 	for (char *at = out.p; good && at && *at && n < GPU_MAX_COUNT;) {
 		char *eol = strchr(at, '\n');
 

@@ -8,10 +8,11 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "machine/capture_internal.h"
 
-#define PROC_FILE_MAX_BYTES (8 * 1024 * 1024) /* cpuinfo of a machine with 1,000 threads: 2 MiB */
+#define PROC_FILE_MAX_BYTES (8 * MIB) /* cpuinfo of a machine with 1,000 threads: 2 MiB */
 
 static bool read_text(const char *path, struct buf *out)
 {

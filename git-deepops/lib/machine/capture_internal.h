@@ -10,8 +10,8 @@
 
 #include "machine/capture.h"
 
-#define CAPTURE_STATUS_MAX_BYTES (64 * 1024 * 1024) /* dpkg status: about 1 KiB a package */
-#define CAPTURE_FILE_MAX_BYTES (16 * 1024 * 1024)   /* md5sums, RECORD, *.list */
+#define CAPTURE_STATUS_MAX_BYTES (64 * MIB) /* dpkg status: about 1 KiB a package */
+#define CAPTURE_FILE_MAX_BYTES (16 * MIB)   /* md5sums, RECORD, *.list */
 
 struct capture_lines {
 	struct strvec lines; /* "key=value", encoded, unsorted */

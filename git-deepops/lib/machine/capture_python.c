@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "machine/capture_internal.h"
@@ -65,7 +66,7 @@ static void add_venv_base(const char *root, const char *prefix, struct strvec *d
 	const char *at;
 
 	buf_addf(&path, "%s%s/pyvenv.cfg", root, prefix);
-	if (io_read_file(AT_FDCWD, path.p, 64 * 1024, &text, NULL) < 0 ||
+	if (io_read_file(AT_FDCWD, path.p, 64 * KIB, &text, NULL) < 0 ||
 	    !strstr(text.p, "include-system-site-packages = true"))
 		goto out;
 	at = strstr(text.p, "home = ");

@@ -428,7 +428,6 @@ static int supervise(struct job *j, struct err *e)
 	uint64_t began = clock_mono_ms();
 	int rc;
 
-	clock_gettime(CLOCK_REALTIME, &j->began);
 	path_join(&dir, repo_worktree(j->site), j->rec.cwd ? j->rec.cwd : "");
 	s.dir = dir.p;
 	rc = supervise_run(&s, e);

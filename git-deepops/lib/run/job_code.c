@@ -2,6 +2,7 @@
 /* job_code.c - the exact code that is about to run; see job_internal.h */
 #include <unistd.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
@@ -10,7 +11,7 @@
 #include "run/secrets.h"
 #include "run/treehash.h"
 
-#define COMMIT_MAX_RAW_BYTES (4 * 1024 * 1024)
+#define COMMIT_MAX_RAW_BYTES (4 * MIB)
 
 /* ---- what does not count as code ---- */
 
@@ -185,7 +186,7 @@ static int fill_large(struct job *j, struct err *e)
 	for (size_t i = 0; i < j->snap.large.nr; i++) {
 		const struct snapshot_file *f = &j->snap.large.v[i];
 		struct record_large *out;
-		struct store_txn *txn;
+		struct store_txn *txn = NULL;
 		struct buf text = BUF_INIT;
 		struct chunkid id;
 		struct stat st;
@@ -277,7 +278,6 @@ int job_capture_code(struct job *j, struct err *e)
 		record_set(&j->rec.partial, e ? e->msg : "capture failed");
 		strvec_pushf(&j->warnings, "the code is not recorded: %s", j->rec.partial);
 		err_clear(e);
-		rc = 0;
 	} else if (rc < 0) {
 		err_wrap(e, "the code cannot be captured");
 		if (e && !e->hint[0])

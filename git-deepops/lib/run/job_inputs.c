@@ -87,7 +87,7 @@ static void add_record(struct job *j, const struct job_pin *pin, enum record_inp
 
 static int pin_file(struct job *j, const char *path, enum record_input_role role, struct err *e)
 {
-	struct store_txn *txn;
+	struct store_txn *txn = NULL;
 	struct job_pin *pin;
 	struct chunkid id;
 	struct stat st;

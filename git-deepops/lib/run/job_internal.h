@@ -14,7 +14,6 @@
 #define RUN_JOB_INTERNAL_H
 
 #include <sys/stat.h>
-#include <time.h>
 
 #include "data/dataset.h"
 #include "machine/capture.h"
@@ -55,7 +54,6 @@ struct job {
 	bool spooled;
 	struct repo_oid parts; /* what was captured, as a journal tree */
 	struct spool_end end;
-	struct timespec began; /* by the clock of file systems, whatever a test shifts */
 	bool ended;
 	bool recovered;        /* outputs may have been written by others since */
 	struct strvec secrets; /* values */

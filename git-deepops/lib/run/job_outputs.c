@@ -14,10 +14,9 @@
 #include "run/metrics.h"
 #include "run/note.h"
 
-#define LOG_WHOLE_BYTES (64 * 1024) /* in the journal as it is */
-#define LOG_PART_BYTES (32 * 1024)  /* of head and of tail beyond that */
-#define HASH_PIECE_BYTES (256 * 1024)
-#define CLOCK_GRAIN_MS 50 /* a file's time may lag behind the clock by a tick or two */
+#define LOG_WHOLE_BYTES (64 * KIB) /* in the journal as it is */
+#define LOG_PART_BYTES (32 * KIB)  /* of head and of tail beyond that */
+#define HASH_PIECE_BYTES (256 * KIB)
 
 /* ---- outputs ---- */
 
@@ -43,7 +42,7 @@ static int tracked_output(struct job *j, struct record_output *out, struct buf *
 {
 	struct dataset_snap_opts so = {NULL, false, false};
 	struct dataset_snap snap;
-	struct store_txn *txn;
+	struct store_txn *txn = NULL;
 	struct pointer old;
 	uint8_t oid[20];
 	char hex[REPO_OID_HEX + 1];
@@ -100,7 +99,7 @@ static int directory_output(struct job *j, struct record_output *out, struct buf
 
 static int file_output(struct job *j, struct record_output *out, struct buf *text, struct err *e)
 {
-	struct store_txn *txn;
+	struct store_txn *txn = NULL;
 	struct chunkid id;
 	struct stat st;
 	uint64_t bytes;
@@ -119,13 +118,23 @@ static int file_output(struct job *j, struct record_output *out, struct buf *tex
 	return rc;
 }
 
-/* Nothing of the file changed since the command started: it is not what this run made. */
+/*
+ * Nothing of the file changed since the record was spooled, just before the command started: it is
+ * not what this run made.  Two files are compared, so that no clock is asked.
+ */
 static bool from_before(const struct job *j, const struct stat *st)
 {
-	int64_t changed = (int64_t)st->st_ctim.tv_sec * 1000 + st->st_ctim.tv_nsec / 1000000;
-	int64_t began = (int64_t)j->began.tv_sec * 1000 + j->began.tv_nsec / 1000000;
+	struct buf path = BUF_INIT;
+	struct stat spooled;
+	bool known;
 
-	return !j->recovered && S_ISREG(st->st_mode) && changed + CLOCK_GRAIN_MS < began;
+	spool_path(&j->spool, "record.json", &path);
+	known = stat(path.p, &spooled) == 0;
+	buf_release(&path);
+	return known && S_ISREG(st->st_mode) &&
+	       (st->st_ctim.tv_sec < spooled.st_ctim.tv_sec ||
+		(st->st_ctim.tv_sec == spooled.st_ctim.tv_sec &&
+		 st->st_ctim.tv_nsec < spooled.st_ctim.tv_nsec));
 }
 
 /* 1: there is something to record; 0: the command wrote nothing there. */
@@ -389,7 +398,7 @@ static int keep_long_log(struct job *j, int fd, const char *name, uint64_t bytes
 			 struct tree_builder *parts, struct err *e)
 {
 	struct buf pointer = BUF_INIT;
-	struct store_txn *txn;
+	struct store_txn *txn = NULL;
 	struct chunkid id;
 	uint64_t stored;
 	char *entry = xstrfmt("%s" POINTER_SUFFIX, name);

@@ -149,7 +149,8 @@ static enum record_verdict compare_contents(struct job *j, const struct record_o
 	struct stat st;
 	int fd = job_open(j->site, now->path, &st, &e);
 
-	if (fd < 0 || was->bytes > MATCH_MAX_BYTES || now->bytes > MATCH_MAX_BYTES) {
+	if (fd < 0 || (uint64_t)was->bytes > MATCH_MAX_BYTES ||
+	    (uint64_t)now->bytes > MATCH_MAX_BYTES) {
 		buf_addstr(detail, "differs, and is too large for a tolerance");
 		goto out;
 	}

@@ -290,7 +290,7 @@ int journal_pointers(struct repo *r, const struct journal_entry *j, journal_poin
 {
 	static const char *const logs[] = {"stdout.deepops", "stderr.deepops"};
 	struct pointer_pass p = {r, j, PART_INPUTS, cb, arg};
-	struct tree_entry found;
+	struct tree_entry found = {0};
 	int rc = 0;
 
 	for (int i = 0; rc >= 0 && i < PARTS; i++) {

@@ -3,17 +3,14 @@
 #include "run/match.h"
 
 #include <math.h>
-#include <stdlib.h>
 
+#include "base/num.h"
 static bool tolerance(const char *policy, const char *name, double *out)
 {
 	const char *rest;
-	char *end;
 
-	if (!str_startswith(policy, name, &rest) || !*rest)
-		return false;
-	*out = strtod(rest, &end);
-	return !*end && *out >= 0 && isfinite(*out);
+	return str_startswith(policy, name, &rest) && num_parse_real(rest, out) && *out >= 0 &&
+	       isfinite(*out);
 }
 
 bool match_known(const char *policy)
@@ -60,14 +57,13 @@ static size_t word_len(const struct text *t)
 
 static bool to_number(const char *p, size_t len, double *out)
 {
-	char word[64], *end;
+	char word[64];
 
 	if (!len || len >= sizeof(word))
 		return false;
 	memcpy(word, p, len);
 	word[len] = '\0';
-	*out = strtod(word, &end);
-	return !*end;
+	return num_parse_real(word, out);
 }
 
 static bool close_enough(double a, double b, double abs_tol, double rel_tol)

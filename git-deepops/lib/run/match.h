@@ -12,9 +12,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "run/record.h"
 
-#define MATCH_MAX_BYTES (64 * 1024 * 1024) /* of a text compared with a tolerance */
+#define MATCH_MAX_BYTES (64 * MIB) /* of a text compared with a tolerance */
 
 /* "model.pt:abs=0.1": the path goes to `path`; the policy, borrowed from `typed`, or NULL. */
 const char *match_split(const char *typed, struct buf *path);

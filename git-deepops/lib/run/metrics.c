@@ -7,6 +7,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 
 void metrics_init(struct metrics *m)
@@ -29,13 +30,9 @@ void metrics_release(struct metrics *m)
 /* One spelling of a number, or false.  Digits of integers stay as they are. */
 static bool number_text(const char *s, struct buf *out)
 {
-	char *end;
 	double v;
 
-	if (!*s || strspn(s, " \t"))
-		return false;
-	v = strtod(s, &end);
-	if (*end || end == s)
+	if (!num_parse_real(s, &v))
 		return false;
 	if (isnan(v))
 		buf_addstr(out, "nan");
@@ -254,29 +251,37 @@ int metrics_parse(struct metrics *m, const char *name, const void *text, size_t 
 
 /* ---- series ---- */
 
+/* "name TAB row TAB value" of `len` bytes: the value, if the name is `metric`. */
+static bool series_value(const char *line, size_t len, const char *metric, struct buf *out)
+{
+	const char *value = memrchr(line, '\t', len);
+	size_t n = strlen(metric);
+
+	if (!value || len <= n || line[n] != '\t' || memcmp(line, metric, n) != 0)
+		return false;
+	buf_reset(out);
+	buf_add(out, value + 1, (size_t)(line + len - value - 1));
+	return true;
+}
+
 bool metrics_best(const struct metrics *m, const char *metric, bool max, struct buf *out)
 {
-	const char *at = m->series.p;
-	size_t n = strlen(metric);
-	double best = 0;
+	struct buf value = BUF_INIT;
+	double best = 0, v = 0;
 	bool found = false;
 
-	while (*at) {
-		size_t len = strcspn(at, "\n");
-		const char *value = memrchr(at, '\t', len);
-
-		if (value && len > n && at[n] == '\t' && !memcmp(at, metric, n)) {
-			double v = strtod(value + 1, NULL);
-
-			if (!isnan(v) && (!found || (max ? v > best : v < best))) {
-				best = v;
-				found = true;
-				buf_reset(out);
-				buf_add(out, value + 1, (size_t)(at + len - value - 1));
-			}
+	for (const char *at = m->series.p; *at; at += strcspn(at, "\n") + 1) {
+		if (!series_value(at, strcspn(at, "\n"), metric, &value) ||
+		    !num_parse_real(value.p, &v) || isnan(v))
+			continue;
+		if (!found || (max ? v > best : v < best)) {
+			best = v;
+			found = true;
+			buf_reset(out);
+			buf_addbuf(out, &value);
 		}
-		at += len + 1;
 	}
+	buf_release(&value);
 	return found;
 }
 

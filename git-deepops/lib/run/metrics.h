@@ -12,10 +12,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "run/record.h"
 
 #define METRICS_MAX_FINAL 200 /* in the record; the series has all */
-#define METRICS_MAX_SERIES_BYTES (8 * 1024 * 1024)
+#define METRICS_MAX_SERIES_BYTES (8 * MIB)
 
 struct metrics {
 	struct record_pairs final; /* in order of appearance */

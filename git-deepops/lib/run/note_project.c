@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 #include "data/pointer.h"
 #include "repo/notes.h"
@@ -51,16 +52,12 @@ static void read_best(const struct project *p, const struct runindex_row *row, s
 {
 	struct json *metrics = NULL;
 	const char *text;
-	char *end;
 
 	if (!p->best.name ||
 	    json_parse(&metrics, row->metrics, strlen(row->metrics), JSON_MAX_BYTES, NULL) < 0)
 		return;
 	text = json_get_str(metrics, p->best.name);
-	if (text) {
-		s->best = strtod(text, &end);
-		s->has_best = *text && !*end;
-	}
+	s->has_best = text && num_parse_real(text, &s->best);
 	json_unref(metrics);
 }
 

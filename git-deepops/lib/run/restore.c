@@ -7,11 +7,12 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
 
-#define CONFIG_MAX_BYTES (1024 * 1024)
+#define CONFIG_MAX_BYTES (1024 * KIB)
 
 struct restore {
 	struct dataset_env *d;

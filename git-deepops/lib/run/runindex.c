@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "run/level.h"
@@ -317,14 +318,13 @@ static int add_items(struct runindex *ix, int64_t entry, const struct record *r,
 static int add_named(struct db_stmt *q, int64_t entry, const char *what, const char *name,
 		     const char *value, struct err *e)
 {
-	char *end;
-	double number = value ? strtod(value, &end) : 0;
+	double number;
 
 	db_bind_int(q, 1, entry);
 	db_bind_text(q, 2, what);
 	db_bind_text(q, 3, name);
 	db_bind_text(q, 4, value);
-	if (value && *value && !*end)
+	if (value && num_parse_real(value, &number))
 		db_bind_real(q, 5, number);
 	else
 		db_bind_null(q, 5);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/num.h"
 #include "base/xalloc.h"
 #include "run/runindex_internal.h"
 
@@ -279,10 +280,9 @@ static const char *split_comparison(char *term, char **value)
 
 static bool is_number(const char *s)
 {
-	char *end;
+	double v;
 
-	(void)strtod(s, &end);
-	return *s && !*end;
+	return num_parse_real(s, &v);
 }
 
 static void add_value(struct query *q, const char *before, const char *value, const char *after)

@@ -10,8 +10,9 @@
 #define RUN_SECRETS_H
 
 #include "base/defs.h"
+#include "base/limits.h"
 
-#define SECRETS_MAX_FILE_BYTES (4 * 1024 * 1024) /* larger files are data, not configuration */
+#define SECRETS_MAX_FILE_BYTES (4 * MIB) /* larger files are data, not configuration */
 
 /* What kind of key is in there ("an AWS access key"); NULL: none. */
 const char *secrets_find(const void *text, size_t len);

@@ -12,6 +12,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/lockfile.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
@@ -222,6 +223,20 @@ int spool_read_record(struct spool *s, struct record *rec, struct repo_oid *part
 	return rc;
 }
 
+/* Exactly n decimal numbers separated by single blanks, then LF. */
+static bool split_numbers(const char *text, uint64_t *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(text, " \n");
+
+		if (num_parse_u64n(text, len, 0, INT64_MAX, &out[i], NULL) < 0 ||
+		    text[len] != (i + 1 < n ? ' ' : '\n'))
+			return false;
+		text += len + 1;
+	}
+	return true;
+}
+
 /* Field 22 of /proc/<pid>/stat: with it a pid names one process for ever.  0: no such process. */
 static uint64_t start_time(pid_t pid)
 {
@@ -237,8 +252,9 @@ static uint64_t start_time(pid_t pid)
 			if (at && field == 2 && at[1] == 'Z')
 				at = NULL; /* a zombie runs no more */
 		}
-		if (at)
-			ticks = strtoull(at + 1, NULL, 10);
+		if (at &&
+		    num_parse_u64n(at + 1, strcspn(at + 1, " "), 0, UINT64_MAX, &ticks, NULL) < 0)
+			ticks = 0;
 	}
 	buf_release(&text);
 	return ticks;
@@ -255,15 +271,15 @@ int spool_write_child(struct spool *s, pid_t pid, struct err *e)
 int spool_child_lives(struct spool *s, pid_t *pid, struct err *e)
 {
 	struct buf text = BUF_INIT;
-	uint64_t ticks = 0;
-	int rc = read_file(s, "child", SMALL_FILE_BYTES, &text, e), n = 0;
+	uint64_t v[2]; /* pid, start time */
+	int rc = read_file(s, "child", SMALL_FILE_BYTES, &text, e);
 
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		rc = 0;
-	} else if (rc == 0 && sscanf(text.p, "%d %" SCNu64, &n, &ticks) == 2 && ticks) {
-		*pid = n;
-		rc = start_time(n) == ticks;
+	} else if (rc == 0 && split_numbers(text.p, v, 2) && v[1]) {
+		*pid = (pid_t)v[0];
+		rc = start_time(*pid) == v[1];
 	}
 	buf_release(&text);
 	return rc;
@@ -281,14 +297,17 @@ int spool_write_end(struct spool *s, const struct spool_end *end, struct err *e)
 int spool_read_end(struct spool *s, struct spool_end *end, struct err *e)
 {
 	struct buf text = BUF_INIT;
+	uint64_t v[5]; /* status, ended, wall, cpu, memory */
 	int rc = read_file(s, "end", SMALL_FILE_BYTES, &text, e);
 
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		rc = 0;
 	} else if (rc == 0) {
-		rc = sscanf(text.p, "%d %" SCNd64 " %" SCNd64 " %" SCNd64 " %" SCNd64, &end->status,
-			    &end->ended, &end->wall_ms, &end->cpu_ms, &end->max_rss) == 5;
+		rc = split_numbers(text.p, v, ARRAY_SIZE(v));
+		if (rc)
+			*end = (struct spool_end){(int)v[0], (int64_t)v[1], (int64_t)v[2],
+						  (int64_t)v[3], (int64_t)v[4]};
 	}
 	buf_release(&text);
 	return rc;
