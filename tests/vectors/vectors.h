@@ -36,6 +36,7 @@
 #include "chunk/node_internal.h"
 #include "chunk/recipe.h"
 #include "chunk/zframe.h"
+#include "data/pointer.h"
 #include "machine/capture.h"
 #include "run/note.h"
 #include "run/record.h"
@@ -75,6 +76,25 @@ static inline int vector_node(const void *p, size_t len, struct err *e)
 	if (rc == 0)
 		vector_must(again.len == len && !memcmp(again.p, p, len), "node");
 	node_iter_release(&it);
+	buf_release(&again);
+	return rc;
+}
+
+/* ---- pointer: the text as it is ---- */
+
+static inline int vector_pointer(const void *p, size_t len, struct err *e)
+{
+	struct buf again = BUF_INIT;
+	struct pointer pointer;
+	int rc;
+
+	pointer_init(&pointer);
+	rc = pointer_parse(&pointer, p, len, "vector", e);
+	if (rc == 0) {
+		pointer_format(&pointer, &again);
+		vector_must(again.len == len && !memcmp(again.p, p, len), "pointer");
+	}
+	pointer_release(&pointer);
 	buf_release(&again);
 	return rc;
 }
@@ -537,8 +557,9 @@ static const struct vector_format {
 	{"capture", VECTOR_TEXT, vector_capture}, {"chunker", VECTOR_TEXT, vector_chunker},
 	{"frame", VECTOR_HEX, vector_frame},      {"node", VECTOR_TEXT, vector_node},
 	{"note", VECTOR_TEXT, vector_note},       {"pack", VECTOR_HEX, vector_pack},
-	{"recipe", VECTOR_HEX, vector_recipe},    {"record", VECTOR_TEXT, vector_record},
-	{"segment", VECTOR_HEX, vector_segment},  {"zframe", VECTOR_HEX, vector_zframe},
+	{"pointer", VECTOR_TEXT, vector_pointer}, {"recipe", VECTOR_HEX, vector_recipe},
+	{"record", VECTOR_TEXT, vector_record},   {"segment", VECTOR_HEX, vector_segment},
+	{"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)

@@ -177,6 +177,8 @@ static int section_done(struct parse *ps, unsigned int line, struct err *e)
 			       ps->keys[ps->next]);
 	if (ps->section != SECTION_SHARD)
 		return 0;
+	if (!ps->shard.files && ps->shard.bytes)
+		return err_set(e, ERR_INPUT, "%s:%u: bytes without files", ps->name, line);
 	if (!num_add(p->files, ps->shard.files, &sum) || !num_add(p->bytes, ps->shard.bytes, &sum))
 		return err_set(e, ERR_LIMIT, "%s:%u: totals overflow", ps->name, line);
 	if (p->n >= POINTER_MAX_SHARDS)
