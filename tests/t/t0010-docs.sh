@@ -118,12 +118,15 @@ test_expect_success 'no page describes a command that is not there' '
 	test_must_be_empty wrong
 '
 
-test_expect_success 'the overview lists every command' '
+test_expect_success 'the overview lists every command, and no other' '
 	for name in $(visible)
 	do
 		grep -qF "*git-deepops-$name*(1)::" "$docs/git-deepops.1.adoc" ||
 		echo "$name"
 	done >wrong &&
+	sed -n "s/^\*git-deepops-\([a-z0-9-]*\)\*(1)::\$/\1/p" "$docs/git-deepops.1.adoc" >listed &&
+	visible >visible &&
+	{ grep -vxF -f visible listed >>wrong || :; } &&
 	test_must_be_empty wrong
 '
 
