@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/json.h"
 #include "cmd.h"
+#include "transport/libssh2.h"
 
 int cmd_version(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
@@ -14,6 +15,7 @@ int cmd_version(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		{"jansson", json_library()},
 		{"libcrypto", hash_library()},
 		{"libgit2", repo_library()},
+		{"libssh2", libssh2_library()},
 		{"sqlite", db_library()},
 	};
 	bool as_json = false;
