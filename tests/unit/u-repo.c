@@ -291,6 +291,31 @@ static void test_commits(void)
 	strvec_release(&parents);
 }
 
+static void test_ident(void)
+{
+	struct err e = ERR_INIT;
+	struct buf first = BUF_INIT;
+	struct buf again = BUF_INIT;
+	struct buf gits = BUF_INIT;
+	struct repo *r;
+
+	enter("main");
+	ok(repo_open(&r, NULL, 0, &e) == 0, "open");
+	setenv("GIT_AUTHOR_DATE", "1700000000 +0130", 1);
+	ok(repo_ident(r, "author", &first, &e) == 0, "author");
+	is_str(first.p, "A <a@example.org> 1700000000 +0130", "at the given date");
+	unsetenv("GIT_AUTHOR_DATE");
+	ok(repo_ident(r, "author", &again, &e) == 0, "again");
+	ok(repo_git_run(r, &gits, &e, "var", "GIT_AUTHOR_IDENT", NULL) == 0, "git's");
+	is_u64(strlen(again.p) + 1, gits.len, "now, as long as git's");
+	is_str(strrchr(again.p, ' '), " +0000", "in this zone");
+	ok(!strncmp(again.p, gits.p, strlen("A <a@example.org> 17")), "%s", again.p);
+	repo_close(r);
+	buf_release(&first);
+	buf_release(&again);
+	buf_release(&gits);
+}
+
 static int collect_ref(void *arg, const char *name, const struct repo_oid *id, struct err *e)
 {
 	(void)id;
@@ -420,6 +445,7 @@ int main(void)
 	if (!mkdtemp(top))
 		return 1;
 	setenv("HOME", top, 1);
+	setenv("TZ", "UTC", 1);
 	setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
 	setenv("GIT_CEILING_DIRECTORIES", top, 1);
 	setenv("GIT_AUTHOR_NAME", "A", 1);
@@ -434,6 +460,7 @@ int main(void)
 	test_user_path();
 	test_config();
 	test_commits();
+	test_ident();
 	test_refs();
 	test_git();
 	enter("..");

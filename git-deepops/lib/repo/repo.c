@@ -269,6 +269,8 @@ void repo_close(struct repo *r)
 	free(r->worktree);
 	free(r->deepops);
 	free(r->prefix);
+	free(r->ident[0]);
+	free(r->ident[1]);
 	strvec_release(&r->overrides);
 	git_config_free(r->cfg);
 	git_odb_free(r->odb);

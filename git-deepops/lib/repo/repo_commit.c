@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* repo_commit.c - revisions, commits and history walks; see repo.h */
+#include <stdlib.h>
+#include <time.h>
+
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
@@ -102,21 +106,55 @@ int repo_commit_parents(struct repo *r, const struct repo_oid *commit, struct st
 	return rc;
 }
 
-int repo_ident(struct repo *r, const char *who, struct buf *out, struct err *e)
+/* "… 1700000000 +0100": now, in the zone of the machine, as git has it without a date in the environment. */
+static void add_now(struct buf *out)
 {
-	bool author = !strcmp(who, "author");
+	time_t now = (time_t)clock_now_seconds();
+	char zone[8];
+	struct tm tm;
+
+	localtime_r(&now, &tm);
+	if (strftime(zone, sizeof(zone), "%z", &tm) == 0)
+		memcpy(zone, "+0000", 6);
+	buf_addf(out, " %" PRId64 " %s", (int64_t)now, zone);
+}
+
+/* git is asked once: who somebody is follows many rules, and every process takes its time. */
+static int ask_ident(struct repo *r, bool author, struct err *e)
+{
 	struct buf text = BUF_INIT;
 	int rc = repo_git_run(r, &text, e, "var",
 			      author ? "GIT_AUTHOR_IDENT" : "GIT_COMMITTER_IDENT", NULL);
 
 	buf_rtrim(&text);
 	if (rc == 0)
-		buf_addbuf(out, &text);
+		r->ident[!author] = buf_detach(&text, NULL);
 	else
 		err_hint(e, "git config --global user.name NAME && git config --global user.email "
 			    "MAIL");
 	buf_release(&text);
 	return rc;
+}
+
+int repo_ident(struct repo *r, const char *who, struct buf *out, struct err *e)
+{
+	bool author = !strcmp(who, "author");
+	const char *date = getenv(author ? "GIT_AUTHOR_DATE" : "GIT_COMMITTER_DATE");
+	const char *text = r->ident[!author];
+	int rc = text ? 0 : ask_ident(r, author, e);
+
+	if (rc < 0)
+		return rc;
+	text = r->ident[!author];
+	if (date && *date) {
+		buf_addstr(out, text);
+	} else {
+		const char *end = strrchr(text, '>');
+
+		buf_add(out, text, end ? (size_t)(end + 1 - text) : strlen(text));
+		add_now(out);
+	}
+	return 0;
 }
 
 static int add_ident(struct repo *r, struct buf *text, const char *who, const char *given,

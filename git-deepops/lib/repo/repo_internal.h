@@ -19,6 +19,7 @@ struct repo {
 	git_config *cfg;
 	struct strvec overrides; /* "key\nvalue" from GIT_CONFIG_COUNT and git -c, in order */
 	char *gitdir, *commondir, *worktree, *deepops, *prefix;
+	char *ident[2]; /* author, committer: what git said once */
 	int worktree_fd;
 	bool hook;     /* nothing may be written */
 	bool from_env; /* GIT_DIR or GIT_WORK_TREE chose it: git must be told again */
