@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -30,6 +31,18 @@ static const char *in_scratch(const char *name)
 	buf_reset(p);
 	path_join(p, scratch, name);
 	return p->p;
+}
+
+struct full_path {
+	char s[128];
+};
+
+static struct full_path in_dir(const char *dir, const char *name)
+{
+	struct full_path p;
+
+	snprintf(p.s, sizeof(p.s), "%s/%s", dir, name);
+	return p;
 }
 
 /* Number of files whose name begins with `.tmp-`. */
@@ -150,6 +163,50 @@ static void test_tempfile(void)
 		   tempfile_create_beneath(&t, root, "ln", 0644, &e) == ERR_SYS && e.sys == ELOOP,
 	   "not through a symlink");
 	close(root);
+}
+
+static void *replace_many(void *arg)
+{
+	const int *id = arg;
+	char name[32], content[32];
+
+	for (int i = 0; i < 50; i++) {
+		struct tempfile *t = NULL;
+
+		/* Half are given up, so that nodes are used again by other threads. */
+		snprintf(name, sizeof(name), "t%d-%d", *id, i);
+		snprintf(content, sizeof(content), "%d of %d", i, *id);
+		if (tempfile_create(&t, scratch, 0644, NULL) == 0)
+			tempfile_abort(&t);
+		if (tempfile_write(in_dir(scratch, name).s, 0644, content, strlen(content), NULL) <
+		    0)
+			return arg;
+	}
+	return NULL;
+}
+
+static void test_threads(void)
+{
+	pthread_t threads[4];
+	int ids[4];
+	bool fine = true;
+	void *failed;
+
+	for (int i = 0; i < 4; i++) {
+		ids[i] = i;
+		fine &= pthread_create(&threads[i], NULL, replace_many, &ids[i]) == 0;
+	}
+	for (int i = 0; i < 4; i++)
+		fine &= pthread_join(threads[i], &failed) == 0 && !failed;
+	ok(fine && count_temps() == 0, "four threads write files at once");
+	for (int i = 0; i < 200; i++) {
+		char name[32], content[32];
+
+		snprintf(name, sizeof(name), "t%d-%d", i % 4, i / 4);
+		snprintf(content, sizeof(content), "%d of %d", i / 4, i % 4);
+		fine &= holds(name, content);
+	}
+	ok(fine, "each with its own content");
 }
 
 /* Fork, run fn, return the wait status. */
@@ -316,6 +373,7 @@ int main(void)
 	test_read_write();
 	test_copy();
 	test_tempfile();
+	test_threads();
 	test_death();
 	test_lock();
 	ok(path_remove_tree(scratch, NULL) == 0, "cleaned up");
