@@ -83,9 +83,13 @@ static int step_write(struct framed *f, struct err *e)
 		f->sent += (uint64_t)n;
 		return n > 0;
 	}
-	/* The peer reads no more.  It may have said why: keep reading. */
+	/*
+	 * The peer reads no more.  It may have said why: keep reading, until it
+	 * ends; should it be waiting for us after all, this tells it to.
+	 */
 	if (local.sys == EPIPE && !f->peer_deaf) {
 		f->peer_deaf = true;
+		(void)!transport_half_close(f->t, NULL);
 		buf_reset(&f->out);
 		f->out_at = 0;
 		return 1;
