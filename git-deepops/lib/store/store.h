@@ -39,7 +39,7 @@
 struct store;
 struct store_txn;
 
-#define STORE_TXN_CHUNKS (256 * KIB)
+#define STORE_TXN_CHUNKS (128 * KIB)
 
 enum store_flags {
 	STORE_CREATE = 1 << 0, /* make it if absent */

@@ -24,9 +24,11 @@
 #include "base/xalloc.h"
 #include "store/store_internal.h"
 
-#define MERGE_FACTOR 2           /* take up a segment of at most this many times our rows */
-#define MERGE_ALWAYS_ROWS 1024   /* or as small as this */
-#define MERGE_MAX_ROWS (1 << 20) /* bounds the work of one commit: some 50 MB */
+#define MERGE_FACTOR 2         /* take up a segment of at most this many times our rows */
+#define MERGE_ALWAYS_ROWS 1024 /* or as small as this */
+/* Bounds the work and memory of one commit: 70 bytes a row.  Clients promise 128 MiB in all. */
+#define MERGE_MAX_ROWS 500000
+#define MERGE_MAX_ROWS_SERVER 2000000
 
 /* ---- packs ---- */
 
@@ -138,7 +140,8 @@ static int has_healed(struct store_txn *t, struct segment *seg, struct err *e)
 static int choose(struct store_txn *t, struct segment **v, size_t all, size_t rows, size_t *n,
 		  struct err *e)
 {
-	size_t total = rows;
+	size_t total = rows,
+	       most = t->s->flags & STORE_VERIFY ? MERGE_MAX_ROWS_SERVER : MERGE_MAX_ROWS;
 	bool growing = true;
 
 	qsort(v, all, sizeof(struct segment *), by_count);
@@ -151,7 +154,7 @@ static int choose(struct store_txn *t, struct segment **v, size_t all, size_t ro
 			return stale;
 		growing = growing &&
 			  (count <= MERGE_ALWAYS_ROWS || count <= MERGE_FACTOR * total) &&
-			  total + count <= MERGE_MAX_ROWS;
+			  total + count <= most;
 		/* Rows of damaged or missing copies must not stay: a later merge might prefer them. */
 		if (growing || stale) {
 			struct segment *tmp = v[*n];

@@ -18,9 +18,13 @@ uint32_t store_index_add_pack(struct store_index *x, const struct chunkid *name)
 	return (uint32_t)x->npacks++;
 }
 
+/* Exactly: these are the largest arrays there are. */
 static void reserve(struct store_index *x, size_t more)
 {
-	XGROW(x->rows, x->n + more, x->alloc);
+	if (x->n + more <= x->alloc)
+		return;
+	x->alloc = x->n + more;
+	x->rows = xrealloc(x->rows, x->alloc, sizeof(*x->rows));
 }
 
 void store_index_add_rows(struct store_index *x, uint32_t pack, const struct pack_row *rows,

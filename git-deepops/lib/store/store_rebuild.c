@@ -74,7 +74,7 @@ static int keep_entry(void *arg, const struct pack_row *row, struct err *e)
 	struct salvage *v = arg;
 	const char *payload = v->content + row->offset + PACK_ENTRY_BYTES;
 	struct store_scratch *x = store_scratch_get(&v->r->s);
-	struct pack_entry entry;
+	struct pack_entry entry = {.header = {0}};
 	int rc = 0;
 
 	if (store_decode(x, row, payload, &x->plain, NULL) == 0) {
