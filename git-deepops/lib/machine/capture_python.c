@@ -102,6 +102,11 @@ static void add_interpreter(const char *root, const char *program, struct strvec
 		if (!strcmp(prefix.p, "/usr"))
 			add_prefix(root, "/usr", dirs);
 	}
+	/* pyenv's program is a script that picks a version as it starts: all of them may be in use. */
+	if (str_endswith(bin.p, "/shims")) {
+		buf_addstr(&prefix, "/versions/*");
+		add_prefix(root, prefix.p, dirs);
+	}
 	buf_release(&bin);
 	buf_release(&prefix);
 }

@@ -190,7 +190,7 @@ static int fill_large(struct job *j, struct err *e)
 		struct buf text = BUF_INIT;
 		struct chunkid id;
 		struct stat st;
-		uint64_t bytes;
+		uint64_t bytes = 0;
 		int fd = job_open(j->repo, f->path, &st, e), rc;
 
 		if (fd < 0)

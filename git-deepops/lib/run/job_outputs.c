@@ -41,7 +41,7 @@ static void fill_output(struct record_output *out, const struct chunkid *id, uin
 static int tracked_output(struct job *j, struct record_output *out, struct buf *text, struct err *e)
 {
 	struct dataset_snap_opts so = {NULL, false, false};
-	struct dataset_snap snap;
+	struct dataset_snap snap = {.warnings = STRVEC_INIT};
 	struct store_txn *txn = NULL;
 	struct pointer old;
 	uint8_t oid[20];
@@ -82,7 +82,7 @@ static int directory_output(struct job *j, struct record_output *out, struct buf
 	bool own = j->site_data == j->data;
 	/* A rerun's directory lies in another repository: compared by its id, not kept. */
 	struct dataset_snap_opts so = {NULL, false, !own};
-	struct dataset_snap snap;
+	struct dataset_snap snap = {.warnings = STRVEC_INIT};
 	struct store_txn *txn = NULL;
 	int rc = own ? job_txn(j, &txn, e) : 0;
 
@@ -347,7 +347,7 @@ static int collect_metrics(struct job *j, struct tree_builder *parts, struct err
 int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT;
-	int rc = dataset_roots(j->site, NULL, &roots, e);
+	int rc = j->rec.noutputs ? dataset_roots(j->site, NULL, &roots, e) : 0;
 
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++)
 		rc = one_output(j, &roots, i, parts, e);
