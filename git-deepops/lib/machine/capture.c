@@ -233,7 +233,7 @@ static void decode(struct buf *out, const char *s, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		if (s[i] == '%' && i + 2 < len && hex_value(s[i + 1]) >= 0 &&
 		    hex_value(s[i + 2]) >= 0) {
-			buf_addch(out, hex_value(s[i + 1]) << 4 | hex_value(s[i + 2]));
+			buf_addch(out, hex_value(s[i + 1]) * 16 + hex_value(s[i + 2]));
 			i += 2;
 		} else {
 			buf_addch(out, s[i]);

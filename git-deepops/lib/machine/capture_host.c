@@ -123,7 +123,7 @@ static void cpu_line(struct capture_lines *l, struct cpu *c, char *line)
 {
 	char *v;
 
-	if ((v = cpuinfo_value(line, "processor"))) {
+	if (cpuinfo_value(line, "processor")) {
 		c->threads++;
 	} else if ((v = cpuinfo_value(line, "physical id"))) {
 		buf_sets(&c->socket, v);

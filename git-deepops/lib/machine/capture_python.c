@@ -140,9 +140,12 @@ static void add_environment(struct strvec *dirs)
 	static const char *const prefixes[] = {"VIRTUAL_ENV", "CONDA_PREFIX"};
 	struct buf b = BUF_INIT;
 
-	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++)
-		if (getenv(prefixes[i]) && *getenv(prefixes[i]))
-			add_prefix("", getenv(prefixes[i]), dirs);
+	for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+		const char *prefix = getenv(prefixes[i]);
+
+		if (prefix && *prefix)
+			add_prefix("", prefix, dirs);
+	}
 	if (home && *home && !getenv("PYTHONNOUSERSITE")) {
 		buf_addf(&b, "%s/.local/lib/python3*/site-packages", home);
 		add_dirs("", b.p, dirs);

@@ -272,7 +272,7 @@ static int one_pointer(void *arg, const struct tree_entry *entry, struct err *e)
 	struct pointer_pass *p = arg;
 	const char *what = NULL;
 	char *name;
-	uint64_t n;
+	uint64_t n = 0;
 	int rc;
 
 	if (entry->mode != TREE_MODE_FILE)

@@ -234,8 +234,10 @@ static int yaml_entry(struct yaml *y, char *s, bool item, struct err *e)
 	int rc;
 
 	for (char *p = s; *p && !colon; p++) {
-		if (quote)
-			quote = *p == quote ? 0 : quote;
+		if (quote && *p == quote)
+			quote = '\0';
+		else if (quote)
+			continue;
 		else if (*p == '"' || *p == '\'')
 			quote = *p;
 		else if (*p == ':' && (p[1] == ' ' || p[1] == '\0'))

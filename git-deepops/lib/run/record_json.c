@@ -559,7 +559,7 @@ static int check_schema(struct json *j, struct err *e)
 
 	if (!schema)
 		return err_set(e, ERR_INPUT, "no schema");
-	if (strcmp(schema, RECORD_SCHEMA))
+	if (strcmp(schema, RECORD_SCHEMA) != 0)
 		return err_set(e, ERR_INPUT, "schema %s is not known here", schema);
 	json_del(j, "schema");
 	return 0;

@@ -94,7 +94,7 @@ LIST(compared, compared_fields, compared, ncompared);
 	}
 #define F_LIST(path, need, member, items)                                                          \
 	{                                                                                          \
-		path, RT_LIST, need, offsetof(struct record, member), NULL, &items                 \
+		path, RT_LIST, need, offsetof(struct record, member), NULL, &(items)               \
 	}
 
 const struct record_field record_fields[] = {
