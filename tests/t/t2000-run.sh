@@ -238,6 +238,39 @@ test_expect_success 'a key in the arguments or in a new file refuses the run' '
 	)
 '
 
+test_expect_success 'a key in a changed submodule refuses the run too' '
+	git init sub && ( cd sub && test_commit inner ) &&
+	git init with-sub &&
+	(
+		cd with-sub &&
+		git submodule --quiet add ../sub mod && test_tick && git commit -qm sub &&
+		printf "AKIA%s\n" ABCDEFGHIJKLMNOP >mod/credentials &&
+		test_expect_code 128 git deepops run --no-data -- true 2>../err &&
+		test_grep "submodule mod: credentials holds" ../err &&
+		rm mod/credentials &&
+		git deepops run --no-data -- true
+	)
+'
+
+test_expect_success 'what cannot be captured refuses the run; --allow-partial records it as R0' '
+	git init partial &&
+	(
+		cd partial &&
+		test_commit one && mkdir venv && ( cd venv && seq 1 20001 | xargs touch ) &&
+		test_expect_code 128 git deepops run --no-data -- true 2>../err &&
+		test_grep "venv" ../err &&
+		test_grep "hint: " ../err &&
+		git deepops run --no-data --allow-partial -- true 2>../err &&
+		test_grep "warning: the code is not recorded" ../err &&
+		test_grep "level R0" ../err &&
+		record >../record &&
+		field ../record "defined \$r->{partial} && !defined \$r->{code}{tree} ? 1 : 0" >../got &&
+		echo 1 >../want && test_cmp ../want ../got &&
+		test_expect_code 128 git deepops rerun $(newest) >../out 2>../err &&
+		test_grep "has no code tree" ../err
+	)
+'
+
 test_expect_success '--secret keeps a value out of arguments and logs, not off the terminal' '
 	(
 		cd repo &&

@@ -88,25 +88,44 @@ static int scan_entry(void *arg, const char *path, const struct tree_entry *a,
 	return what ? refuse_secret(path, what, e) : 0;
 }
 
+static int scan_argv(const struct record *r, struct err *e)
+{
+	for (size_t i = 0; i < r->argv.nr; i++) {
+		const char *what = secrets_find(r->argv.v[i], strlen(r->argv.v[i]));
+		char name[32];
+
+		snprintf(name, sizeof(name), "argument %zu", i);
+		if (what)
+			return refuse_secret(name, what, e);
+	}
+	return 0;
+}
+
+/* What a submodule's commit holds was published by it; without that commit all of it is looked at. */
+static int scan_module(struct scan *s, const struct snapshot_module *m, struct err *e)
+{
+	struct repo_oid base;
+	bool known = repo_has_object(s->j->repo, &m->commit);
+	int rc = known ? repo_commit_tree(s->j->repo, &m->commit, &base, e) : 0;
+
+	if (rc == 0)
+		rc = tree_diff(s->j->repo, known ? &base : NULL, &m->tree, scan_entry, s, e);
+	return rc < 0 ? err_wrap(e, "submodule %s", m->path) : 0;
+}
+
 /* Files that only the snapshot has: what HEAD holds was published by whoever committed it. */
 static int scan_secrets(struct job *j, struct err *e)
 {
 	struct scan s = {j, BUF_INIT};
 	bool unborn = repo_oid_is_zero(&j->snap.base_tree);
-	const char *what;
-	int rc = 0;
+	int rc = scan_argv(&j->rec, e);
 
-	for (size_t i = 0; rc == 0 && i < j->rec.argv.nr; i++) {
-		char name[32];
-
-		what = secrets_find(j->rec.argv.v[i], strlen(j->rec.argv.v[i]));
-		snprintf(name, sizeof(name), "argument %zu", i);
-		if (what)
-			rc = refuse_secret(name, what, e);
-	}
 	if (rc == 0 && j->has_snap)
 		rc = tree_diff(j->repo, unborn ? NULL : &j->snap.base_tree, &j->snap.tree,
 			       scan_entry, &s, e);
+	for (size_t i = 0; rc == 0 && j->has_snap && i < j->snap.nmodules; i++)
+		if (j->snap.modules[i].dirty)
+			rc = scan_module(&s, &j->snap.modules[i], e);
 	buf_release(&s.content);
 	return rc;
 }
