@@ -12,10 +12,40 @@
 
 static const char *const kind_names[] = {"file", "link", "node", "part"};
 
+static char *put_decimal(char *p, uint64_t v)
+{
+	char digits[20];
+	size_t n = 0;
+
+	do
+		digits[n++] = (char)('0' + v % 10);
+	while (v /= 10);
+	while (n)
+		*p++ = digits[--n];
+	*p++ = ' ';
+	return p;
+}
+
+static char *put_text(char *p, const char *text, size_t len)
+{
+	memcpy(p, text, len);
+	p[len] = ' ';
+	return p + len + 1;
+}
+
+/* Status writes such a line for every file, so not by way of printf. */
 void node_add_line(struct buf *out, const struct node_entry *entry)
 {
-	buf_addf(out, "%06o %s %s %" PRIu64 " %" PRIu64 " ", entry->mode, kind_names[entry->kind],
-		 chunkid_text(&entry->id).s, entry->bytes, entry->files);
+	char head[6 + 1 + 4 + 1 + CHUNKID_TEXT_BYTES + 1 + 2 * 21], *p = head;
+
+	for (int shift = 15; shift >= 0; shift -= 3)
+		*p++ = (char)('0' + ((entry->mode >> shift) & 7));
+	*p++ = ' ';
+	p = put_text(p, kind_names[entry->kind], 4);
+	p = put_text(p, chunkid_text(&entry->id).s, CHUNKID_TEXT_BYTES - 1);
+	p = put_decimal(p, entry->bytes);
+	p = put_decimal(p, entry->files);
+	buf_add(out, head, (size_t)(p - head));
 	path_quote(out, entry->name, entry->name_len);
 	buf_addch(out, '\n');
 }

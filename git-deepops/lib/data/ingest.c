@@ -298,7 +298,7 @@ static int ingest_small(const struct ingest *in, int fd, size_t size, struct chu
 {
 	uint8_t *p = xmalloc(size + 1);
 	size_t got;
-	int rc = io_read_full(fd, p, size + 1, &got, e); /* one more byte tells if it grew */
+	int rc = io_read_full(fd, p, size, &got, e); /* if it grew, its new size tells */
 
 	*bytes = got;
 	if (rc == 0 && got == size) {
