@@ -119,6 +119,7 @@ static int expand_home(struct buf *out, const char *path, struct err *e)
 		return 0;
 	}
 	user = xstrndup(path + 1, len - 1);
+	/* cppcheck-suppress [getpwnamCalled,getpwuidCalled] ; one thread */
 	pw = *user ? getpwnam(user) : getpwuid(geteuid());
 	free(user);
 	if (!pw)

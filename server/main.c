@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/opt.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/sig.h"
 #include "transport/pipe.h"
 
@@ -33,6 +34,7 @@ static void choose_user(struct wish *w)
 
 	if (w->user)
 		return;
+	/* cppcheck-suppress [getpwnamCalled,getpwuidCalled] ; one thread */
 	pw = getpwuid(geteuid());
 	w->user = pw ? pw->pw_name : "unknown";
 }
@@ -62,15 +64,16 @@ static int exec_git(enum auth_program program, const struct wish *w, const char 
 		[AUTH_RECEIVE_PACK] = "receive-pack",
 	};
 	struct strvec argv = STRVEC_INIT;
+	int rc;
 
 	if (setenv("DEEPOPS_USER", w->user, 1) < 0 ||
 	    setenv("DEEPOPS_ROLE", msg_role_name(w->role), 1) < 0 ||
 	    unsetenv("SSH_ORIGINAL_COMMAND") < 0)
 		return err_sys(e, "environment");
 	strvec_pushl(&argv, "git", verbs[program], gitdir, NULL);
-	execvp(argv.v[0], argv.v);
+	rc = proc_exec(&argv, e);
 	strvec_release(&argv);
-	return err_sys(e, "git");
+	return rc;
 }
 
 /* ---- the chunk server ---- */

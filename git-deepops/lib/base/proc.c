@@ -351,6 +351,15 @@ int proc_capture(struct proc *p, const struct buf *input, size_t max, struct buf
 	return rc < 0 ? rc : proc_exit_code(status);
 }
 
+int proc_exec(const struct strvec *args, struct err *e)
+{
+	proc_reset_signals();
+	execvp(args->v[0], args->v);
+	if (errno == ENOENT)
+		return err_set(e, ERR_NOTFOUND, "%s: command not found", args->v[0]);
+	return err_sys(e, "%s", args->v[0]);
+}
+
 void proc_release(struct proc *p)
 {
 	proc_close(&p->in);

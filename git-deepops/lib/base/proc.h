@@ -57,6 +57,9 @@ int proc_exit_code(int status);
 int proc_capture(struct proc *p, const struct buf *input, size_t max, struct buf *out,
 		 struct err *e) MUST_CHECK;
 
+/* Become this program: returns only if it can't be started. */
+int proc_exec(const struct strvec *args, struct err *e);
+
 void proc_release(struct proc *p); /* also kills nothing: wait first */
 
 /*

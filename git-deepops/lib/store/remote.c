@@ -281,44 +281,57 @@ struct question {
 	const struct chunkid *ids;
 };
 
-static int ask_batch(struct remote *r, const struct question *q, size_t from, size_t n,
-		     struct err *e)
-{
-	struct buf *b = framed_begin(&r->f, q->type, 0, remote_new_stream(r));
+/* Part of the keys, under way. */
+struct asked {
+	size_t from, n;
+	uint16_t stream;
+};
 
-	for (size_t i = from; i < from + n; i++)
+static int ask_batch(struct remote *r, const struct question *q, struct asked *a, struct err *e)
+{
+	struct buf *b;
+
+	a->stream = remote_new_stream(r);
+	b = framed_begin(&r->f, q->type, 0, a->stream);
+	for (size_t i = a->from; i < a->from + a->n; i++)
 		q->put_key(b, q, i);
 	return framed_end(&r->f, e);
 }
 
+static int take_answer(struct remote *r, const struct question *q, const struct asked *a,
+		       uint8_t *values, struct err *e)
+{
+	struct frame f;
+	int rc = remote_answer(r, FRAME_BITMAP, a->stream, &f, e);
+
+	if (rc < 0)
+		return rc;
+	rc = msg_get_bitmap(values + a->from, a->n, q->width, f.payload, f.len, e);
+	return rc < 0 ? err_wrap(e, "%s", r->name) : 0;
+}
+
 static int ask(struct remote *r, const struct question *q, uint8_t *values, struct err *e)
 {
-	size_t batch = MIN(r->peer.max_batch, BATCH_MAX_IDS);
-	size_t inflight = MIN(r->peer.max_inflight, BATCH_MAX_INFLIGHT);
-	size_t asked = 0, done = 0;
-	uint16_t streams[BATCH_MAX_INFLIGHT];
-	struct frame f;
-	int rc;
+	struct asked batches[BATCH_MAX_INFLIGHT] = {{0, 0, 0}};
+	size_t most = MIN(r->peer.max_inflight, BATCH_MAX_INFLIGHT);
+	size_t keys = 0, sent = 0, answered = 0; /* keys asked for; batches */
+	int rc = 0;
 
-	while (done < q->n) {
-		size_t n = MIN(batch, q->n - done);
+	while (rc == 0 && (keys < q->n || answered < sent)) {
+		struct asked *a = &batches[sent % BATCH_MAX_INFLIGHT];
 
-		while (asked < q->n && asked - done < inflight * batch) {
-			rc = ask_batch(r, q, asked, MIN(batch, q->n - asked), e);
-			if (rc < 0)
-				return rc;
-			streams[asked / batch % BATCH_MAX_INFLIGHT] = r->stream;
-			asked += MIN(batch, q->n - asked);
+		if (keys < q->n && sent - answered < most) {
+			a->from = keys;
+			a->n = MIN(MIN(r->peer.max_batch, BATCH_MAX_IDS), q->n - keys);
+			keys += a->n;
+			sent++;
+			rc = ask_batch(r, q, a, e);
+		} else {
+			a = &batches[answered++ % BATCH_MAX_INFLIGHT];
+			rc = take_answer(r, q, a, values, e);
 		}
-		rc = remote_answer(r, FRAME_BITMAP, streams[done / batch % BATCH_MAX_INFLIGHT], &f,
-				   e);
-		if (rc == 0 && msg_get_bitmap(values + done, n, q->width, f.payload, f.len, e) < 0)
-			rc = err_wrap(e, "%s", r->name);
-		if (rc < 0)
-			return rc;
-		done += n;
 	}
-	return 0;
+	return rc;
 }
 
 static void put_root(struct buf *out, const struct question *q, size_t i)

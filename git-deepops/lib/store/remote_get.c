@@ -90,7 +90,7 @@ static int take_chunk(struct remote *r, const struct chunkkey *keys, struct batc
 	struct frame f;
 	int rc = remote_answer(r, FRAME_CHUNK, b->stream, &f, e);
 
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (msg_get_chunk(&c, f.payload, f.len, e) < 0)
 		return err_wrap(e, "%s", r->name);
@@ -111,7 +111,7 @@ int remote_get(struct remote *r, const struct chunkkey *keys, size_t n, remote_c
 {
 	size_t size = MIN(r->peer.max_batch, BATCH_MAX_IDS);
 	size_t most = MIN(r->peer.max_inflight, GET_INFLIGHT);
-	struct batch batches[GET_INFLIGHT];
+	struct batch batches[GET_INFLIGHT] = {{0}};
 	size_t asked = 0, sent = 0, done = 0; /* keys; batches */
 	int rc = 0;
 

@@ -180,7 +180,7 @@ int remote_commit(struct remote *r, const struct store_commit *c, struct err *e)
 	rc = send_roots(r, c, stream, e);
 	if (rc == 0)
 		rc = remote_next(r, &f, e);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	if (f.stream == stream && f.type == FRAME_MISSING)
 		return take_missing(r, &f, c->missing, e);

@@ -279,30 +279,38 @@ static const struct transport_ops ops = {
 
 /* ---- connection ---- */
 
+/* 0, or errno. */
+static int connect_fd(int fd, const struct addrinfo *a, int seconds)
+{
+	struct pollfd p = {fd, POLLOUT, 0};
+	socklen_t len = sizeof(int);
+	int why = 0;
+
+	if (connect(fd, a->ai_addr, a->ai_addrlen) == 0)
+		return 0;
+	if (errno != EINPROGRESS)
+		return errno;
+	if (poll(&p, 1, seconds * MS_PER_SECOND) != 1)
+		return ETIMEDOUT;
+	return getsockopt(fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0 ? errno : why;
+}
+
 static int connect_one(const struct addrinfo *a, int seconds)
 {
-	struct pollfd fd = {-1, POLLOUT, 0};
-	socklen_t len = sizeof(int);
-	int on = 1, why = 0;
+	int on = 1, why;
+	int fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
 
-	fd.fd = socket(a->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, a->ai_protocol);
-	if (fd.fd < 0)
+	if (fd < 0)
 		return -1;
-	if (connect(fd.fd, a->ai_addr, a->ai_addrlen) < 0) {
-		why = errno;
-		if (why == EINPROGRESS)
-			why = poll(&fd, 1, seconds * MS_PER_SECOND) == 1 ? 0 : ETIMEDOUT;
-	}
-	if (why == 0 && getsockopt(fd.fd, SOL_SOCKET, SO_ERROR, &why, &len) < 0)
-		why = errno;
+	why = connect_fd(fd, a, seconds);
 	if (why) {
-		close(fd.fd);
+		close(fd);
 		errno = why;
 		return -1;
 	}
 	/* Requests are small and answered: waiting to fill a segment would cost a round trip each. */
-	(void)setsockopt(fd.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	return fd.fd;
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return fd;
 }
 
 static int seconds_to_wait(const struct libssh2 *c)

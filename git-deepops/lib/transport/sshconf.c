@@ -90,6 +90,7 @@ static void check_limits(struct sshconf *c, const char *key, const char *value)
 /* ~ in front as ssh takes it: the account's directory, not $HOME. */
 static char *expand(struct sshconf *c, const char *path)
 {
+	/* cppcheck-suppress getpwuidCalled ; one thread opens a transport */
 	const struct passwd *pw = *path == '~' ? getpwuid(geteuid()) : NULL;
 
 	if (strchr(path, '%') || (*path == '~' && path[1] != '/'))
