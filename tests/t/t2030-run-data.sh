@@ -186,4 +186,34 @@ test_expect_success 'git deepops machine capture prints what runs record' '
 	)
 '
 
+test_need CC "command -v cc" "a C compiler"
+
+test_expect_success CC 'GPUs are asked through NVML, else nvidia-smi' '
+	mkdir -p nvml smi &&
+	cat >nvml/fake.c <<-\END &&
+	#include <stdio.h>
+	int nvmlInit_v2(void) { return 0; }
+	int nvmlShutdown(void) { return 0; }
+	int nvmlSystemGetDriverVersion(char *s, unsigned n) { snprintf(s, n, "550.54.15"); return 0; }
+	int nvmlSystemGetCudaDriverVersion(int *v) { *v = 12040; return 0; }
+	int nvmlDeviceGetCount_v2(unsigned *n) { *n = 2; return 0; }
+	int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = (void *)(long)(i + 1); return 0; }
+	int nvmlDeviceGetName(void *d, char *s, unsigned n) { (void)d; snprintf(s, n, "NVIDIA A100-SXM4-80GB"); return 0; }
+	int nvmlDeviceGetMemoryInfo(void *d, unsigned long long *m) { (void)d; m[0] = 85899345920ull; m[1] = m[2] = 0; return 0; }
+	END
+	cc -shared -fPIC -o nvml/libnvidia-ml.so.1 nvml/fake.c &&
+	LD_LIBRARY_PATH=$TRASH/nvml git-deepops machine capture >got &&
+	test_grep "^gpu.count=2$" got &&
+	test_grep "^gpu.01.model=NVIDIA A100-SXM4-80GB$" got &&
+	test_grep "^gpu.01.memory=85899345920$" got &&
+	test_grep "^gpu.driver=550.54.15$" got &&
+	test_grep "^gpu.cuda=12.4$" got &&
+	LD_LIBRARY_PATH=$TRASH/nvml git-deepops machine capture --json >got &&
+	test_grep "\"class\": \"a100x2\"" got &&
+	printf "#!/bin/sh\necho \"Tesla T4, 15360, 535.1\"\n" >smi/nvidia-smi && chmod +x smi/nvidia-smi &&
+	PATH=$TRASH/smi:$PATH git-deepops machine capture >got &&
+	test_grep "^gpu.00.model=Tesla T4$" got &&
+	test_grep "^gpu.00.memory=16106127360$" got
+'
+
 test_done

@@ -49,8 +49,8 @@ int job_status(const struct job *job); /* as waitpid gives it, after job_execute
 
 /*
  * Execute `of` again in `site`, a repository that restore.h made in a fresh directory.
- * Then job_prepare captures the machine only, and job_finish compares each output with
- * the recorded one; out->rec has the verdict.  `reference(path)` opens what the first run wrote.
+ * job_prepare then captures the machine only; the environment of this process becomes the recorded
+ * one.  job_finish compares each output with the recorded one: the verdict is in out->rec.
  */
 struct job_rerun {
 	const struct journal_entry *of;
