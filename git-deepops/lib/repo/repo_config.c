@@ -254,11 +254,9 @@ int repo_config_add(struct repo *r, const char *key, const char *value, struct e
 
 	if (rc == 0)
 		rc = collect(local, key, &have, e);
-	if (rc == 0 && !strvec_has(&have, value)) {
-		rc = git_config_set_multivar(local, key, "$^", value); /* matches none: adds */
-		if (rc < 0)
-			rc = repo_lgerr(e, rc, "git configuration %s", key);
-	}
+	/* By git: libgit2 adds by a pattern that matches nothing, and 1.5 loses memory doing so. */
+	if (rc == 0 && !strvec_has(&have, value))
+		rc = repo_git_run(r, NULL, e, "config", "--local", "--add", key, value, NULL);
 	strvec_release(&have);
 	git_config_free(local);
 	return rc;

@@ -52,8 +52,11 @@ static bool is_partial(struct repo *r)
 	if (r->partial_known)
 		return r->partial;
 	r->partial_known = true;
-	if (git_config_iterator_glob_new(&it, r->cfg, "^remote\\..*\\.promisor$") == 0)
-		r->partial = git_config_next(&entry, it) == 0;
+	/* Not by a pattern: libgit2 1.5 loses memory for each name that does not match one. */
+	if (git_config_iterator_new(&it, r->cfg) == 0)
+		while (!r->partial && git_config_next(&entry, it) == 0)
+			r->partial = str_startswith(entry->name, "remote.", NULL) &&
+				     str_endswith(entry->name, ".promisor");
 	git_config_iterator_free(it);
 	return r->partial;
 }
