@@ -192,8 +192,10 @@ static void set_key(struct sshconf *c, const char *key, const char *value)
 		add_paths(c, &c->known_hosts, value);
 	else
 		set_number(c, key, value);
-	if (!strcmp(key, "userknownhostsfile"))
+	if (!strcmp(key, "userknownhostsfile")) {
+		free(c->own_known_hosts);
 		c->own_known_hosts = xstrndup(value, strcspn(value, " "));
+	}
 	check_limits(c, key, value);
 }
 
