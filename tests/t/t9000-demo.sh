@@ -3,15 +3,17 @@ test_description='make demo: the whole path on real images, with a short trainin
 . "${0%/*}/test-lib.sh"
 
 test_expect_success SSHD,NUMPY,FASHION 'the demo runs to its end and checks itself' '
-	DEMO_DIR=$TRASH DEMO_TRAIN="--images --epochs 1" "$TOP_DIR/contrib/demo.sh" >out 2>&1 || {
+	export DEMO_DIR="$TRASH" DEMO_TRAIN="--images --epochs 1" &&
+	if ! "$TOP_DIR/contrib/demo.sh" >out 2>&1
+	then
 		cat out
 		false
-	}
+	fi
 '
 
 test_expect_success SSHD,NUMPY,FASHION 'it shows two refusals, the note, and an identical rerun' '
-	test_grep "refused .*E-DATA-INCOMPLETE" out &&
-	test_grep "refused .*E-EXEC-NORECORD" out &&
+	test_grep "E-DATA-INCOMPLETE" out &&
+	test_grep "E-EXEC-NORECORD" out &&
 	test_grep "Deepops-Run: " out &&
 	test_grep "^verdict: identical" out &&
 	scratch=$(sed -n "s/^Everything is left in \(.*\):\$/\1/p" out) &&
