@@ -140,4 +140,30 @@ test_expect_success SSHD 'a host that is not there is named' '
 	test_grep "^fatal: 127.0.0.1 port 1: Connection refused" err
 '
 
+# A server that says nothing for long, then a connection that is dead: `stalled` is what the
+# client says in the end, `alive` whether it was still waiting before.
+stall () {
+	"$DEEPOPS_BUILD/helper/remote" transport=libssh2 serve="sleep 60; :" testhost:/x hello \
+		>/dev/null 2>stalled &
+	client=$!
+	sleep 5
+	kill -0 $client 2>/dev/null && echo waiting >alive
+	session=$(cat "/proc/$SSHD_PID/task/$SSHD_PID/children")
+	# shellcheck disable=SC2086 # several words, when sshd separates privileges
+	kill -STOP $session
+	wait $client
+	echo $? >rc
+	# shellcheck disable=SC2086
+	kill -KILL $session
+}
+
+test_expect_success SSHD 'a silent server is waited for, a dead connection is not' '
+	with_config "ServerAliveInterval 1" "ServerAliveCountMax 2" &&
+	stall &&
+	test_file_not_empty alive &&
+	echo 128 >want &&
+	test_cmp want rc &&
+	test_grep "^fatal: .*testhost: silent for [0-9]* s: Connection timed out" stalled
+'
+
 test_done
