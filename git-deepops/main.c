@@ -15,7 +15,8 @@
 #define EXIT_FATAL 128
 #define EXIT_USAGE 129
 
-/* clang-format off: one line a command; sorted, a test looks */
+/* One line a command; sorted, a test looks. */
+/* clang-format off */
 static const struct cmd cmds[] = {
 	{"cat", cmd_cat, CMD_REPO, "print one file of a dataset at any revision"},
 	{"check", cmd_check, CMD_REPO, "judge what would be pushed, as the server will"},

@@ -41,7 +41,7 @@ static uint64_t deadline_seconds(struct repo *r)
 
 static void limit_time(uint64_t seconds)
 {
-	struct rlimit cpu = {seconds + GRACE_SECONDS, seconds + 2 * GRACE_SECONDS};
+	struct rlimit cpu = {seconds + GRACE_SECONDS, seconds + 2UL * GRACE_SECONDS};
 	struct sigaction sa = {.sa_handler = out_of_time};
 
 	sigaction(SIGALRM, &sa, NULL);

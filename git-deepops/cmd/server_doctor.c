@@ -243,26 +243,26 @@ static int probe_push(const char *work, const char *bare, struct buf *said, stru
 
 int cmd_server_probe(struct buf *said, struct err *e)
 {
-	char template[] = "/tmp/deepops-probe-XXXXXX";
-	char *dir = mkdtemp(template);
-	char *bare, *work, *policy;
-	int rc;
+	struct buf dir = BUF_INIT, bare = BUF_INIT, work = BUF_INIT, policy = BUF_INIT;
+	int rc = tempfile_make_dir(&dir, "probe", e);
 
-	if (!dir)
-		return err_sys(e, "%s", template);
-	bare = xstrfmt("%s/bare.git", dir);
-	work = xstrfmt("%s/work", dir);
-	policy = xstrfmt("%s/policy", dir);
-	rc = probe_server(bare, policy, e);
+	if (rc < 0)
+		goto out;
+	path_join(&bare, dir.p, "bare.git");
+	path_join(&work, dir.p, "work");
+	path_join(&policy, dir.p, "policy");
+	rc = probe_server(bare.p, policy.p, e);
 	if (rc == 0)
-		rc = probe_push(work, bare, said, e);
+		rc = probe_push(work.p, bare.p, said, e);
 	if (rc >= 0)
 		rc = rc > 0 && strstr(said->p, "pre-receive hook declined") ? 1 : 0;
-	if (path_remove_tree(dir, rc < 0 ? NULL : e) < 0 && rc >= 0)
+	if (path_remove_tree(dir.p, rc < 0 ? NULL : e) < 0 && rc >= 0)
 		rc = ERR_SYS;
-	free(bare);
-	free(work);
-	free(policy);
+out:
+	buf_release(&dir);
+	buf_release(&bare);
+	buf_release(&work);
+	buf_release(&policy);
 	return rc;
 }
 

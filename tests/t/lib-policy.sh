@@ -37,9 +37,9 @@ policy_clone () {
 		git deepops init >/dev/null &&
 		echo data >in.txt &&
 		echo 1 >seed &&
-		# shellcheck disable=SC2016
-		echo 'wc -c <in.txt >/dev/null; echo "{\"acc\": 0.$(cat seed)}" >metrics.json' \
-			>train.sh &&
+		cat >train.sh <<-\END &&
+		echo "{\"acc\": 0.$(cat seed)}" >metrics.json
+		END
 		test_tick &&
 		git add -A &&
 		git commit -q -m base
@@ -95,8 +95,8 @@ policy_refused () {
 	test_grep -F "[$policy_code_]" "$policy_dir_.said" &&
 	git --git-dir="$policy_srv_" for-each-ref "refs/heads" "refs/tags" >refs.after &&
 	test_cmp refs.before refs.after &&
-	git --git-dir="$policy_srv_" fsck --strict >fsck 2>&1 &&
-	test_grep ! -E "^(error|missing|broken)" fsck
+	git --git-dir="$policy_srv_" fsck --strict >fsck.said 2>&1 &&
+	test_grep ! -E "^(error|missing|broken)" fsck.said
 }
 
 # Wait until post-receive has caught up: index takes its lock.

@@ -121,7 +121,10 @@ static int conf_quoted(struct conf *c, struct conf_text *t, struct err *e)
 		char ch = *t->p;
 
 		if (ch == '\\') {
-			ch = ++t->p < t->end ? *t->p : '\0';
+			t->p++;
+			ch = '\0';
+			if (t->p < t->end)
+				ch = *t->p;
 			if (ch == 'n')
 				ch = '\n';
 			else if (ch == 't')

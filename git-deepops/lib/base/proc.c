@@ -319,7 +319,7 @@ static int proc_pump(struct proc *p, const struct buf *input, size_t max, struct
 		}
 		if (f[0].revents)
 			rc = proc_feed(p, input, &fed, e);
-		if (rc == 0 && f[1].revents)
+		if (rc == 0 && out && f[1].revents)
 			rc = proc_drain(p, limit, out, e);
 	}
 	return rc;

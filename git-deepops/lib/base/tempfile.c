@@ -319,3 +319,11 @@ void tempfile_sweep_at(int dirfd)
 	if (fd >= 0)
 		sweep_fd(fd);
 }
+
+int tempfile_make_dir(struct buf *out, const char *what, struct err *e)
+{
+	const char *tmp = getenv("TMPDIR");
+
+	buf_addf(out, "%s/deepops-%s-XXXXXX", tmp && *tmp ? tmp : "/tmp", what);
+	return mkdtemp(out->p) ? 0 : err_sys(e, "%s", out->p);
+}

@@ -185,7 +185,7 @@ static int level_of_row(void *arg, const struct runindex_row *row, char out[16],
 	struct after *a = arg;
 	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms()};
 	struct journal_entry entry;
-	struct triple t;
+	struct triple t = {.n = 0};
 	int rc;
 
 	out[0] = '\0';

@@ -3,6 +3,7 @@
 #include <math.h>
 
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 #include "policy/judge_internal.h"
 
@@ -52,13 +53,9 @@ static void reject(struct cover *v, const struct journal_entry *entry, enum reas
 static bool passes_gate(const struct rules_gate *g, const struct record *r)
 {
 	const char *text = record_pair_get(&r->metrics_final, g->metric);
-	char *end;
 	double v;
 
-	if (!text || !*text)
-		return false;
-	v = strtod(text, &end);
-	if (*end || isnan(v))
+	if (!text || !num_parse_real(text, &v) || isnan(v))
 		return false;
 	switch (g->compare) {
 	case RULES_GE:
@@ -347,7 +344,7 @@ static int by_parents(struct comparison *c, const struct repo_oid *commit, bool 
 	struct strvec parents = STRVEC_INIT;
 	int rc = repo_commit_parents(c->p->j->in->repo, commit, &parents, e);
 
-	c->commit = commit;
+	c->commit = commit; /* the caller's until this returns */
 	for (size_t i = 0; rc == 0 && i < parents.nr && (!first || !i); i++)
 		rc = add_base(c, parents.v[i], e);
 	if (rc == 0)
@@ -355,6 +352,7 @@ static int by_parents(struct comparison *c, const struct repo_oid *commit, bool 
 	next->hex[0] = '\0';
 	if (parents.nr)
 		memcpy(next->hex, parents.v[0], sizeof(next->hex));
+	c->commit = NULL;
 	strvec_release(&parents);
 	return rc;
 }

@@ -59,7 +59,7 @@ static int read_tree_policy(struct repo *r, const struct repo_oid *commit, struc
 			    struct err *why, struct err *e)
 {
 	struct repo_oid tree;
-	struct tree_entry found;
+	struct tree_entry found = {.mode = 0};
 	int rc = repo_commit_tree(r, commit, &tree, e);
 
 	if (rc == 0)

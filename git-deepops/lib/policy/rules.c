@@ -2,11 +2,11 @@
 /* rules.c - reading a policy file; see rules.h and gitformat-deepops-policy(5) */
 #include "policy/rules.h"
 
-#include <ctype.h>
 #include <math.h>
 
 #include "base/clock.h"
 #include "base/conf.h"
+#include "base/num.h"
 #include "base/wildmatch.h"
 #include "base/xalloc.h"
 
@@ -161,12 +161,7 @@ static int set_since(const struct place *p, struct rules_rule *r)
 
 static bool parse_real(const char *s, double *out)
 {
-	char *end;
-
-	if (!*s || isspace((unsigned char)*s))
-		return false;
-	*out = strtod(s, &end);
-	return !*end && isfinite(*out);
+	return num_parse_real(s, out) && isfinite(*out);
 }
 
 /* `name op number` by single blanks. */
