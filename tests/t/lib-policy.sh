@@ -116,6 +116,7 @@ policy_forge () {
 		cd "$1" &&
 		writer=$2 edit=$3 &&
 		shift 3 &&
+		run=$(printf "%s" "$writer $edit $*" | sha256sum | cut -c1-16) &&
 		tip=$(git rev-parse --verify "refs/deepops/log/$(cat .git/deepops/writer)") &&
 		GIT_INDEX_FILE=$TEST_ROOT/forge.index &&
 		export GIT_INDEX_FILE &&
@@ -130,7 +131,7 @@ policy_forge () {
 		done &&
 		git cat-file blob "$tip:record.json" |
 			sed -e "s/\"writer\":\"[0-9a-f]*\"/\"writer\":\"$writer\"/" \
-				-e "s/\"run\":\"................/\"run\":\"$writer/" \
+				-e "s/\"run\":\"................/\"run\":\"$run/" \
 				-e 's/"prev":"[^"]*",//' -e 's/"seq":[0-9]*/"seq":1/' -e "$edit" \
 				>"$TEST_ROOT/forged.json" &&
 		blob=$(git hash-object -w "$TEST_ROOT/forged.json") &&
