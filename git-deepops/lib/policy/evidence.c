@@ -2,6 +2,8 @@
 /* evidence.c - what a judge may ask about data; see evidence.h */
 #include "policy/evidence.h"
 
+#include "chunk/zframe.h"
+
 static int open_store(struct evidence_store *s, struct err *e)
 {
 	return s->store ? 0 : store_open(&s->store, s->dir, STORE_READONLY, e);
@@ -58,18 +60,44 @@ static int remote_marker(void *arg, enum chunk_kind kind, const struct chunkid *
 	return remote_roots(r->remote, &ref, 1, &out->state, e);
 }
 
-static int local_node(void *arg, const struct chunkid *id, struct buf *text, struct err *e)
+/* A node that came from the remote, decoded; verified before we see it. */
+static int decode_node(void *arg, const struct chunkkey *key, const struct store_info *info,
+		       const void *stored, struct err *e)
+{
+	struct zframe_stored in = {0, stored, 0, 0};
+	struct zframe *z;
+	int rc;
+
+	if (!info)
+		return err_set(e, ERR_NOTFOUND, "node %s is not on the remote",
+			       chunkid_short(&key->id).s);
+	in.encoding = info->encoding;
+	in.len = info->stored;
+	in.plain = info->plain;
+	z = zframe_new();
+	rc = zframe_decode(z, &in, arg, e);
+	zframe_free(z);
+	return rc;
+}
+
+/* From here where it is, else from the remote: a fresh clone has no nodes. */
+static int any_node(void *arg, const struct chunkid *id, struct buf *text, struct err *e)
 {
 	struct evidence_remote *r = arg;
+	struct chunkkey key = {CHUNK_NODE, *id};
+	int rc = ERR_NOTFOUND;
 
-	if (!r->local)
-		return err_set(e, ERR_NOTFOUND, "no local chunk store");
-	return store_load(r->local, CHUNK_NODE, id, text, e);
+	if (r->local)
+		rc = store_load(r->local, CHUNK_NODE, id, text, e);
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	err_clear(e);
+	return remote_get(r->remote, &key, 1, decode_node, text, e);
 }
 
 static int remote_dataset(void *arg, const struct pointer *p, struct chunkid *id, struct err *e)
 {
-	return pointer_dataset_id(p, local_node, arg, id, e);
+	return pointer_dataset_id(p, any_node, arg, id, e);
 }
 
 void evidence_of_remote(struct evidence *out, struct evidence_remote *r)

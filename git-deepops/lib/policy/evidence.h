@@ -3,7 +3,7 @@
  * evidence.h - what a judge may ask about data
  *
  * The hook asks the chunk store beside the repository; `git deepops check`
- * asks the chunk remote for markers and the local store for what they mean.  Neither
+ * asks the chunk remote for markers and nodes, the local store for nodes first.  Neither
  * reads file content.
  */
 #ifndef POLICY_EVIDENCE_H
@@ -32,7 +32,7 @@ struct evidence_store {
 void evidence_of_store(struct evidence *out, struct evidence_store *s, const char *dir);
 void evidence_store_release(struct evidence_store *s);
 
-/* A remote for markers; `local` (may be NULL) has the nodes that prove dataset ids. */
+/* A remote for markers, and for nodes that `local` (may be NULL) lacks: they prove dataset ids. */
 struct evidence_remote {
 	struct remote *remote;
 	struct store *local;
