@@ -153,6 +153,7 @@ static int run_one(struct checkout *c, const char *root, const struct pointer *p
 	}
 	dataset_set_progress(c->env, NULL);
 	progress_stop(&bar);
+	c->opts.base = NULL;
 	pointer_release(&base);
 	return rc;
 }

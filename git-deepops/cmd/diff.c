@@ -173,11 +173,9 @@ static void full_path(struct buf *out, const char *root, const char *inside, boo
 {
 	struct buf path = BUF_INIT;
 
-	buf_addf(&path, "%s%s%s", root, *inside ? "/" : "", inside);
 	buf_reset(out);
-	if (raw)
-		buf_addbuf(out, &path);
-	else
+	buf_addf(raw ? out : &path, "%s%s%s", root, *inside ? "/" : "", inside);
+	if (!raw)
 		path_quote(out, path.p, path.len);
 	buf_release(&path);
 }
@@ -319,7 +317,7 @@ static int take_operands(struct diff *d, int *argc, char ***argv, struct err *e)
 
 	for (int i = 1; i < *argc; i++)
 		dashes |= !strcmp((*argv)[i], "--");
-	if (*argc > 1 && strcmp((*argv)[1], "--"))
+	if (*argc > 1 && strcmp((*argv)[1], "--") != 0)
 		rc = take_revision(d, (*argv)[1], dashes, e);
 	if (rc == 1)
 		at = 2;

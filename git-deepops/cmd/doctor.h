@@ -25,7 +25,7 @@ struct doctor {
 
 /* `mend`: the command that mends it, or NULL. */
 void cmd_doctor_say(struct doctor *d, enum doctor_state state, const char *part, const char *mend,
-		const char *fmt, ...) PRINTF_LIKE(5, 6);
+		    const char *fmt, ...) PRINTF_LIKE(5, 6);
 /* Broken, in the words of the error and its hint. */
 void cmd_doctor_err(struct doctor *d, const char *part, const struct err *why);
 

@@ -58,11 +58,11 @@ static int merge(struct dataset_env *d, struct pointer versions[3], bool has_bas
 	struct store *s = dataset_store(d, e);
 	struct store_txn *txn = NULL;
 	int rc = s ? store_begin(s, NULL, &txn, e) : e->code;
+	struct dataset_sides sides = {has_base ? &versions[0] : NULL, &versions[1], &versions[2]};
 	int found = 0;
 
 	if (rc == 0)
-		found = rc = dataset_merge(d, txn, has_base ? &versions[0] : NULL, &versions[1],
-					   &versions[2], out, conflicts, e);
+		found = rc = dataset_merge(d, txn, &sides, out, conflicts, e);
 	if (rc >= 0)
 		rc = store_commit(txn, NULL, e);
 	if (rc < 0 && txn)

@@ -58,6 +58,7 @@ static int show(struct status *s, const char *root, struct err *e)
 	struct pointer p;
 	int rc;
 
+	memset(&st, 0, sizeof(st));
 	pointer_init(&p);
 	rc = dataset_pointer(dataset_repo(s->env), NULL, root, &p, e);
 	if (rc == ERR_NOTFOUND) { /* sparse checkout, or removed and not yet committed */

@@ -12,10 +12,8 @@ int cmd_version(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	const struct {
 		const char *name, *version;
 	} libraries[] = {
-		{"jansson", json_library()},
-		{"libcrypto", hash_library()},
-		{"libgit2", repo_library()},
-		{"libssh2", libssh2_library()},
+		{"jansson", json_library()}, {"libcrypto", hash_library()},
+		{"libgit2", repo_library()}, {"libssh2", libssh2_library()},
 		{"sqlite", db_library()},
 	};
 	bool as_json = false;

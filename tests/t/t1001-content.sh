@@ -20,7 +20,7 @@ make_tree () {
 	c/deep/er/and/deeper/file
 	top
 	END
-	sort $2 list | while IFS= read -r name
+	sort ${2:+"$2"} list | while IFS= read -r name
 	do
 		mkdir -p "$1/$(dirname "$name")" &&
 		echo "content of $name" >"$1/$name" || exit 1

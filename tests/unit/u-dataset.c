@@ -357,12 +357,11 @@ static void merge(const struct version *o, const struct version *a, const struct
 	struct store_txn *txn;
 	struct err e = ERR_INIT;
 	struct store *s = dataset_store(d, &e);
+	struct dataset_sides sides = {&o->snap.pointer, &a->snap.pointer, &b->snap.pointer};
 
 	must(s ? 0 : e.code, &e, "store");
 	must(store_begin(s, NULL, &txn, &e), &e, "begin");
-	must(dataset_merge(d, txn, &o->snap.pointer, &a->snap.pointer, &b->snap.pointer, out,
-			   conflicts, &e),
-	     &e, "merge");
+	must(dataset_merge(d, txn, &sides, out, conflicts, &e), &e, "merge");
 	must(store_commit(txn, NULL, &e), &e, "commit");
 	dataset_close(d);
 }

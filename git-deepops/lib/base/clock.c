@@ -51,6 +51,29 @@ uint64_t clock_mono_ms(void)
 	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
+static int64_t read_ns(clockid_t which)
+{
+	struct timespec t;
+
+	clock_gettime(which, &t);
+	return (int64_t)t.tv_sec * INT64_C(1000000000) + t.tv_nsec;
+}
+
+int64_t clock_stamp_ns(void)
+{
+	return read_ns(CLOCK_REALTIME_COARSE);
+}
+
+int64_t clock_exact_ns(void)
+{
+	return read_ns(CLOCK_REALTIME);
+}
+
+int64_t clock_tick_ns(void)
+{
+	return read_ns(CLOCK_MONOTONIC_COARSE);
+}
+
 void clock_text(char out[CLOCK_TEXT_BYTES], int64_t ms)
 {
 	struct tm tm;

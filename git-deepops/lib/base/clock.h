@@ -16,6 +16,12 @@ int64_t clock_now_ms(void); /* wall clock, ms since 1970-01-01 UTC */
 int64_t clock_now_seconds(void);
 uint64_t clock_mono_ms(void); /* CLOCK_BOOTTIME */
 
+/* For comparing with the times of files, in ns since 1970; never shifted by tests. */
+int64_t clock_stamp_ns(void); /* coarse: the clock that the kernel stamps files with */
+int64_t clock_exact_ns(void);
+/* Coarse monotonic: the same value within one tick of the kernel's clock. */
+int64_t clock_tick_ns(void);
+
 /* RFC 3339 UTC with three decimals and Z. */
 void clock_text(char out[CLOCK_TEXT_BYTES], int64_t ms);
 /* The exact inverse; anything else is ERR_INPUT. */

@@ -377,12 +377,16 @@ static void proc_detach_stdio(const char *log_path, size_t max_bytes)
 
 	if (stat(log_path, &st) == 0 && (uint64_t)st.st_size > max_bytes)
 		flags |= O_TRUNC;
-	log_fd = open(log_path, flags, 0644);
 	if (null < 0)
 		return;
+	log_fd = open(log_path, flags, 0644);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(log_fd >= 0 ? log_fd : null, STDERR_FILENO);
+	if (log_fd > STDERR_FILENO)
+		close(log_fd);
+	if (null > STDERR_FILENO)
+		close(null);
 }
 
 int proc_background(const char *log_path, size_t max_bytes, struct err *e)

@@ -221,12 +221,13 @@ int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **
 static int read_at_commit(struct repo *r, const struct repo_oid *commit, const char *name,
 			  struct buf *text, struct err *e)
 {
-	struct tree_entry entry;
+	struct tree_entry entry = {.mode = 0};
 	struct repo_oid tree;
 	int rc = repo_commit_tree(r, commit, &tree, e);
 
-	if (rc == 0)
-		rc = tree_find(r, &tree, name, &entry, e);
+	if (rc < 0)
+		return rc;
+	rc = tree_find(r, &tree, name, &entry, e);
 	if (rc == 0 || (rc == 1 && entry.mode != TREE_MODE_FILE && entry.mode != TREE_MODE_EXEC))
 		return err_set(e, ERR_NOTFOUND, "no '%s' in commit %.12s", name, commit->hex);
 	return rc < 0 ? rc : repo_read_blob(r, &entry.id, POINTER_MAX_BYTES, text, e);

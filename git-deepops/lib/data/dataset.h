@@ -268,12 +268,14 @@ int dataset_missing(struct dataset_env *d, const struct pointer *p,
 /* ---- merge ---- */
 
 /*
- * Three-way, entry by entry, in `ours`' split; new nodes go into `txn`.  `base` NULL: nothing in
+ * Three-way, entry by entry, in the split of `ours`; new nodes go into `txn`.  `base` NULL: nothing in
  * common.  Where both sides changed a path differently ours is taken and the
  * path listed in `conflicts`; *out is valid in every case.  Returns the number of conflicts (0: clean).
  */
-int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct pointer *base,
-		  const struct pointer *ours, const struct pointer *theirs, struct pointer *out,
-		  struct strvec *conflicts, struct err *e) MUST_CHECK;
+struct dataset_sides {
+	const struct pointer *base, *ours, *theirs;
+};
+int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct dataset_sides *sides,
+		  struct pointer *out, struct strvec *conflicts, struct err *e) MUST_CHECK;
 
 #endif

@@ -449,7 +449,7 @@ static int make_parents(int rootfd, const char *root, struct err *e)
 	int rc = 0;
 
 	path_dirname(&dir, root);
-	if (strcmp(dir.p, "."))
+	if (strcmp(dir.p, ".") != 0)
 		rc = path_mkdirs_beneath(rootfd, dir.p, 0777, e);
 	buf_release(&dir);
 	return rc;

@@ -31,7 +31,7 @@ static void note(struct diff *d, const struct dtree_entry *a, const struct dtree
 	XGROW(out->v, out->n + 1, out->alloc);
 	c = &out->v[out->n++];
 	memset(c, 0, sizeof(*c));
-	c->status = !a ? 'A' : !b ? 'D' : 'M';
+	c->status = (char)(!a ? 'A' : !b ? 'D' : 'M');
 	c->path = xstrfmt("%s%s", d->path.p, dir ? "/" : "");
 	for (size_t i = 0; i < 2; i++) {
 		if (!side[i])

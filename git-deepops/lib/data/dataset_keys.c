@@ -139,8 +139,9 @@ static int node_keys(struct keys *k, const struct chunkid *id, unsigned int dept
 int dataset_keys(struct dataset_env *d, const struct pointer *p,
 		 const struct dataset_keys_opts *opts, dataset_key_fn cb, void *arg, struct err *e)
 {
-	struct chunkset *own = opts && opts->seen ? NULL : chunkset_new();
-	struct keys k = {dataset_store(d, e), own ? own : opts->seen, opts, cb, arg};
+	struct chunkset *seen = opts ? opts->seen : NULL;
+	struct chunkset *own = seen ? NULL : chunkset_new();
+	struct keys k = {dataset_store(d, e), own ? own : seen, opts, cb, arg};
 	int rc = k.store ? 0 : e->code;
 
 	if (rc == 0 && p->kind == POINTER_FILE)

@@ -201,10 +201,10 @@ static int merge_roots(struct merge *m, struct dtree *out, const struct three *t
 	return merge_entry(m, out, &named, e);
 }
 
-int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct pointer *base,
-		  const struct pointer *ours, const struct pointer *theirs, struct pointer *out,
-		  struct strvec *conflicts, struct err *e)
+int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct dataset_sides *sides,
+		  struct pointer *out, struct strvec *conflicts, struct err *e)
 {
+	const struct pointer *base = sides->base, *ours = sides->ours;
 	struct merge m = {d, conflicts, BUF_INIT, 0};
 	struct dtree_entry o, a, b, top;
 	struct three t = {base ? &o : NULL, &a, &b};
@@ -214,7 +214,7 @@ int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct poi
 	if (base)
 		dtree_from_pointer(&o, base);
 	dtree_from_pointer(&a, ours);
-	dtree_from_pointer(&b, theirs);
+	dtree_from_pointer(&b, sides->theirs);
 	dtree_init(&top);
 	rc = merge_roots(&m, top.sub, &t, e);
 	if (rc == 0)

@@ -187,8 +187,8 @@ static int plan_names(struct planner *pl, const struct spot *dir, bool dirs, str
 	while (rc == 0 && ((t && i < t->n) || (w && k < w->n))) {
 		bool have_t = t && i < t->n, have_w = w && k < w->n;
 		int cmp = have_t && have_w ? strcmp(t->v[i].name, w->v[k].name) : have_t ? -1 : 1;
-		struct dtree_entry *to = cmp <= 0 ? &t->v[i++] : NULL;
-		struct dtree_entry *work = cmp >= 0 ? &w->v[k++] : NULL;
+		struct dtree_entry *to = have_t && cmp <= 0 ? &t->v[i++] : NULL;
+		struct dtree_entry *work = have_w && cmp >= 0 ? &w->v[k++] : NULL;
 		const char *name = "";
 		struct spot s;
 

@@ -252,7 +252,7 @@ static int begin_section(struct parse *ps, const struct conf_line *l, struct err
 static int deepops_value(struct parse *ps, const struct conf_line *l, struct err *e)
 {
 	if (!strcmp(l->key, "version")) {
-		if (strcmp(l->value, "1"))
+		if (strcmp(l->value, "1") != 0)
 			return err_set(e, ERR_INPUT, "%s:%u: pointer version %s is not known",
 				       ps->name, l->line, l->value);
 		return 0;
@@ -341,7 +341,7 @@ static int take_value(struct parse *ps, const struct conf_line *l, struct err *e
 {
 	int rc = 0;
 
-	if (!ps->keys || !ps->keys[ps->next] || strcmp(l->key, ps->keys[ps->next]))
+	if (!ps->keys || !ps->keys[ps->next] || strcmp(l->key, ps->keys[ps->next]) != 0)
 		return err_set(e, ERR_INPUT, "%s:%u: key '%s' does not belong here", ps->name,
 			       l->line, l->key);
 	ps->next++;

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/tempfile.h"
@@ -42,12 +43,8 @@ static int64_t ns_of(struct timespec t)
 
 bool scan_is_past(int64_t mtime_ns, int64_t ctime_ns)
 {
-	struct timespec now;
-	int64_t tick, last = MAX(mtime_ns, ctime_ns);
+	int64_t tick = clock_stamp_ns(), last = MAX(mtime_ns, ctime_ns);
 
-	/* The coarse clock is the one the kernel stamps files with. */
-	clock_gettime(CLOCK_REALTIME_COARSE, &now);
-	tick = ns_of(now);
 	if (last % NS_PER_SECOND == 0)
 		return last <= tick - COARSE_FS_SECONDS * NS_PER_SECOND;
 	return last < tick;

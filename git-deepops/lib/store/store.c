@@ -4,6 +4,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/killpoint.h"
 #include "base/lockfile.h"
@@ -59,11 +60,8 @@ static struct segment *take_open(struct store_view *v, const struct chunkid *id)
 
 bool store_tick_passed(struct store *s)
 {
-	struct timespec now;
-	int64_t tick;
+	int64_t tick = clock_tick_ns();
 
-	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-	tick = now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
 	return __atomic_exchange_n(&s->tick_seen, tick, __ATOMIC_RELAXED) != tick;
 }
 
@@ -160,18 +158,16 @@ static void swap_view(struct store *s, struct catalogue_view *look, struct store
 /* Note what catalogue.db looks like now, before it is read: a later change then shows. */
 static int note_stat(struct store *s, bool *replaced, struct err *e)
 {
-	struct timespec now;
 	struct stat st;
 
 	if (stat(s->cat_path, &st) < 0)
 		return errno == ENOENT ? err_set(e, ERR_CORRUPT, "%s is missing", s->cat_path)
 				       : err_sys(e, "%s", s->cat_path);
-	clock_gettime(CLOCK_REALTIME, &now);
 	*replaced = st.st_ino != s->cat_stat.st_ino || st.st_dev != s->cat_stat.st_dev;
 	s->cat_stat = st;
-	s->cat_stat_sure = (now.tv_sec - st.st_mtim.tv_sec) * INT64_C(1000000000) +
-				   (now.tv_nsec - st.st_mtim.tv_nsec) >
-			   STAT_RACY_NS;
+	s->cat_stat_sure =
+		clock_exact_ns() - (st.st_mtim.tv_sec * INT64_C(1000000000) + st.st_mtim.tv_nsec) >
+		STAT_RACY_NS;
 	return 0;
 }
 

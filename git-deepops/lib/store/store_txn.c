@@ -52,6 +52,15 @@ static int list_staged(const char *dir, struct strvec *out, struct err *e)
 	return 0;
 }
 
+/* list_staged() pads for sorting; a number is read without leading zeros. */
+static uint64_t staged_number(const char *padded)
+{
+	uint64_t number = 0;
+
+	padded += strspn(padded, "0");
+	return *padded && num_parse_u64(padded, 0, UINT32_MAX, &number, NULL) == 0 ? number : 0;
+}
+
 /* Remove the name in packs/ of a staged pack that no catalogue row names. */
 static void unpublish(struct store *s, const char *staged)
 {
@@ -82,8 +91,7 @@ static void discard(struct store *s, const char *dir)
 	if (list_staged(dir, &staged, NULL) == 0)
 		for (size_t i = 0; i < staged.nr; i++) {
 			buf_reset(&path);
-			buf_addf(&path, "%s/%" PRIu64, dir,
-				 (uint64_t)strtoull(staged.v[i], NULL, 10));
+			buf_addf(&path, "%s/%" PRIu64, dir, staged_number(staged.v[i]));
 			unpublish(s, path.p);
 		}
 	strvec_release(&staged);
@@ -296,7 +304,7 @@ static int resume(struct store_txn *t, struct err *e)
 	int rc = list_staged(t->dir, &staged, e);
 
 	for (size_t i = 0; i < staged.nr && rc == 0; i++) {
-		uint64_t number = strtoull(staged.v[i], NULL, 10);
+		uint64_t number = staged_number(staged.v[i]);
 
 		buf_reset(&path);
 		buf_addf(&path, "%s/%" PRIu64, t->dir, number);
