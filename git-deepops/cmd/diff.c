@@ -154,6 +154,7 @@ static void restrict_to(struct dataset_changes *c, const char *inside)
 		if (!is_inside(x->path, inside)) {
 			free(x->path);
 			free(x->from);
+			x->path = x->from = NULL;
 			continue;
 		}
 		c->added += x->status == 'A';
@@ -171,13 +172,14 @@ static void restrict_to(struct dataset_changes *c, const char *inside)
 /* "<root>/<inside>"; a file dataset has no inside. */
 static void full_path(struct buf *out, const char *root, const char *inside, bool raw)
 {
-	struct buf path = BUF_INIT;
+	char *path = xstrfmt("%s%s%s", root, *inside ? "/" : "", inside);
 
 	buf_reset(out);
-	buf_addf(raw ? out : &path, "%s%s%s", root, *inside ? "/" : "", inside);
-	if (!raw)
-		path_quote(out, path.p, path.len);
-	buf_release(&path);
+	if (raw)
+		buf_addstr(out, path);
+	else
+		path_quote(out, path, strlen(path));
+	free(path);
 }
 
 static void print_names(const struct diff *d, const char *root, const struct dataset_changes *c)

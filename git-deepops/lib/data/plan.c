@@ -28,6 +28,11 @@ static bool is_dir(const struct dtree_entry *x)
 	return x && x->kind == NODE_DIR;
 }
 
+static const struct dtree *entries_of(const struct dtree_entry *x)
+{
+	return x && x->kind == NODE_DIR ? x->sub : NULL;
+}
+
 static bool is_leaf(const struct dtree_entry *x)
 {
 	return x && x->kind != NODE_DIR;
@@ -179,8 +184,8 @@ static int plan_spot(struct planner *pl, struct spot *s, struct err *e);
 /* All names of both directories, once for files and once for directories. */
 static int plan_names(struct planner *pl, const struct spot *dir, bool dirs, struct err *e)
 {
-	const struct dtree *t = is_dir(dir->to) ? dir->to->sub : NULL;
-	const struct dtree *w = is_dir(dir->work) ? dir->work->sub : NULL;
+	const struct dtree *t = entries_of(dir->to);
+	const struct dtree *w = entries_of(dir->work);
 	size_t i = 0, k = 0, len = pl->path.len;
 	int rc = 0;
 

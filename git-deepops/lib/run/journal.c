@@ -275,7 +275,7 @@ static int one_pointer(void *arg, const struct tree_entry *entry, struct err *e)
 	uint64_t n = 0;
 	int rc;
 
-	if (entry->mode != TREE_MODE_FILE)
+	if (entry->mode != TREE_MODE_FILE || (unsigned int)p->part >= PARTS)
 		return 0;
 	if (num_parse_u64(entry->name, 0, UINT32_MAX, &n, NULL) == 0 && p->j->ok)
 		what = part_path(&p->j->rec, p->part, n);
