@@ -145,7 +145,8 @@ static bool is_inside(const char *path, const char *inside)
 /* Keep what lies in `inside`, and count again. */
 static void restrict_to(struct dataset_changes *c, const char *inside)
 {
-	size_t kept = 0;
+	struct dataset_change *kept = xcalloc(c->n + 1, sizeof(*kept));
+	size_t n = 0;
 
 	c->added = c->removed = c->changed = c->renamed = c->bytes = 0;
 	for (size_t i = 0; i < c->n; i++) {
@@ -154,7 +155,6 @@ static void restrict_to(struct dataset_changes *c, const char *inside)
 		if (!is_inside(x->path, inside)) {
 			free(x->path);
 			free(x->from);
-			x->path = x->from = NULL;
 			continue;
 		}
 		c->added += x->status == 'A';
@@ -162,9 +162,12 @@ static void restrict_to(struct dataset_changes *c, const char *inside)
 		c->changed += x->status == 'M';
 		c->renamed += x->status == 'R';
 		c->bytes += x->status == 'A' || x->status == 'M' ? x->bytes[1] : 0;
-		c->v[kept++] = *x;
+		kept[n++] = *x;
 	}
-	c->n = kept;
+	free(c->v);
+	c->v = kept;
+	c->alloc = c->n + 1;
+	c->n = n;
 }
 
 /* ---- output ---- */
