@@ -97,8 +97,13 @@ test_exit_ () {
 	if test -n "${test_keep_-}"; then
 		echo "# kept: $TEST_ROOT" >&5
 	else
-		chmod -R u+rwx "$TEST_ROOT" 2>/dev/null
-		rm -rf "$TEST_ROOT"
+		# A server's hook may still be writing its notes behind a push that is over.
+		test_try_=50
+		while chmod -R u+rwx "$TEST_ROOT" 2>/dev/null
+			! rm -rf "$TEST_ROOT" 2>/dev/null && test $((test_try_ -= 1)) -gt 0
+		do
+			sleep 0.1
+		done
 	fi
 	if test -z "$test_finished_"; then
 		echo "Bail out! $test_name_ ended before test_done" >&5
