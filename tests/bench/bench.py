@@ -22,8 +22,8 @@ WORKLOADS = {
     "W3": "one CSV of 1,074 MB; v2 edits 1 % of the rows in 200 places",
     "W4": "one float32 file of 537 MB, 124 tensors; v2 changes 5 of them",
 }
-JOBS = ("store v1", "status", "send v1", "no change", "bytes v1", "store v2", "send v2",
-        "bytes v2", "clone", "peak MiB")
+JOBS = ("store v1", "status", "send v1", "no change", "bytes v1", "clone v1", "store v2", "send v2",
+        "bytes v2", "pull v2", "switch", "verify", "peak MiB")
 
 
 class Failed(Exception):
@@ -62,7 +62,7 @@ def tree_bytes(path):
 
 
 class Peer:
-    """One tool on one workload: init, store (local), send (over ssh), clone."""
+    """One tool on one workload.  A job that the tool does not have answers None."""
 
     needs = ()
 
@@ -77,6 +77,7 @@ class Peer:
         self.t = Timer(work, env)
         self.repo = os.path.join(work, "repo")
         self.server = os.path.join(work, "server")
+        self.copy = os.path.join(work, "clone")
 
     @classmethod
     def available(cls):
@@ -92,6 +93,19 @@ class Peer:
         return None
 
     def clone(self):
+        """Version 1 into a new directory, from the server."""
+        return None
+
+    def pull(self):
+        """Version 2 into that same directory."""
+        return None
+
+    def switch(self):
+        """The work tree from version 2 to 1 and back, both being here already."""
+        return None
+
+    def verify(self):
+        """Read everything that is kept here and compare it with its hashes."""
         return None
 
 
@@ -124,7 +138,16 @@ class GitPeer(Peer):
         return self.git("push", "-q", "origin", "main")
 
     def clone(self):
-        return self.t.run("git", "clone", "-q", "ssh://testhost" + self.server, "clone")
+        return self.t.run("git", "clone", "-q", "ssh://testhost" + self.server, self.copy)
+
+    def pull(self):
+        return self.t.run("git", "pull", "-q", cwd=self.copy)
+
+    def switch(self):
+        return (self.git("checkout", "-q", "HEAD~1") + self.git("checkout", "-q", "main")) / 2
+
+    def verify(self):
+        return self.git("fsck", "--full")
 
 
 class DeepopsPeer(GitPeer):
@@ -143,9 +166,13 @@ class DeepopsPeer(GitPeer):
 
     def clone(self):
         took = super().clone()
-        clone = os.path.join(self.work, "clone")
-        return took + self.t.run("git", "deepops", "init", cwd=clone) + \
-            self.t.run("git", "deepops", "pull", "-q", cwd=clone)
+        return took + self.t.run("git", "deepops", "init", cwd=self.copy) + self.pull()
+
+    def pull(self):
+        return self.t.run("git", "deepops", "pull", "-q", cwd=self.copy)
+
+    def verify(self):
+        return self.git("deepops", "fsck", "--deep", "-q")
 
 
 class LfsPeer(GitPeer):
@@ -163,6 +190,12 @@ class LfsPeer(GitPeer):
     def clone(self):
         return None
 
+    def pull(self):
+        return None
+
+    def verify(self):
+        return self.git("lfs", "fsck")
+
 
 class RsyncPeer(Peer):
     """Keeps no versions: the time that moving the bytes takes."""
@@ -178,7 +211,10 @@ class RsyncPeer(Peer):
         return self.rsync(self.data + "/", "testhost:%s/" % self.server)
 
     def clone(self):
-        return self.rsync("testhost:%s/" % self.server, os.path.join(self.work, "clone/"))
+        return self.rsync("testhost:%s/" % self.server, self.copy + "/")
+
+    def pull(self):
+        return self.clone()
 
 
 class ResticPeer(Peer):
@@ -195,7 +231,7 @@ class ResticPeer(Peer):
         return self.restic("backup", self.data)
 
     def clone(self):
-        return self.restic("restore", "latest", "--target", os.path.join(self.work, "clone"))
+        return self.restic("restore", "latest", "--target", self.copy)
 
 
 class BorgPeer(Peer):
@@ -211,10 +247,9 @@ class BorgPeer(Peer):
                           self.data)
 
     def clone(self):
-        clone = os.path.join(self.work, "clone")
-        os.makedirs(clone)
+        os.makedirs(self.copy)
         return self.t.run("borg", "extract", "ssh://testhost%s::v%d" % (self.server, self.n),
-                          cwd=clone)
+                          cwd=self.copy)
 
 
 PEERS = {"deepops": DeepopsPeer, "git": GitPeer, "rsync": RsyncPeer, "restic": ResticPeer,
@@ -238,13 +273,16 @@ def measure(args, workload, peer_class):
         if got["send v1"] is not None:
             got["no change"] = p.send()
             got["bytes v1"] = tree_bytes(p.server)
+        got["clone v1"] = p.clone()
         time.sleep(1.1)
         generate(args, workload, p.data, "v2")
         got["store v2"] = p.store()
         if got["send v1"] is not None:
             got["send v2"] = p.send()
             got["bytes v2"] = tree_bytes(p.server) - got["bytes v1"]
-        got["clone"] = p.clone()
+        got["pull v2"] = p.pull()
+        got["switch"] = p.switch()
+        got["verify"] = p.verify()
         got["peak MiB"] = p.t.peak
         return got
     finally:
@@ -269,8 +307,11 @@ def ratios(results):
     lines = []
     for label, of in (("v1 at the server", lambda g: total(g, "v1")),
                       ("v2 at the server", lambda g: total(g, "v2")),
-                      ("clone", lambda g: g.get("clone")),
-                      ("status", lambda g: g.get("status"))):
+                      ("clone v1", lambda g: g.get("clone v1")),
+                      ("pull v2", lambda g: g.get("pull v2")),
+                      ("switch", lambda g: g.get("switch")),
+                      ("status", lambda g: g.get("status")),
+                      ("verify", lambda g: g.get("verify"))):
         ours = of(results["deepops"]) if "deepops" in results else None
         peers = [(of(got), name) for name, got in results.items()
                  if name != "deepops" and of(got) is not None]
