@@ -62,8 +62,8 @@ $(bins) $(tests): LIBS ?= $(PC_CLIENT)
 $(bins) $(tests):
 	@mkdir -p $(@D)
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(LIBS) -lpthread -ldl
-$(B)/libdeepops.a: $(call obj,$(lib))
-	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $^
+$(B)/libdeepops.a: $(call obj,$(lib)) $(B)/sources
+	$(call Q,AR)rm -f $@ && $(AR) rcs $@ $(filter %.o,$^)
 $(B)/obj/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(call Q,CC)$(CC) $(STD) $(WARN) $(HARD) $(PC_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -74,11 +74,15 @@ $(B)/gen/%.inc: %
 	$(call Q,GEN)sed -e 's/[\\"]/\\&/g' -e 's/.*/"&\\n"/' $< >$@
 $(B)/obj/git-deepops/lib/repo/hooks.o: $(B)/gen/hooks/client/driver.sh.inc $(B)/gen/hooks/server/driver.sh.inc
 
-# Rebuild everything when the compiler or a flag changes.
+# Rebuild everything when the compiler or a flag changes, and what lists sources when one
+# comes or goes: files that are written only when their text is another.
+stamp = @mkdir -p $(@D); echo '$(subst ','"'"',$(1))' >$@.new; \
+	cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
 $(B)/flags: FORCE
 	@$(if $(HAVE_PKGS),,contrib/setup -n build)
-	@mkdir -p $(B); echo '$(CC) $(subst ','"'"',$(STD) $(WARN) $(HARD) $(CPPFLAGS) $(CFLAGS) $(LDFLAGS))' >$@.new; \
-	cmp -s $@.new $@ && rm -f $@.new || mv $@.new $@
+	$(call stamp,$(CC) $(STD) $(WARN) $(HARD) $(CPPFLAGS) $(CFLAGS) $(LINKHARD) $(LDFLAGS))
+$(B)/sources: FORCE
+	$(call stamp,$(lib) $(client) $(wildcard server/*.c hooks/*.c))
 
 # Tests.  `check` is the whole suite; `unit` and `e2e` are its parts, without the installation.
 e2es    := $(wildcard tests/t/t[0-9]*.sh)
@@ -176,7 +180,7 @@ lint: compile_commands.json
 # gcc's own analyser: minutes, so apart from lint.
 analyze:
 	+$(MAKE) B=build-analyze CFLAGS='-O1 -g -fanalyzer -Wno-error' build-analyze/libdeepops.a
-compile_commands.json: $(B)/flags
+compile_commands.json: $(B)/flags $(B)/sources
 	@printf '%s\n' $(lib) $(client) $(wildcard server/*.c hooks/*.c) | \
 		tests/lint/compile-commands cc $(STD) -Wall -Wextra $(PC_CFLAGS) >$@
 

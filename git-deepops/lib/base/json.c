@@ -35,10 +35,8 @@ static const struct json *json_cours(const json_t *j)
 /* A constructor of jansson fails only without memory. */
 static struct json *json_must(json_t *j)
 {
-	if (!j) {
-		fputs("fatal: out of memory\n", stderr);
-		exit(128);
-	}
+	if (!j)
+		xalloc_die();
 	return json_ours(j);
 }
 
