@@ -176,6 +176,7 @@ endif
 lint: compile_commands.json
 	@contrib/setup lint
 	+@$(SUBMAKE) -s all
+	+@$(SUBMAKE) -s B=build-clang CC=clang all
 	@B=$(B) tests/lint/run
 # gcc's own analyser: minutes, so apart from lint.
 analyze:

@@ -1,6 +1,10 @@
 #!/bin/sh
-test_description='make install, uninstall and dist; what the binaries are linked with'
+test_description='make install, uninstall and dist; what the binaries are made of'
 . "${0%/*}/test-lib.sh"
+
+test_need PLAIN '! nm -D "$DEEPOPS_BUILD/git-deepops" | grep -q "__[atu]b*san_"' \
+	'a build without sanitizers'
+test_need CHECKOUT 'git -C "$TOP_DIR" rev-parse --verify HEAD:Makefile' 'the sources in git'
 
 # The build under test, with the variables it was made with: nothing is compiled again.
 build () {
@@ -49,6 +53,33 @@ test_expect_success 'the chunk server is not linked with libgit2' '
 	test_grep ! "libgit2" libs &&
 	ldd "$DEEPOPS_BUILD/git-deepops" >libs &&
 	test_grep "libgit2" libs
+'
+
+test_expect_success PLAIN 'the binaries are hardened' '
+	for name in git-deepops git-deepops-serve git-deepops-pre-receive git-deepops-post-receive
+	do
+		readelf -W -hld "$DEEPOPS_BUILD/$name" >elf &&
+		nm -D "$DEEPOPS_BUILD/$name" >imports &&
+		test_grep "Type: *DYN" elf &&
+		test_grep "GNU_RELRO" elf &&
+		test_grep "BIND_NOW" elf &&
+		test_grep "GNU_STACK .* RW " elf &&
+		test_grep ! "GNU_STACK .* RWE" elf &&
+		test_grep "__stack_chk_fail" imports &&
+		test_grep "__snprintf_chk" imports &&
+		test_grep "__memcpy_chk" imports || return 1
+	done
+'
+
+test_expect_success CHECKOUT 'dist packs what git has, and that builds outside of git' '
+	build dist >out &&
+	git -C "$TOP_DIR" ls-tree -r --name-only HEAD | sort >want &&
+	mkdir dist &&
+	tar -C dist -xzf "$DEEPOPS_BUILD"/git-deepops-*.tar.gz &&
+	(cd dist/git-deepops-* && find . -type f -o -type l) | sed "s,^\./,," | sort >got &&
+	test_cmp want got &&
+	make -C dist/git-deepops-* build/obj/git-deepops/lib/repo/hooks.o &&
+	dist/git-deepops-*/tests/lint/run layers banned lengths
 '
 
 test_expect_success 'plain make names what is missing and how to get it' '

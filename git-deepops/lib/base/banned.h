@@ -10,7 +10,10 @@
 #include <string.h>
 #include <time.h>
 
-#undef alloca /* a macro of stdlib.h: what is a macro already cannot be poisoned */
+/* What is a macro already cannot be poisoned: one of stdlib.h, two of a fortified stdio.h. */
+#undef alloca
+#undef sprintf
+#undef vsprintf
 
 #pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gets gmtime localtime     \
 	asctime system mktemp tmpnam alloca strncpy strncat
