@@ -39,7 +39,7 @@ static int collect(struct cmd_ctx *ctx, struct fetch_args *a, int argc, char **a
 static int fetch_plan(struct cmd_ctx *ctx, const struct fetch_args *a, const struct sync_plan *plan,
 		      struct err *e)
 {
-	struct sync_fetch_opts opts = {&a->include, &a->exclude};
+	struct sync_fetch_opts opts = {.include = &a->include, .exclude = &a->exclude};
 	struct sync_result result;
 	struct where where;
 	int rc;

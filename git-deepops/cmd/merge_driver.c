@@ -8,6 +8,7 @@
 #include "base/path.h"
 #include "cmd.h"
 #include "data/dataset.h"
+#include "sync/bring.h"
 
 /* 1: a pointer; 0: an empty file, as git gives it where there is no common ancestor. */
 static int read_version(const char *file, const char *name, struct pointer *out, struct err *e)
@@ -70,6 +71,23 @@ static int merge(struct dataset_env *d, struct pointer versions[3], bool has_bas
 	return rc < 0 ? rc : found;
 }
 
+/* After a git pull their nodes are on the remote and not here yet: only git's own objects came. */
+static int merge_or_fetch(struct dataset_env *d, const char *name, struct pointer versions[3],
+			  bool has_base, struct pointer *out, struct strvec *conflicts,
+			  struct err *e)
+{
+	int rc = merge(d, versions, has_base, out, conflicts, e);
+
+	if (rc != ERR_NOTFOUND)
+		return rc;
+	err_clear(e);
+	strvec_release(conflicts);
+	pointer_release(out);
+	pointer_init(out);
+	rc = bring_nodes(dataset_repo(d), name, versions + !has_base, has_base ? 3 : 2, e);
+	return rc < 0 ? rc : merge(d, versions, has_base, out, conflicts, e);
+}
+
 static int drive(struct dataset_env *d, char **files, const char *name, struct err *e)
 {
 	struct pointer versions[3], out;
@@ -88,7 +106,7 @@ static int drive(struct dataset_env *d, char **files, const char *name, struct e
 			rc = err_set(e, ERR_INPUT, "%s: empty pointer", name);
 	}
 	if (rc >= 0)
-		rc = merge(d, versions, has_base, &out, &conflicts, e);
+		rc = merge_or_fetch(d, name, versions, has_base, &out, &conflicts, e);
 	print_conflicts(name, &conflicts);
 	if (rc >= 0 && write_version(files[1], &out, e) < 0)
 		rc = e->code;
@@ -118,6 +136,9 @@ int cmd_merge_driver(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc < 0) {
 		/* Above 128 git gives the whole merge up; a conflict leaves ours, which is valid. */
 		log_fatal(e);
+		log_hint("%s is left as it was on this side; to merge it again: git checkout "
+			 "--merge -- %s",
+			 argv[4], argv[4]);
 		return 1;
 	}
 	if (rc > 0)

@@ -69,7 +69,7 @@ static int checkout_roots(struct repo *r, struct err *e)
 
 static int pull_data(struct repo *r, const char *remote, struct err *e)
 {
-	struct sync_fetch_opts opts = {NULL, NULL};
+	struct sync_fetch_opts opts = {.nodes_only = false};
 	struct sync_result result;
 	struct sync_plan plan;
 	struct where where;

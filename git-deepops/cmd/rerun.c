@@ -64,7 +64,7 @@ static int anything_missing(struct dataset_env *d, const struct sync_plan *plan,
 
 static int bring_data(struct rerun *x, struct dataset_env *d, struct err *e)
 {
-	const struct sync_fetch_opts o = {NULL, NULL};
+	const struct sync_fetch_opts o = {.nodes_only = false};
 	struct sync_result result = {0};
 	struct where w;
 	bool missing = false;

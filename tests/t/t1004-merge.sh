@@ -111,8 +111,17 @@ test_expect_success 'both sides track the same path anew' '
 
 test_expect_success 'nodes that are not here: a conflict with the mend, not a broken merge' '
 	git clone -q driven clone && cd clone && git deepops init >/dev/null 2>&1 &&
-	git checkout -q -b o1 origin/ours$same_shard~1 && test_must_fail git merge origin/theirs$same_shard >../out 2>&1 &&
-	test_grep "git deepops fetch" ../out && git merge --abort
+	git checkout -q -b o1 origin/ours$same_shard~1 && git config deepops.remote "$TRASH/nowhere" &&
+	test_must_fail git merge origin/theirs$same_shard >../out 2>&1 && git ls-files -u >../unmerged && test_file_not_empty ../unmerged &&
+	test_grep "^fatal: data.deepops: .*nowhere" ../out && test_grep "^hint: .*git checkout --merge -- data.deepops" ../out
+'
+
+test_expect_success 'the mend: merged again once the remote answers, which is asked for the nodes alone' '
+	cd clone && git config --unset deepops.remote && git checkout --merge -- data.deepops &&
+	git show :2:data.deepops >../ours && ! test_cmp ../ours data.deepops && git add data.deepops && git commit -q -m merged &&
+	git deepops fetch >../out 2>&1 && test_grep "^fetched [1-9]" ../out && git deepops checkout -q &&
+	test "$(cat data/b/1 data/b/2)" = "x
+y"
 '
 
 test_expect_success 'textconv and merge-driver want what git gives them' '

@@ -73,6 +73,18 @@ test_expect_success 'two pushers at once: neither loses data' '
 	git clone -q one.git both && git -C both deepops init && (cd both && git deepops fetch)
 '
 
+test_expect_success 'two add to one directory: git pull merges what one has and the other has not fetched' '
+	new_pair pair && (cd pair && track_and_commit 23 && git push -q origin main) &&
+	git clone -q pair.git pair2 && git -C pair2 deepops init &&
+	(cd pair2 && git deepops pull && echo 2 >data/two && git deepops track data && git commit -q -a -m two && git push -q origin main) &&
+	(cd pair && echo 1 >data/one && git deepops track data && git commit -q -a -m one &&
+	 git pull -q --no-rebase --no-edit origin main && git deepops pull && test "$(cat data/one data/two)" = "1
+2" && git push -q origin main) &&
+	(cd pair2 && echo 3 >data/two && git deepops track data && git commit -q -a -m three &&
+	 git config pull.rebase true && git deepops pull && test "$(cat data/one data/two)" = "1
+3")
+'
+
 test_expect_success SSHD 'over ssh' '
 	sshd_start one && git init -q --bare far.git &&
 	git clone -q "ssh://testhost$TRASH/far.git" far 2>/dev/null && git -C far deepops init &&

@@ -325,8 +325,11 @@ static int check_content(struct dataset_env *d, const struct plan *p, struct err
 	chunkset_free(missing);
 	if (rc < 0 || !files)
 		return rc;
-	err_set(e, ERR_NOTFOUND, "content of '%s' and %zu more is not in the local store", first,
-		files - 1);
+	if (files == 1)
+		err_set(e, ERR_NOTFOUND, "content of '%s' is not in the local store", first);
+	else
+		err_set(e, ERR_NOTFOUND, "content of '%s' and %zu more is not in the local store",
+			first, files - 1);
 	err_hint(e, "git deepops fetch");
 	return ERR_NOTFOUND;
 }

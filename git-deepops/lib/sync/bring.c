@@ -126,3 +126,30 @@ int bring_all(struct repo *r, struct sync_plan *plan, struct err *e)
 
 	return rc < 0 ? rc : journal_refs(r, on_journal, &w, e);
 }
+
+int bring_nodes(struct repo *r, const char *root, const struct pointer *versions, size_t n,
+		struct err *e)
+{
+	struct sync_fetch_opts opts = {.nodes_only = true};
+	struct sync_result result;
+	struct sync_plan plan;
+	struct where where;
+	int rc = 0;
+
+	sync_plan_init(&plan);
+	where_init(&where);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		struct buf text = BUF_INIT;
+
+		pointer_format(&versions[i], &text);
+		rc = sync_plan_add(&plan, root, text.p, text.len, false, e);
+		buf_release(&text);
+	}
+	if (rc == 0)
+		rc = where_resolve(r, NULL, &where, e);
+	if (rc == 0)
+		rc = sync_fetch(r, &where, plan.items, plan.n, &opts, &result, e);
+	where_release(&where);
+	sync_plan_release(&plan);
+	return rc;
+}

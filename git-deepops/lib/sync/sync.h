@@ -91,6 +91,7 @@ int sync_push_journal(struct repo *r, const struct where *w, uint64_t *records,
 
 struct sync_fetch_opts {
 	const struct strvec *include, *exclude; /* globs on paths inside a dataset; NULL: none */
+	bool nodes_only;                        /* the lists of files, without the files */
 };
 
 /*

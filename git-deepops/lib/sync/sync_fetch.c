@@ -304,7 +304,7 @@ static int read_entry(struct fetcher *f, const struct fetch_dir *dir,
 	path_join(&path, dir->path, entry->name);
 	if (entry->kind == NODE_DIR)
 		level_add(next, &entry->id, path.p);
-	else
+	else if (!f->opts->nodes_only)
 		rc = want_file(f, path.p, &entry->id, entry->bytes, e);
 	buf_release(&path);
 	return rc;
@@ -386,13 +386,13 @@ static int fetch_tree(struct fetcher *f, const struct pointer *p, struct err *e)
 static int fetch_item(struct fetcher *f, const struct sync_item *item, struct err *e)
 {
 	uint64_t before = f->out->chunks;
-	int rc;
+	int rc = 0;
 
 	f->name = item->name;
 	f->absent = false;
 	if (item->pointer.kind == POINTER_TREE) {
 		rc = fetch_tree(f, &item->pointer, e);
-	} else {
+	} else if (!f->opts->nodes_only) {
 		rc = want_file(f, "", &item->pointer.id, item->pointer.bytes, e);
 		if (rc == 0)
 			rc = flush_files(f, e);
