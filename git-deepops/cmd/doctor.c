@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <sys/vfs.h>
 
-#include "base/conf.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "repo/hooks.h"
+#include "repo/settings.h"
 #include "repo/workfile.h"
 #include "store/store.h"
 
@@ -94,24 +94,21 @@ static int check_git(struct doctor *d, struct err *e)
 static void check_config_file(struct doctor *d)
 {
 	struct buf text = BUF_INIT;
+	struct settings settings;
 	struct err e = ERR_INIT;
-	struct conf_line line;
-	struct conf c;
-	int rc = workfile_read(d->repo, ".deepops/config", &text, &e);
+	int rc = workfile_read(d->repo, SETTINGS_PATH, &text, &e);
 
+	settings_init(&settings);
 	if (rc == 0)
-		cmd_doctor_say(d, DOCTOR_ABSENT, ".deepops/config", "git deepops init",
-			       "not there");
+		cmd_doctor_say(d, DOCTOR_ABSENT, SETTINGS_PATH, "git deepops init", "not there");
 	if (rc > 0) {
-		conf_init(&c, text.p, text.len, CONF_COMMENTS, ".deepops/config");
-		while ((rc = conf_next(&c, &line, &e)) == 1)
-			;
-		conf_release(&c);
+		rc = settings_parse(&settings, text.p, text.len, &e);
 		if (rc == 0)
-			cmd_doctor_say(d, DOCTOR_PRESENT, ".deepops/config", NULL, "can be read");
+			cmd_doctor_say(d, DOCTOR_PRESENT, SETTINGS_PATH, NULL, "can be read");
 	}
 	if (rc < 0)
-		cmd_doctor_err(d, ".deepops/config", &e);
+		cmd_doctor_err(d, SETTINGS_PATH, &e);
+	settings_release(&settings);
 	buf_release(&text);
 }
 

@@ -7,9 +7,8 @@
 #include "cmd.h"
 #include "data/pointer.h"
 #include "repo/hooks.h"
+#include "repo/settings.h"
 #include "repo/workfile.h"
-
-#define CONFIG_FILE ".deepops/config"
 
 struct init {
 	struct repo *repo;
@@ -204,21 +203,21 @@ static int write_config_file(struct init *in, struct err *e)
 {
 	struct buf old = BUF_INIT;
 	struct buf text = BUF_INIT;
-	int rc = workfile_read(in->repo, CONFIG_FILE, &old, e);
+	int rc = workfile_read(in->repo, SETTINGS_PATH, &old, e);
 
 	if (rc > 0)
 		buf_addbuf(&text, &old);
 	else
 		buf_addstr(&text,
 			   "; Settings of git-deepops for everybody who clones this repository:\n"
-			   "; see git-deepops-init(1).\n"
+			   "; see gitformat-deepops-config(5).\n"
 			   "[deepops]\n");
 	if (rc >= 0 && in->remote_url)
 		replace_remote(&text, in->remote_url);
 	if (rc >= 0 && (rc == 0 || buf_cmp(&old, &text) != 0)) {
-		rc = workfile_write(in->repo, CONFIG_FILE, 0666, &text, e);
+		rc = workfile_write(in->repo, SETTINGS_PATH, 0666, &text, e);
 		if (rc == 0)
-			changed(in, "wrote %s", CONFIG_FILE);
+			changed(in, "wrote %s", SETTINGS_PATH);
 	}
 	buf_release(&old);
 	buf_release(&text);
@@ -302,7 +301,7 @@ int cmd_init(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE, "unexpected argument '%s'", argv[1]);
 	if (in.remote_url && strpbrk(in.remote_url, "\n\"\\;#"))
 		return err_set(e, ERR_USAGE, "'%s' can't be written to %s", in.remote_url,
-			       CONFIG_FILE);
+			       SETTINGS_PATH);
 	in.repo = ctx->repo;
 	rc = set_files(&in, e);
 	if (rc == 0)

@@ -47,6 +47,7 @@ static void test_comments(void)
 	check(f, "[a \"q\\\"\\\\ x\"]\nk = \"a;b # \\\" \\\\ \\n\\t\" ; c\n",
 	      "1:a/q\"\\ x;2:a/q\"\\ x.k=a;b # \" \\ \n\t;");
 	check(f, "[a]\nk =\n", "1:a;2:a.k=;");
+	check(f, "[a]\r\n\tk = v\r\n; c\r\n\tj = \"v\"\r\n", "1:a;2:a.k=v;4:a.j=v;");
 	check(f, "[a \"\"]\n", "1:a/;");
 	check(f, "k = v\n", "f:1: a key before the first section");
 	check(f, "[include]\npath = x\n", "f:1: include is not allowed");
@@ -68,7 +69,6 @@ static void test_comments(void)
 	check(f, "[a]\nk = \"b\" c\n", "f:2: text after a quoted value");
 	check(f, "[a]\nk = \"b\n", "f:2: value has no closing quote");
 	check(f, "[a]\nk = \"\\x\"\n", "f:2: unknown escape in a value");
-	check(f, "[a]\r\n", "f:1: carriage return at the end of a line");
 }
 
 static void test_exact(void)
@@ -89,7 +89,7 @@ static void test_exact(void)
 	check(f, "[a] \n", "f:1: text after a section header");
 	check(f, " [a]\n", "f:1: expected a section, or a tab and a key");
 	check(f, "<<<<<<< HEAD\n", "f:1: expected a section, or a tab and a key");
-	check(f, "[a]\n\tk = v\r\n", "1:a;2:a.k=v\r;");
+	check(f, "[a]\n\tk = v\r\n", "f:2: control byte");
 }
 
 static void test_limits(void)
@@ -97,7 +97,7 @@ static void test_limits(void)
 	struct buf text = BUF_INIT, out = BUF_INIT;
 
 	flatten("[a]\nk = a\0b\n", 12, CONF_COMMENTS, &out);
-	is_str(out.p, "f:2: NUL byte", "NUL");
+	is_str(out.p, "f:2: control byte", "NUL");
 	buf_addstr(&text, "[a]\nk = ");
 	while (text.len < CONF_MAX_LINE_BYTES + 100)
 		buf_addch(&text, 'x');

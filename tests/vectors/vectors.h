@@ -38,10 +38,13 @@
 #include "chunk/zframe.h"
 #include "data/pointer.h"
 #include "machine/capture.h"
+#include "policy/rules.h"
+#include "repo/settings.h"
 #include "run/note.h"
 #include "run/record.h"
 #include "store/pack.h"
 #include "store/segment.h"
+#include "store/store_internal.h"
 #include "wire/frame.h"
 #include "wire/msg.h"
 
@@ -542,6 +545,51 @@ static inline int vector_note(const void *p, size_t len, struct err *e)
 	return 0;
 }
 
+/* ---- policy, config: text in git-config syntax, with comments, so nothing to write again ---- */
+
+static inline int vector_policy(const void *p, size_t len, struct err *e)
+{
+	struct rules rules;
+	int rc;
+
+	rules_init(&rules);
+	rc = rules_parse(&rules, p, len, "vector", e);
+	for (size_t i = 0; rc == 0 && i < rules.n; i++) {
+		vector_must(rules.v[i].refs.nr > 0 && *rules.v[i].name, "rule without ref or name");
+		(void)rules_is_result(&rules.v[i], "models/a/b.deepops");
+		(void)rules_match(&rules, rules.v[i].refs.v[0]);
+	}
+	rules_release(&rules);
+	return rc;
+}
+
+static inline int vector_config(const void *p, size_t len, struct err *e)
+{
+	struct settings s;
+	int rc;
+
+	settings_init(&s);
+	rc = settings_parse(&s, p, len, e);
+	vector_must(rc < 0 || ((!s.remote || *s.remote) && (!s.best_metric || *s.best_metric)),
+		    "empty setting");
+	settings_release(&s);
+	return rc;
+}
+
+/* ---- format: the file of that name in a store ---- */
+
+static inline int vector_store_format(const void *p, size_t len, struct err *e)
+{
+	struct store_format f;
+	struct buf text = BUF_INIT;
+	int rc;
+
+	buf_add(&text, p, len);
+	rc = store_format_parse(&text, &f, e);
+	buf_release(&text);
+	return rc;
+}
+
 /* ---- the table ---- */
 
 enum vector_form {
@@ -555,11 +603,12 @@ static const struct vector_format {
 	vector_fn decode;
 } vector_formats[] = {
 	{"capture", VECTOR_TEXT, vector_capture}, {"chunker", VECTOR_TEXT, vector_chunker},
+	{"config", VECTOR_TEXT, vector_config},   {"format", VECTOR_TEXT, vector_store_format},
 	{"frame", VECTOR_HEX, vector_frame},      {"node", VECTOR_TEXT, vector_node},
 	{"note", VECTOR_TEXT, vector_note},       {"pack", VECTOR_HEX, vector_pack},
-	{"pointer", VECTOR_TEXT, vector_pointer}, {"recipe", VECTOR_HEX, vector_recipe},
-	{"record", VECTOR_TEXT, vector_record},   {"segment", VECTOR_HEX, vector_segment},
-	{"zframe", VECTOR_HEX, vector_zframe},
+	{"pointer", VECTOR_TEXT, vector_pointer}, {"policy", VECTOR_TEXT, vector_policy},
+	{"recipe", VECTOR_HEX, vector_recipe},    {"record", VECTOR_TEXT, vector_record},
+	{"segment", VECTOR_HEX, vector_segment},  {"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)

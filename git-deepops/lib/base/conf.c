@@ -196,12 +196,13 @@ static int conf_take_line(struct conf *c, struct conf_text *t, struct err *e)
 	c->pos = (size_t)(t->end - c->text) + (lf ? 1 : 0);
 	if ((size_t)(t->end - t->p) > CONF_MAX_LINE_BYTES)
 		return conf_bad(c, e, "line too long");
-	if (memchr(t->p, '\0', (size_t)(t->end - t->p)))
-		return conf_bad(c, e, "NUL byte");
 	if (!lf && (c->flags & CONF_EXACT))
 		return conf_bad(c, e, "no newline at the end");
 	if (!(c->flags & CONF_EXACT) && t->end > t->p && t->end[-1] == '\r')
-		return conf_bad(c, e, "carriage return at the end of a line");
+		t->end--; /* as git reads it: core.autocrlf checks text out like this */
+	for (const char *s = t->p; s < t->end; s++)
+		if (((unsigned char)*s < ' ' && *s != '\t') || *s == 0x7f)
+			return conf_bad(c, e, "control byte");
 	return 1;
 }
 

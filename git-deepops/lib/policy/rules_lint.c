@@ -77,6 +77,8 @@ static void lint_rule(const struct rules *r, const struct rules_rule *rule, stru
 
 	if (!rule->mode_given)
 		warn(r, rule, out, "no mode, so it only warns");
+	if (rule->mode == RULES_OFF)
+		return;
 	if (!rule->results.nr)
 		warn(r, rule, out, "no results: only what records say of new commits is judged");
 	if (rule->override_by.nr && rule->override == RULES_NO_OVERRIDE)

@@ -9,10 +9,10 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
+#include "repo/settings.h"
 #include "repo/tree.h"
 #include "run/job_internal.h"
 #include "run/metrics.h"
-#include "run/note.h"
 
 #define LOG_WHOLE_BYTES (64 * KIB) /* in the journal as it is */
 #define LOG_PART_BYTES (32 * KIB)  /* of head and of tail beyond that */
@@ -320,7 +320,8 @@ static int keep_series(struct job *j, const struct metrics *m, struct tree_build
 
 static int collect_metrics(struct job *j, struct tree_builder *parts, struct err *e)
 {
-	struct note_best best = {NULL, true};
+	struct settings settings;
+	struct err bad = ERR_INIT;
 	struct buf value = BUF_INIT;
 	struct metrics m;
 	int rc;
@@ -335,10 +336,13 @@ static int collect_metrics(struct job *j, struct tree_builder *parts, struct err
 	for (size_t i = 0; i < m.final.n; i++)
 		record_add_pair(&j->rec.metrics_final, m.final.v[i].name, m.final.v[i].value);
 	rc = keep_series(j, &m, parts, e);
-	if (note_best_load(j->repo, &best, NULL) == 0 && best.name &&
-	    metrics_best(&m, best.name, best.max, &value))
-		record_add_pair(&j->rec.metrics_best, best.name, value.p);
-	note_best_release(&best);
+	settings_init(&settings);
+	if (settings_load(j->repo, &settings, &bad) < 0)
+		strvec_push(&j->warnings, bad.msg);
+	else if (settings.best_metric &&
+		 metrics_best(&m, settings.best_metric, !settings.best_is_min, &value))
+		record_add_pair(&j->rec.metrics_best, settings.best_metric, value.p);
+	settings_release(&settings);
 	buf_release(&value);
 	metrics_release(&m);
 	return rc;

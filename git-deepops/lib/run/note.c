@@ -4,12 +4,8 @@
 
 #include <stdlib.h>
 
-#include "base/conf.h"
-#include "base/io.h"
-#include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
-#include "repo/tree.h"
 
 #define ID_DIGITS 12
 #define DATA_MAX_SHOWN 3
@@ -61,20 +57,19 @@ static void add_script(const struct record *r, struct buf *out)
 	encode(out, record_program(r));
 }
 
-static void add_metrics(const struct record *r, const struct note_best *best, struct buf *out)
+static void add_metrics(const struct record *r, const char *best, struct buf *out)
 {
-	const char *first =
-		best && best->name ? record_pair_get(&r->metrics_final, best->name) : NULL;
+	const char *first = best ? record_pair_get(&r->metrics_final, best) : NULL;
 	int n = 0;
 
 	if (first) {
-		field(out, best->name, first);
+		field(out, best, first);
 		n++;
 	}
 	for (size_t i = 0; i < r->metrics_final.n && n < NOTE_MAX_METRICS; i++) {
 		const struct record_pair *m = &r->metrics_final.v[i];
 
-		if (first && !strcmp(m->name, best->name))
+		if (first && !strcmp(m->name, best))
 			continue;
 		field(out, m->name, m->value);
 		n++;
@@ -147,6 +142,21 @@ void note_line(const struct record *rec, const struct chunkid *id, const struct 
 	buf_addf(out, " rec=%.*s\n", ID_DIGITS, chunkid_hex(id).s);
 }
 
+/* "R0/T0" to "R4/T3". */
+static bool is_level(const char *s)
+{
+	return strlen(s) == 5 && s[0] == 'R' && s[1] >= '0' && s[1] <= '4' && s[2] == '/' &&
+	       s[3] == 'T' && s[4] >= '0' && s[4] <= '3';
+}
+
+static bool is_printable(const char *s, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		if (s[i] < ' ' || s[i] > '~')
+			return false;
+	return true;
+}
+
 bool note_line_parse(const char *line, size_t len, char rec[13], char level[16])
 {
 	char *copy = xstrndup(line, len), *at;
@@ -155,89 +165,16 @@ bool note_line_parse(const char *line, size_t len, char rec[13], char level[16])
 
 	level[0] = '\0';
 	at = strrchr(copy, ' ');
-	if (str_startswith(copy, NOTE_PREFIX, NULL) && at && str_startswith(at, " rec=", &rest) &&
-	    strlen(rest) == ID_DIGITS && strspn(rest, "0123456789abcdef") == ID_DIGITS) {
+	if (is_printable(line, len) && str_startswith(copy, NOTE_PREFIX, NULL) && at &&
+	    str_startswith(at, " rec=", &rest) && strlen(rest) == ID_DIGITS &&
+	    strspn(rest, "0123456789abcdef") == ID_DIGITS) {
 		memcpy(rec, rest, ID_DIGITS + 1);
 		*at = '\0';
 		at = strrchr(copy, ' ');
-		if (at && str_startswith(at, " level=", &rest) && strlen(rest) < 16)
+		if (at && str_startswith(at, " level=", &rest) && is_level(rest))
 			memcpy(level, rest, strlen(rest) + 1);
 		good = true;
 	}
 	free(copy);
 	return good;
-}
-
-/* ---- which metric is best ---- */
-
-void note_best_release(struct note_best *b)
-{
-	free(b->name);
-	b->name = NULL;
-}
-
-static int parse_best(const struct buf *text, struct note_best *out, struct err *e)
-{
-	struct conf_line l;
-	struct conf c;
-	const char *rest;
-	int rc;
-
-	conf_init(&c, text->p, text->len, CONF_COMMENTS, ".deepops/config");
-	while ((rc = conf_next(&c, &l, e)) == 1) {
-		if (!l.key || l.sub || strcmp(l.section, "metric") != 0 ||
-		    strcmp(l.key, "best") != 0)
-			continue;
-		out->max = str_startswith(l.value, "max:", &rest);
-		if ((!out->max && !str_startswith(l.value, "min:", &rest)) || !*rest) {
-			rc = err_set(e, ERR_INPUT,
-				     ".deepops/config:%u: metric.best is max:NAME or min:NAME",
-				     l.line);
-			break;
-		}
-		record_set(&out->name, rest);
-	}
-	conf_release(&c);
-	return rc;
-}
-
-static int load_config(struct repo *r, struct buf *out, struct err *e)
-{
-	struct repo_oid head, tree;
-	struct buf branch = BUF_INIT;
-	struct tree_entry found;
-	int rc;
-
-	if (!repo_is_bare(r)) {
-		int fd = path_open_beneath(repo_worktree_fd(r), ".deepops/config", 0, 0, NULL);
-
-		if (fd >= 0) {
-			rc = io_read_fd(fd, CONF_MAX_BYTES, out, e);
-			return io_close(fd, NULL) < 0 && rc == 0 ? err_sys(e, "close") : rc;
-		}
-	}
-	rc = repo_head(r, &branch, &head, e);
-	buf_release(&branch);
-	if (rc < 0 || repo_oid_is_zero(&head))
-		return rc;
-	rc = repo_commit_tree(r, &head, &tree, e);
-	if (rc == 0)
-		rc = tree_find(r, &tree, ".deepops/config", &found, e);
-	if (rc == 1)
-		rc = repo_read_blob(r, &found.id, CONF_MAX_BYTES, out, e);
-	return rc;
-}
-
-int note_best_load(struct repo *r, struct note_best *out, struct err *e)
-{
-	struct buf text = BUF_INIT;
-	int rc;
-
-	out->name = NULL;
-	out->max = true;
-	rc = load_config(r, &text, e);
-	if (rc == 0)
-		rc = parse_best(&text, out, e);
-	buf_release(&text);
-	return rc;
 }

@@ -20,20 +20,11 @@
 #define NOTE_MAX_METRICS 5
 #define NOTE_ALL_UP_TO 5 /* from one more on: best, latest 5, summary */
 
-/* `[metric] best = max:val_acc` of .deepops/config; name NULL: none. */
-struct note_best {
-	char *name;
-	bool max;
-};
-/* From the work tree's or (bare, or absent) HEAD's .deepops/config. */
-int note_best_load(struct repo *r, struct note_best *out, struct err *e) MUST_CHECK;
-void note_best_release(struct note_best *b);
-
 struct note_line_opts {
-	const struct note_best *best; /* NULL: none */
-	const char *level;            /* NULL: not known */
-	bool stale;                   /* the commit's tree is not what ran, outputs aside */
-	bool same;                    /* it is, though the run stood on another commit */
+	const char *best;  /* metric that comes first; NULL: none */
+	const char *level; /* NULL: not known */
+	bool stale;        /* the commit's tree is not what ran, outputs aside */
+	bool same;         /* it is, though the run stood on another commit */
 };
 /* Append one line with its LF. */
 void note_line(const struct record *rec, const struct chunkid *id, const struct note_line_opts *o,

@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "data/pointer.h"
 #include "repo/notes.h"
+#include "repo/settings.h"
 #include "repo/tree.h"
 #include "run/note.h"
 
@@ -30,7 +31,7 @@ struct project {
 	struct repo *repo;
 	struct runindex *ix;
 	const struct note_opts *o;
-	struct note_best best;
+	struct settings settings;  /* which metric is best */
 	struct strvec server_refs; /* refs/deepops/remotes/<remote>/notes/deepops */
 	/* while one commit is worked on */
 	const struct repo_oid *commit;
@@ -53,10 +54,10 @@ static void read_best(const struct project *p, const struct runindex_row *row, s
 	struct json *metrics = NULL;
 	const char *text;
 
-	if (!p->best.name ||
+	if (!p->settings.best_metric ||
 	    json_parse(&metrics, row->metrics, strlen(row->metrics), JSON_MAX_BYTES, NULL) < 0)
 		return;
-	text = json_get_str(metrics, p->best.name);
+	text = json_get_str(metrics, p->settings.best_metric);
 	s->has_best = text && num_parse_real(text, &s->best);
 	json_unref(metrics);
 }
@@ -209,7 +210,7 @@ static int same_code(struct project *p, const struct record *rec, struct err *e)
 
 static int add_line(struct project *p, const struct shown *s, struct buf *out, struct err *e)
 {
-	struct note_line_opts o = {&p->best, s->level, false, false};
+	struct note_line_opts o = {p->settings.best_metric, s->level, false, false};
 	struct journal_entry entry;
 	int rc, same = 1;
 
@@ -242,7 +243,8 @@ static const struct shown *find_best(const struct project *p)
 		const struct shown *s = &p->v[i];
 
 		if (s->ok && s->has_best &&
-		    (!best || (p->best.max ? s->best > best->best : s->best < best->best)))
+		    (!best ||
+		     (p->settings.best_is_min ? s->best < best->best : s->best > best->best)))
 			best = s;
 	}
 	return best;
@@ -393,8 +395,15 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 	struct oids all = {&p, NULL, 0, 0};
 	struct notes_edit edit = {NOTE_REF, "Notes by git deepops\n", o->commits, o->n, edit_note,
 				  &p};
-	int rc = note_best_load(r, &p.best, e);
+	int rc;
 
+	/* A malformed file is no reason to show no notes: doctor and push complain. */
+	settings_init(&p.settings);
+	rc = settings_load(r, &p.settings, e);
+	if (rc == ERR_INPUT || rc == ERR_LIMIT) {
+		err_clear(e);
+		rc = 0;
+	}
 	if (rc == 0 && !o->level)
 		rc = repo_ref_each(r, "refs/deepops/remotes/", take_server_ref, &p, e);
 	if (rc == 0 && !o->commits) {
@@ -406,7 +415,7 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 		rc = notes_update(r, &edit, e);
 	free(all.v);
 	free(p.v);
-	note_best_release(&p.best);
+	settings_release(&p.settings);
 	strvec_release(&p.server_refs);
 	return rc < 0 ? err_wrap(e, "notes") : 0;
 }

@@ -63,7 +63,7 @@ static int next_line(const char **p, const char *end, const char *key, const cha
 	return 0;
 }
 
-static int parse(const struct buf *text, struct store_format *out, struct err *e)
+int store_format_parse(const struct buf *text, struct store_format *out, struct err *e)
 {
 	static const char *const sets[] = {"compatible", "read-only-compatible", "incompatible"};
 	static const char *const none[] = {NULL};
@@ -73,6 +73,7 @@ static int parse(const struct buf *text, struct store_format *out, struct err *e
 	size_t len;
 	int rc;
 
+	memset(out, 0, sizeof(*out));
 	rc = next_line(&p, end, FIRST_LINE, &rest, &len, e);
 	if (rc < 0 || len)
 		return err_set(e, ERR_INPUT, "format: not a version 1 store");
@@ -102,11 +103,10 @@ int store_format_read(const char *dir, struct store_format *out, struct err *e)
 	struct buf path = BUF_INIT, text = BUF_INIT;
 	int rc;
 
-	memset(out, 0, sizeof(*out));
 	path_join(&path, dir, "format");
 	rc = io_read_file(AT_FDCWD, path.p, FORMAT_MAX_BYTES, &text, e);
 	if (rc == 0)
-		rc = parse(&text, out, e);
+		rc = store_format_parse(&text, out, e);
 	buf_release(&path);
 	buf_release(&text);
 	return rc < 0 ? err_wrap(e, "store %s", dir) : 0;

@@ -108,6 +108,7 @@ struct store_format {
 	char readonly_feature[64];
 };
 /* ERR_NOTFOUND: no store there; ERR_INPUT: malformed, or names what this program lacks. */
+int store_format_parse(const struct buf *text, struct store_format *out, struct err *e) MUST_CHECK;
 int store_format_read(const char *dir, struct store_format *out, struct err *e) MUST_CHECK;
 int store_format_write(const char *dir, struct err *e) MUST_CHECK; /* with a new uuid */
 

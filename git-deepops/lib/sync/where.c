@@ -3,13 +3,10 @@
 
 #include "sync/where.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 
-#include "base/conf.h"
-#include "base/io.h"
-#include "base/limits.h"
 #include "base/path.h"
+#include "repo/settings.h"
 #include "transport/url.h"
 
 void where_init(struct where *w)
@@ -162,36 +159,6 @@ static void absolute_url(struct repo *r, struct buf *url)
 	buf_release(&path);
 }
 
-/* `remote` of the [deepops] section; every other key is somebody else's business. */
-static int committed_remote(struct repo *r, struct buf *url, struct err *e)
-{
-	struct buf path = BUF_INIT, text = BUF_INIT;
-	struct conf_line line;
-	struct conf c;
-	int rc;
-
-	if (!repo_worktree(r))
-		return 0;
-	path_join(&path, repo_worktree(r), ".deepops/config");
-	rc = io_read_file(AT_FDCWD, path.p, CONF_MAX_BYTES, &text, e);
-	buf_release(&path);
-	if (rc == ERR_NOTFOUND) {
-		err_clear(e);
-		buf_release(&text);
-		return 0;
-	}
-	conf_init(&c, text.p, text.len, CONF_COMMENTS, ".deepops/config");
-	while (rc == 0 && (rc = conf_next(&c, &line, e)) == 1) {
-		rc = 0;
-		if (line.key && !line.sub && !strcmp(line.section, "deepops") &&
-		    !strcmp(line.key, "remote"))
-			buf_sets(url, line.value);
-	}
-	conf_release(&c);
-	buf_release(&text);
-	return rc;
-}
-
 static bool same_host(const char *a, const char *b)
 {
 	struct url ua = URL_INIT, ub = URL_INIT;
@@ -225,7 +192,10 @@ static int check_confirmed(struct repo *r, const char *url, const char *git_url,
 static int resolve_url(struct repo *r, struct where *out, struct err *e)
 {
 	struct buf git_url = BUF_INIT;
+	struct settings settings;
 	int rc = get3(r, "remote.", out->name.p, ".deepopsUrl", &out->url, e);
+
+	settings_init(&settings);
 
 	if (rc == 0)
 		rc = repo_config_get(r, "deepops.remote", &out->url, e);
@@ -235,11 +205,12 @@ static int resolve_url(struct repo *r, struct where *out, struct err *e)
 		return rc < 0 ? rc : 0;
 	buf_rtrim(&git_url);
 	if (rc == 0)
-		rc = committed_remote(r, &out->url, e);
-	if (rc == 0 && out->url.len)
+		rc = settings_load(r, &settings, e);
+	if (rc == 0)
+		buf_sets(&out->url, settings.remote ? settings.remote : git_url.p);
+	if (rc == 0 && settings.remote)
 		rc = check_confirmed(r, out->url.p, git_url.p, e);
-	else if (rc == 0)
-		buf_addbuf(&out->url, &git_url);
+	settings_release(&settings);
 	buf_release(&git_url);
 	return rc;
 }
