@@ -6,7 +6,6 @@
 #include "base/killpoint.h"
 
 #define SERVE_ERR_MS 10000 /* for a client to take our last words */
-#define SERVE_PING_MAX_BYTES 64
 
 void serve_key(const struct msg_keys *k, size_t i, struct chunkkey *out)
 {
@@ -91,18 +90,21 @@ static int serve_have(struct serve *s, const struct frame *q, struct err *e)
 
 static int serve_ping(struct serve *s, const struct frame *q, struct err *e)
 {
-	if (q->len > SERVE_PING_MAX_BYTES)
-		return err_set(e, ERR_LIMIT, "PING of %zu bytes", q->len);
+	int rc = msg_check_ping(q->len, e);
+
+	if (rc < 0)
+		return rc;
 	buf_add(framed_begin(&s->f, FRAME_PING, 0, q->stream), q->payload, q->len);
 	return framed_end(&s->f, e);
 }
 
 static int serve_bye(struct serve *s, const struct frame *q, struct err *e)
 {
-	(void)q;
-	(void)e;
-	s->bye = true;
-	return 0;
+	int rc = msg_check_bye(q->len, e);
+
+	if (rc == 0)
+		s->bye = true;
+	return rc;
 }
 
 /* ---- the table ---- */
@@ -110,14 +112,13 @@ static int serve_bye(struct serve *s, const struct frame *q, struct err *e)
 static const struct request {
 	enum frame_type type;
 	bool writes;
-	bool goes_on; /* may come in several frames */
 	int (*answer)(struct serve *s, const struct frame *q, struct err *e);
 } requests[] = {
-	{FRAME_ROOTS, false, false, serve_roots}, {FRAME_NODES, false, false, serve_nodes},
-	{FRAME_HAVE, false, false, serve_have},   {FRAME_GET, false, false, serve_get},
-	{FRAME_BEGIN, true, false, serve_begin},  {FRAME_PUT, true, false, serve_put},
-	{FRAME_COMMIT, true, true, serve_commit}, {FRAME_PING, false, false, serve_ping},
-	{FRAME_BYE, false, false, serve_bye},
+	{FRAME_ROOTS, false, serve_roots},  {FRAME_NODES, false, serve_nodes},
+	{FRAME_HAVE, false, serve_have},    {FRAME_GET, false, serve_get},
+	{FRAME_BEGIN, true, serve_begin},   {FRAME_PUT, true, serve_put},
+	{FRAME_COMMIT, true, serve_commit}, {FRAME_PING, false, serve_ping},
+	{FRAME_BYE, false, serve_bye},
 };
 
 static int dispatch(struct serve *s, const struct frame *q, struct err *e)
@@ -132,8 +133,6 @@ static int dispatch(struct serve *s, const struct frame *q, struct err *e)
 		return err_set(e, ERR_PROTO, "%s is not a request", frame_type_name(q->type));
 	if (s->commit.open && q->type != FRAME_COMMIT)
 		return err_set(e, ERR_PROTO, "%s inside a COMMIT", frame_type_name(q->type));
-	if ((q->flags & FRAME_MORE) && !r->goes_on)
-		return err_set(e, ERR_PROTO, "%s in more than one frame", frame_type_name(q->type));
 	if (r->writes && s->setup->role < MSG_ROLE_PUSH)
 		return err_set(e, ERR_DENIED, "role %s may not push",
 			       msg_role_name(s->setup->role));

@@ -395,11 +395,14 @@ static inline int vector_frame_message(const struct frame *f, struct buf *again,
 	case FRAME_COMMITTED:
 		return vector_frame_fixed(f, again, e);
 	case FRAME_PING:
+		rc = msg_check_ping(f->len, e);
+		break;
 	case FRAME_BYE:
+		rc = msg_check_bye(f->len, e);
 		break;
 	}
 	buf_add(again, f->payload, f->len); /* any bytes, or unknown and optional */
-	return 0;
+	return rc;
 }
 
 static inline int vector_frame(const void *p, size_t len, struct err *e)

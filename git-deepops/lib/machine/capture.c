@@ -261,7 +261,7 @@ int capture_value(const void *text, size_t len, const char *key, struct buf *out
 
 static bool known_facet(const char *line, size_t len)
 {
-	static const char *const facets[] = {"os.", "kernel.", "cpu.", "gpu.", "env."};
+	static const char *const facets[] = {"os.", "build.", "kernel.", "cpu.", "gpu.", "env."};
 
 	for (size_t i = 0; i < ARRAY_SIZE(facets); i++)
 		if (len > strlen(facets[i]) && !memcmp(line, facets[i], strlen(facets[i])))
@@ -269,20 +269,26 @@ static bool known_facet(const char *line, size_t len)
 	return false;
 }
 
+/* Canonical: what decodes is written again and must give the same bytes. */
+static bool part_ok(const char *s, size_t len, bool key)
+{
+	struct buf plain = BUF_INIT, again = BUF_INIT;
+	bool same;
+
+	decode(&plain, s, len);
+	encode(&again, plain.p, key);
+	same = len > 0 && again.len == len && !memcmp(again.p, s, len);
+	buf_release(&plain);
+	buf_release(&again);
+	return same;
+}
+
 static bool line_ok(const char *line, size_t len)
 {
 	const char *eq = memchr(line, '=', len);
 
-	if (!eq || eq == line || eq + 1 == line + len || !known_facet(line, len))
-		return false;
-	for (size_t i = 0; i < len; i++) {
-		if (line[i] < ' ' || line[i] > '~' || (line[i] == ' ' && line + i < eq))
-			return false;
-		if (line[i] == '%' &&
-		    (i + 2 >= len || hex_value(line[i + 1]) < 0 || hex_value(line[i + 2]) < 0))
-			return false;
-	}
-	return true;
+	return eq && known_facet(line, len) && part_ok(line, (size_t)(eq - line), true) &&
+	       part_ok(eq + 1, (size_t)(line + len - eq) - 1, false);
 }
 
 int capture_check(const void *text, size_t len, struct err *e)

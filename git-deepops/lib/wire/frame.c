@@ -49,6 +49,9 @@ int frame_parse(const void *p, size_t len, struct frame *out, size_t *used, stru
 		return err_set(e, ERR_PROTO, "frame with unknown flags 0x%02x", out->flags);
 	if (!frame_type_known(out->type) && !(out->flags & FRAME_OPTIONAL))
 		return err_set(e, ERR_PROTO, "frame of unknown type %u", out->type);
+	if ((out->flags & FRAME_MORE) && out->type != FRAME_COMMIT)
+		return err_set(e, ERR_PROTO, "%s in more than one frame",
+			       frame_type_name(out->type));
 	out->len = size - FRAME_MIN_BYTES;
 	out->payload = rd_bytes(&r, out->len);
 	if (!rd_ok(&r))

@@ -45,7 +45,7 @@ enum frame_type {
 
 enum frame_flags {
 	FRAME_OPTIONAL = 1 << 0, /* a reader that doesn't know the type skips the frame */
-	FRAME_MORE = 1 << 1,     /* the message goes on in the next frame of this stream */
+	FRAME_MORE = 1 << 1,     /* COMMIT only: it goes on in the next frame of this stream */
 };
 #define FRAME_FLAGS_KNOWN (FRAME_OPTIONAL | FRAME_MORE)
 
@@ -60,7 +60,7 @@ struct frame {
 /*
  * Look at p[0..len).  1: *out is the frame there and *used its length.  0: more
  * bytes are needed.  ERR_LIMIT: too long, known from its first 4 bytes.
- * ERR_PROTO: too short, unknown flag, unknown type that may not be skipped.
+ * ERR_PROTO: too short, unknown or misplaced flag, unknown type that may not be skipped.
  */
 int frame_parse(const void *p, size_t len, struct frame *out, size_t *used,
 		struct err *e) MUST_CHECK;

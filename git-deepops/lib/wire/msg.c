@@ -77,6 +77,8 @@ static int get_caps(struct strvec *caps, struct rd *r, struct err *e)
 			return err_set(e, ERR_LIMIT, "HELLO capability of %zu bytes", len);
 		if (!s)
 			return err_set(e, ERR_PROTO, "HELLO is cut short");
+		if (len == 0)
+			return err_set(e, ERR_PROTO, "HELLO capability without a name");
 		for (size_t j = 0; j < len; j++) {
 			if (s[j] <= ' ' || s[j] >= 0x7f)
 				return err_set(e, ERR_PROTO, "HELLO capability is not plain text");
@@ -338,6 +340,16 @@ int msg_get_u64(uint64_t *v, const void *p, size_t len, struct err *e)
 	if (!rd_at_end(&r))
 		return err_set(e, ERR_PROTO, "number of %zu bytes", len);
 	return 0;
+}
+
+int msg_check_ping(size_t len, struct err *e)
+{
+	return len <= MSG_PING_MAX_BYTES ? 0 : err_set(e, ERR_LIMIT, "PING of %zu bytes", len);
+}
+
+int msg_check_bye(size_t len, struct err *e)
+{
+	return len == 0 ? 0 : err_set(e, ERR_PROTO, "BYE of %zu bytes", len);
 }
 
 /* ---- COMMIT ---- */

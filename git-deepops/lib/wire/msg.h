@@ -137,6 +137,13 @@ int msg_get_nonce(uint8_t *nonce, const void *p, size_t len, struct err *e) MUST
 void msg_put_u64(struct buf *out, uint64_t v);
 int msg_get_u64(uint64_t *v, const void *p, size_t len, struct err *e) MUST_CHECK;
 
+/* ---- PING: any bytes, not many; BYE: none ---- */
+
+#define MSG_PING_MAX_BYTES 64
+
+int msg_check_ping(size_t len, struct err *e) MUST_CHECK;
+int msg_check_bye(size_t len, struct err *e) MUST_CHECK;
+
 /*
  * ---- COMMIT: items, whole ones in every frame, FRAME_MORE on all but the last ----
  *
