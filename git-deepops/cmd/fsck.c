@@ -209,19 +209,33 @@ static void print_json(const struct fsck *f)
 	json_unref(doc);
 }
 
-static int repair(struct fsck *f, struct err *e)
+/* A recipe whose chunks are all as they should be and yet do not give its file. */
+static size_t lying_recipes(const struct fsck *f, struct chunkkey *keys)
 {
-	struct chunkkey *keys = xcalloc(f->n + 1, sizeof(*keys));
 	size_t n = 0;
-	int rc;
 
 	for (size_t i = 0; i < f->n; i++)
-		if (f->v[i].key.kind)
+		if (f->v[i].key.kind == CHUNK_RECIPE)
 			keys[n++] = f->v[i].key;
-	rc = store_mark_lost(f->store, keys, n, "fsck", e);
-	free(keys);
+	return n;
+}
+
+/*
+ * Packs that hold damage are written anew with what is good in them.  Only then is a chunk
+ * gone: another copy of it may be sound.
+ */
+static int repair(struct fsck *f, enum store_fsck_depth depth, struct err *e)
+{
+	struct chunkkey *keys = xcalloc(f->n + 1, sizeof(*keys));
+	size_t n = lying_recipes(f, keys);
+	int rc = store_rebuild(store_dir(f->store), depth, NULL, e);
+
 	if (rc == 0 && n)
-		log_hint("git deepops fetch, or git deepops track, stores them again");
+		rc = store_mark_lost(f->store, keys, n, "fsck", e);
+	free(keys);
+	if (rc == 0)
+		log_hint("git deepops fetch, or git deepops track, stores again what is gone; the "
+			 "damaged files are kept beside the others, as *.bad*");
 	return rc;
 }
 
@@ -247,6 +261,9 @@ static int check(struct fsck *f, struct repo *r, enum store_fsck_depth depth, st
 	f->store = dataset_store(f->d, e);
 	if (!f->store)
 		return e->code;
+	if (store_was_rebuilt(f->store))
+		log_warn("the catalogue of the store could not be read and was made anew from the "
+			 "packs");
 	rc = store_fsck(f->store, depth, on_damage, f, &f->chunks, &f->bytes, e);
 	return rc == 0 && f->n ? name_paths(f, r, e) : rc;
 }
@@ -257,8 +274,9 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	struct opt opts[] = {OPT_BOOL("quick", 0, &quick, "files, sizes and indexes only"),
 			     OPT_BOOL("deep", 0, &deep, "decode and hash every chunk too"),
 			     OPT_BOOL("repair", 0, &mend,
-				      "give up damaged chunks, so that they are stored anew"),
+				      "take damaged chunks out, so that they are stored anew"),
 			     OPT_BOOL("json", 0, &json, "one JSON document"), OPT_END};
+	enum store_fsck_depth depth;
 	struct fsck f;
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
 
@@ -269,11 +287,8 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 			       quick && deep ? "--quick and --deep exclude each other"
 					     : "fsck takes no operand");
 	memset(&f, 0, sizeof(f));
-	rc = check(&f, ctx->repo,
-		   quick  ? STORE_FSCK_QUICK
-		   : deep ? STORE_FSCK_DEEP
-			  : STORE_FSCK_PACKS,
-		   e);
+	depth = quick ? STORE_FSCK_QUICK : deep ? STORE_FSCK_DEEP : STORE_FSCK_PACKS;
+	rc = check(&f, ctx->repo, depth, e);
 	for (size_t i = 0; rc == 0 && !json && i < f.n; i++)
 		print_finding(&f.v[i]);
 	if (rc == 0 && json)
@@ -281,7 +296,7 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc == 0 && !f.n)
 		log_note("%" PRIu64 " chunks, %s: sound", f.chunks, num_human_bytes(f.bytes).s);
 	if (rc == 0 && f.n && mend)
-		rc = repair(&f, e);
+		rc = repair(&f, depth, e);
 	else if (rc == 0 && f.n)
 		log_hint("git deepops fsck --repair, then git deepops fetch");
 	if (rc == 0 && f.n)

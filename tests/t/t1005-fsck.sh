@@ -59,6 +59,34 @@ test_expect_success 'damaged content never reaches the work tree' '
 	test_expect_code 128 git deepops cat data/sub/small >../out 2>../err && test_must_be_empty ../out
 '
 
+# mends TITLE COMMAND: after the damage done to $pack, --repair and track make all well.
+mends () {
+	restore && pack=$(find .git/deepops/packs -name "*.pack" -size +100k) && chmod u+w "$pack" && eval "$2" &&
+	test_expect_code 1 git deepops fsck >../out && test_expect_code 1 git deepops fsck --repair >../out 2>../err &&
+	test_grep "^hint: git deepops fetch" ../err && git deepops track -q data && git deepops fsck --deep &&
+	git diff --exit-code && rm -r data && git deepops checkout -q && diff -r ../data data || { echo "not mended: $1"; return 1; }
+}
+
+test_expect_success 'what --repair has taken out, track stores again: then the store is sound' '
+	cd repo && cp -a data ../data && cp ../small ../data/sub/small && restore && git deepops checkout -q &&
+	mends "a payload" "flip \$pack 1000" &&
+	mends "the header" "flip \$pack 3" &&
+	mends "the footer" "flip \$pack \$((\$(stat -c %s \$pack) - 10))" &&
+	mends "cut short" "truncate -s -60000 \$pack" &&
+	mends "nothing left" ": >\$pack" &&
+	mends "removed" "rm \$pack"
+'
+
+test_expect_success 'a damaged index is found, or made anew with a word about it' '
+	cd repo && restore && seg=$(echo .git/deepops/segments/*) && chmod u+w $seg && flip $seg 200 &&
+	git deepops fsck 2>../err && test_grep "made anew from the packs" ../err &&
+	git deepops fsck --deep 2>../err && test_grep ! "made anew" ../err &&
+	restore && flip .git/deepops/catalogue.db 3 && git deepops fsck 2>../err && test_grep "made anew" ../err &&
+	restore && flip .git/deepops/catalogue.db 20 && test_expect_code 1 git deepops fsck >../out && test_grep "damaged: catalogue.db" ../out &&
+	test_expect_code 1 git deepops fsck --repair &&
+	git deepops fsck --deep && git deepops status --exit-code
+'
+
 test_expect_success 'tracking the file again heals the store' '
 	cd repo && restore && git deepops fsck --deep && git deepops checkout -q && cmp ../small data/sub/small
 '

@@ -45,7 +45,7 @@ static int child(const char *work, const char *dir)
 	} else if (rc == 0 && !strcmp(work, "evict")) {
 		rc = store_evict(s, keep_even, NULL, &freed, &e);
 	} else if (rc == 0 && !strcmp(work, "rebuild")) {
-		rc = store_rebuild(dir, NULL, &e);
+		rc = store_rebuild(dir, STORE_FSCK_QUICK, NULL, &e);
 	}
 	store_close(s);
 	if (rc < 0)

@@ -117,6 +117,7 @@ static void test_second_copy(void)
 {
 	struct store *s = lib_open("copies", 0), *other = lib_open("copies", 0);
 	struct err e = ERR_INIT;
+	uint64_t chunks;
 	struct store_txn *t, *u;
 
 	/* Sizes such that the second segment is not merged with the first. */
@@ -134,7 +135,14 @@ static void test_second_copy(void)
 	ok(damage_copy(s, 3999, 0), "one copy is damaged");
 	is_u64(lib_fsck(s, STORE_FSCK_PACKS, NULL), 1, "fsck sees it");
 	is_u64(lib_count_good(s, 3999, 4000, 60), 1, "the chunk still reads");
-	ok(!damage_copy(s, 3999, 1) && damage_copy(s, 3999, 0), "the other copy is damaged");
+	ok(store_rebuild(store_dir(s), STORE_FSCK_QUICK, &chunks, &e) == 0 && chunks == 5101,
+	   "a quick rebuild believes the footers");
+	is_u64(lib_fsck(s, STORE_FSCK_PACKS, NULL), 1, "and leaves the bad copy");
+	ok(store_rebuild(store_dir(s), STORE_FSCK_PACKS, &chunks, &e) == 0 && chunks == 5100,
+	   "one that reads the packs leaves it out");
+	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "then all is well");
+	is_u64(lib_count_good(s, 0, 5100, 60), 5100, "and nothing good was given up");
+	ok(damage_copy(s, 3999, 0) && !damage_copy(s, 3999, 0), "the other copy is damaged");
 	is_u64(lib_count_good(s, 3999, 4000, 60), 0, "now it doesn't");
 	store_close(s);
 }
@@ -184,7 +192,8 @@ static void test_segment_file(void)
 	ok(store_was_rebuilt(s), "the next open rebuilds it");
 	is_u64(lib_count_good(s, 0, 2000, 50), 2000, "with everything");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "fsck finds nothing");
-	ok(store_rebuild(store_dir(s), &chunks, &e) == 0 && chunks == 2000, "on request too");
+	ok(store_rebuild(store_dir(s), STORE_FSCK_QUICK, &chunks, &e) == 0 && chunks == 2000,
+	   "on request too");
 	is_u64(lib_count_good(s, 0, 2000, 50), 2000, "an open store follows");
 	lib_fill(s, 2000, 2010, 50);
 	store_close(s);
@@ -277,7 +286,8 @@ static void test_salvage(void)
 	only_file(s, "packs", &pack);
 	flip(pack.p, -5);
 	flip(pack.p, 28 + 52 + 7);
-	ok(store_rebuild(store_dir(s), &chunks, &e) == 0, "rebuild over a broken pack: %s", e.msg);
+	ok(store_rebuild(store_dir(s), STORE_FSCK_QUICK, &chunks, &e) == 0,
+	   "rebuild over a broken pack: %s", e.msg);
 	is_u64(chunks, 9, "salvages what is good");
 	is_u64(lib_count_good(s, 0, 10, 3000), 9, "which reads");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "the store is clean");

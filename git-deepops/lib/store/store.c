@@ -361,7 +361,7 @@ int store_open(struct store **out, const char *dir, enum store_flags flags, stru
 	memcpy(s->uuid, format.uuid, sizeof(s->uuid));
 	rc = store_refresh(s, e);
 	if (rc == ERR_CORRUPT && !(flags & (STORE_VERIFY | STORE_READONLY))) {
-		rc = store_rebuild(dir, NULL, e);
+		rc = store_rebuild(dir, STORE_FSCK_QUICK, NULL, e);
 		if (rc == 0)
 			rc = store_refresh(s, e);
 		s->rebuilt = true;

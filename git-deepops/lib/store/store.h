@@ -243,11 +243,14 @@ int store_mark_lost(struct store *s, const struct chunkkey *keys, size_t n, cons
 		    struct err *e) MUST_CHECK;
 
 /*
- * Make catalogue and segments anew from the packs alone.  The old catalogue is kept as
- * catalogue.db.bad-<time>, a pack that needs salvage as <name>.bad.  Roots, pins and sessions
- * are gone: the next push certifies anew.  ERR_DENIED while a txn is open.
+ * Make catalogue and segments anew from the packs alone.  `depth` as for store_fsck: a quick one
+ * believes a footer that is right, the others salvage a pack that holds a single bad entry
+ * too.  The old catalogue is kept as catalogue.db.bad-<time>, a pack that needs salvage as
+ * <name>.bad.  Roots, pins and sessions are gone: the next push certifies anew.  ERR_DENIED
+ * while a txn is open.
  */
-int store_rebuild(const char *dir, uint64_t *chunks, struct err *e) MUST_CHECK;
+int store_rebuild(const char *dir, enum store_fsck_depth depth, uint64_t *chunks,
+		  struct err *e) MUST_CHECK;
 
 /* Every committed chunk: any order. */
 typedef int (*store_each_fn)(void *arg, const struct chunkkey *key, const struct store_info *info,

@@ -22,6 +22,7 @@ struct rebuild {
 	struct store s; /* enough of one for store_path and store_publish */
 	struct catalogue *cat;
 	struct store_index index;
+	enum store_fsck_depth depth;
 	uint64_t chunks;
 	char *staging;
 	unsigned int salvaged;
@@ -151,31 +152,70 @@ static int read_all(const char *path, struct buf *out, struct err *e)
 	return io_read_file(AT_FDCWD, path, PACK_MAX_BYTES, out, e);
 }
 
+/* pack_bad_fn: one bad entry makes it a pack to salvage. */
+static int refuse_entry(void *arg, const struct pack_row *row, const char *what, struct err *e)
+{
+	(void)arg;
+	(void)row;
+	return err_set(e, ERR_CORRUPT, "%s", what);
+}
+
+/* Are all entries of a pack whose directory is good as they should be?  ERR_CORRUPT: not all. */
+static int check_entries(struct rebuild *r, const char *path, const struct pack_dir *dir,
+			 struct err *e)
+{
+	struct store_scratch *x = store_scratch_get(&r->s);
+	struct buf content = BUF_INIT;
+	int rc = read_all(path, &content, e);
+
+	if (rc == 0)
+		rc = pack_check(dir, content.p, refuse_entry, NULL, e);
+	for (size_t i = 0; rc == 0 && r->depth == STORE_FSCK_DEEP && i < dir->n; i++) {
+		const char *payload = content.p + dir->rows[i].offset + PACK_ENTRY_BYTES;
+
+		buf_reset(&x->plain);
+		rc = store_decode(x, &dir->rows[i], payload, &x->plain, e);
+	}
+	buf_release(&content);
+	store_scratch_put(&r->s, x);
+	return rc;
+}
+
+static int check_pack(struct rebuild *r, const char *rel, const char *path, struct pack_dir *dir,
+		      struct err *e)
+{
+	struct chunkid named;
+	int rc, fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+
+	if (fd < 0)
+		return err_sys(e, "%s", path);
+	rc = pack_read_dir(dir, fd, e);
+	close(fd);
+	if (rc == 0 && (!chunkid_from_hex(&named, rel + strlen("packs/ab/"), HASH_HEX_BYTES) ||
+			!chunkid_equal(&named, &dir->name)))
+		rc = err_set(e, ERR_CORRUPT, "content is not what the name says");
+	if (rc == 0 && r->depth != STORE_FSCK_QUICK)
+		rc = check_entries(r, path, dir, e);
+	return rc;
+}
+
 static int take_pack(struct rebuild *r, const char *rel, struct err *e)
 {
 	struct buf path = BUF_INIT, content = BUF_INIT;
 	struct catalogue_pack pack;
-	struct chunkid named;
 	struct pack_dir dir = {0};
-	int fd, rc;
+	int rc;
 
 	store_path(&r->s, &path, rel);
-	fd = open(path.p, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	rc = fd < 0 ? err_sys(e, "%s", path.p) : pack_read_dir(&dir, fd, e);
-	if (fd >= 0)
-		close(fd);
-	if (rc == 0 && (!chunkid_from_hex(&named, rel + strlen("packs/ab/"), HASH_HEX_BYTES) ||
-			!chunkid_equal(&named, &dir.name)))
-		rc = err_set(e, ERR_CORRUPT, "content is not what the name says");
+	rc = check_pack(r, rel, path.p, &dir, e);
 	if (rc == 0) {
-		const struct pack_row *last = &dir.rows[0];
+		uint64_t end = 0;
 
-		for (size_t i = 1; i < dir.n; i++)
-			last = dir.rows[i].offset > last->offset ? &dir.rows[i] : last;
+		for (size_t i = 0; i < dir.n; i++)
+			end = MAX(end, dir.rows[i].offset + PACK_ENTRY_BYTES + dir.rows[i].stored);
 		pack.id = dir.name;
 		pack.entries = dir.n;
-		pack.bytes = last->offset + PACK_ENTRY_BYTES + (uint64_t)last->stored + 8 +
-			     dir.n * PACK_ROW_BYTES + PACK_TRAILER_BYTES;
+		pack.bytes = end + 8 + dir.n * PACK_ROW_BYTES + PACK_TRAILER_BYTES;
 		rc = add_pack(r, &pack, dir.rows, dir.n, e);
 	} else if (rc == ERR_CORRUPT || rc == ERR_LIMIT) {
 		rc = read_all(path.p, &content, e);
@@ -295,9 +335,9 @@ static int rebuild(struct rebuild *r, struct err *e)
 	return rc;
 }
 
-int store_rebuild(const char *dir, uint64_t *chunks, struct err *e)
+int store_rebuild(const char *dir, enum store_fsck_depth depth, uint64_t *chunks, struct err *e)
 {
-	struct rebuild r = {.s = {.flags = 0}};
+	struct rebuild r = {.s = {.flags = 0}, .depth = depth};
 	struct store_format format;
 	int fd, staging_fd = -1, rc = store_format_read(dir, &format, e);
 
