@@ -149,10 +149,12 @@ demo:
 	@DEEPOPS_BUILD=$(abspath $(B)) contrib/demo.sh
 bench:
 	@contrib/setup bench
-	+@$(SUBMAKE) -s all $(B)/bench-gen
+	+@$(SUBMAKE) -s all $(B)/bench-gen $(B)/bench-gen-history
 	@DEEPOPS_BUILD=$(abspath $(B)) tests/bench/run $(BENCH)
 $(B)/bench-gen: $(B)/obj/tests/bench/gen.o
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ -lm
+$(B)/bench-gen-history: $(B)/obj/tests/bench/gen_history.o $(B)/libdeepops.a
+	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 bare-chroot:
 	tests/bare-chroot
 

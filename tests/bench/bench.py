@@ -334,17 +334,17 @@ def machine():
                                                platform.release())
 
 
-def report(out, args, tables):
+def report(args, tables):
     print("Machine: %s; sizes divided by %d; %s." %
-          (machine(), args.scale, time.strftime("%Y-%m-%d")), file=out)
+          (machine(), args.scale, time.strftime("%Y-%m-%d")))
     for workload, results in tables.items():
         names = list(results)
-        print("\n### %s: %s\n" % (workload, WORKLOADS[workload]), file=out)
-        print("| | %s |\n|---|%s" % (" | ".join(names), "---:|" * len(names)), file=out)
+        print("\n### %s: %s\n" % (workload, WORKLOADS[workload]))
+        print("| | %s |\n|---|%s" % (" | ".join(names), "---:|" * len(names)))
         for job in JOBS:
             print("| %s | %s |" % (job, " | ".join(show(job, results[n].get(job))
-                                                   for n in names)), file=out)
-        print("", *ratios(results), sep="\n", file=out)
+                                                   for n in names)))
+        print("", *ratios(results), sep="\n")
 
 
 def main():
@@ -355,7 +355,6 @@ def main():
     parser.add_argument("--only", default=",".join(WORKLOADS), metavar="W1,W2")
     parser.add_argument("--peers", default=",".join(PEERS), metavar="NAME,NAME")
     parser.add_argument("--repeat", type=int, default=3, metavar="N")
-    parser.add_argument("--markdown", metavar="FILE")
     args = parser.parse_args()
 
     tables, failed = {}, False
@@ -371,10 +370,7 @@ def main():
             except Failed as why:
                 print(why, file=sys.stderr)
                 failed = True
-    report(sys.stdout, args, tables)
-    if args.markdown:
-        with open(args.markdown, "w") as f:
-            report(f, args, tables)
+    report(args, tables)
     return failed
 
 
