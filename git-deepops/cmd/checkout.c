@@ -15,9 +15,9 @@ struct checkout {
 	const char *link;
 	struct strvec include, exclude;
 	struct repo_oid commit; /* with has_commit: pointers come from there */
-	bool has_commit;
-	struct strvec roots;  /* each once */
-	struct strvec *parts; /* for each root: globs of what was named inside of it */
+	bool has_commit, named; /* named: paths were given */
+	struct strvec roots;    /* each once */
+	struct strvec *parts;   /* for each root: globs of what was named inside of it */
 };
 
 static int parse_link(struct checkout *c, struct err *e)
@@ -180,9 +180,11 @@ static int do_root(struct checkout *c, size_t i, struct err *e)
 
 	pointer_init(&p);
 	rc = dataset_pointer(c->repo, c->has_commit ? &c->commit : NULL, root, &p, e);
-	if (rc == ERR_NOTFOUND && !c->has_commit) { /* outside of a sparse checkout */
+	if (rc == ERR_NOTFOUND && !c->has_commit &&
+	    !c->named) { /* removed, but not from the index */
+		log_warn("%s", e->msg);
+		log_hint("%s", e->hint);
 		err_clear(e);
-		log_verbose("%s: its pointer is not in the work tree", root);
 		return 0;
 	}
 	c->opts.include = c->parts[i].nr ? &c->parts[i] : c->include.nr ? &c->include : NULL;
@@ -289,6 +291,7 @@ int cmd_checkout(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		rc = take_operands(&c, &argc, &argv, e);
 	if (rc == 0)
 		rc = dataset_open(&c.env, ctx->repo, e);
+	c.named = argc > 0;
 	if (rc == 0)
 		rc = pick(&c, argc, argv, e);
 	if (rc == 0)

@@ -61,9 +61,10 @@ static int show(struct status *s, const char *root, struct err *e)
 	memset(&st, 0, sizeof(st));
 	pointer_init(&p);
 	rc = dataset_pointer(dataset_repo(s->env), NULL, root, &p, e);
-	if (rc == ERR_NOTFOUND) { /* sparse checkout, or removed and not yet committed */
+	if (rc == ERR_NOTFOUND) { /* removed, but not from the index */
+		log_warn("%s", e->msg);
+		log_hint("%s", e->hint);
 		err_clear(e);
-		log_verbose("%s: its pointer is not in the work tree", root);
 		return 0;
 	}
 	if (rc == 0)

@@ -131,7 +131,7 @@ test_expect_success 'bad paths are refused by name' '
 		refuse "lies in dataset .data." data/test &&
 		mkdir -p up/in && echo 1 >up/in/1 && git deepops track -q up/in &&
 		refuse "dataset .up/in. lies in" up &&
-		refuse "reserved" .gitmodules &&
+		refuse "reserved" .gitmodules && mkdir -p .deepops && echo 1 >.deepops/config && refuse "reserved" .deepops/config &&
 		mkdir "$(printf "a\nb")" && refuse "control byte" "$(printf "a\nb")" &&
 		ln -s data link && refuse "symbolic link" link &&
 		mkdir -p under && ln -s ../data under/link && refuse "behind a symbolic link" under/link/test

@@ -134,10 +134,18 @@ test_expect_success 'no file is read again that has not changed' '
 test_expect_success 'malformed pointers are named' '
 	cd repo && cp data.deepops ../keep &&
 	printf "\r\n" >>data.deepops && test_expect_code 128 git deepops status 2>../err &&
-	test_grep "fatal: data.deepops" ../err &&
+	test_grep "fatal: data.deepops" ../err && test_grep "^hint: git checkout -- .data.deepops." ../err &&
 	{ echo "<<<<<<< HEAD" && cat ../keep; } >data.deepops &&
 	test_expect_code 128 git deepops status 2>../err && test_grep "merge conflicts" ../err &&
 	cp ../keep data.deepops && git deepops status --exit-code
+'
+
+test_expect_success 'a pointer that is in the index and not in the work tree is not passed over in silence' '
+	cd repo && rm data.deepops && git deepops status >../out 2>../err && test_must_be_empty ../out &&
+	test_grep "^warning: .data.deepops. is not in the work tree" ../err && test_grep "^hint: git checkout -- .data.deepops." ../err &&
+	git deepops checkout 2>../err && test_grep "^warning: .data.deepops. is not" ../err &&
+	test_expect_code 128 git deepops checkout data 2>../err && test_grep "^fatal: .data.deepops. is not" ../err &&
+	git checkout -- data.deepops && git deepops status --exit-code
 '
 
 test_done

@@ -173,8 +173,8 @@ static void test_limits(void)
 
 static void test_names(void)
 {
-	static const char *const bad[] = {"",   ".",        "a\nb",  "a/../b",
-					  "/a", "a/.git/b", ".gitx", "a.deepops"};
+	static const char *const bad[] = {"",         ".",     "a\nb",      "a/../b",    "/a",
+					  "a/.git/b", ".gitx", "a.deepops", ".deepops/x"};
 	struct buf root = BUF_INIT;
 	struct err e = ERR_INIT;
 

@@ -238,6 +238,8 @@ static int read_in_worktree(struct repo *r, const char *name, struct buf *text, 
 	int fd = path_open_beneath(repo_worktree_fd(r), name, O_RDONLY | O_NONBLOCK, 0, e);
 	int rc;
 
+	if (fd == ERR_NOTFOUND)
+		return err_set(e, ERR_NOTFOUND, "'%s' is not in the work tree", name);
 	if (fd < 0 && e->sys == ELOOP)
 		return err_set(e, ERR_INPUT, "'%s' is or lies behind a symbolic link", name);
 	if (fd < 0)
@@ -258,6 +260,8 @@ int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *r
 		    : read_in_worktree(r, name, &text, e);
 	if (rc == 0)
 		rc = pointer_parse(out, text.p, text.len, name, e);
+	if (rc < 0 && !commit && e && !e->hint[0])
+		err_hint(e, "git checkout -- '%s' brings back the one that git has", name);
 	buf_release(&text);
 	free(name);
 	return rc;

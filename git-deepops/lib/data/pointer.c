@@ -514,7 +514,8 @@ int pointer_check_root(const char *path, struct err *e)
 	if (!path_is_safe(path, strlen(path)) ||
 	    strlen(base) + strlen(POINTER_SUFFIX) > NAME_MAX_BYTES)
 		return err_set(e, ERR_INPUT, "'%s' cannot be the name of a dataset", path);
-	if (str_startswith(base, ".git", NULL) || str_endswith(base, POINTER_SUFFIX))
+	if (str_startswith(base, ".git", NULL) || str_endswith(base, POINTER_SUFFIX) ||
+	    str_startswith(path, ".deepops/", NULL))
 		return err_set(e, ERR_INPUT, "'%s' is reserved and cannot be a dataset", path);
 	return 0;
 }
