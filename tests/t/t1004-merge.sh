@@ -52,6 +52,16 @@ test_expect_success 'plain git: changed next to added' '
 	cd plain && clean "echo x >b/1" "mkdir ba; echo n >ba/1" && clean "mkdir bz; echo n >bz/1" "echo y >c/1"
 '
 
+test_expect_success 'plain git: at both ends' '
+	cd plain && clean "mkdir A; echo n >A/1" "echo y >a/1" && clean "rm -r a" "echo y >b/1; mkdir g; echo n >g/1" &&
+	clean "rm -r f" "echo y >e/1" && clean "echo x >f/1" "mkdir g; echo n >g/1"
+'
+
+test_expect_success 'plain git: adds and deletes at different places' '
+	cd plain && clean "mkdir ba; echo n >ba/1" "mkdir ca; echo m >ca/1" && clean "rm -r b" "rm -r d" &&
+	clean "rm -r b" "mkdir da; echo n >da/1"
+'
+
 test_expect_success 'plain git: the same change on both sides' '
 	cd plain && clean "echo x >b/1" "echo x >b/1" && clean "rm -rf c" "rm -rf c"
 '
