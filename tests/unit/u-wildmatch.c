@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/wildmatch.h"
@@ -74,6 +75,12 @@ static const char *const patterns[] = {
 	"é",
 	"[[:upper:][:digit:]]",
 	"dir.d/",
+	"**/a*/c",
+	"**/x/**/c",
+	"a/**/*/c",
+	"**/*x*",
+	"**/b/*",
+	"*/**/c",
 };
 
 static const char *const paths[] = {
@@ -228,6 +235,25 @@ static void test_cost(void)
 	ok(!wildmatch(pattern, path), "a hostile pattern ends");
 }
 
+/* Who chooses the name must not be able to make it fail to match. */
+static void test_hostile_name(void)
+{
+	struct buf path = BUF_INIT;
+
+	while (path.len < 4000)
+		buf_addstr(&path, "ab");
+	buf_addstr(&path, "b.json");
+	ok(wildmatch("*a*b*a*b*a*b*a*b*a*b*bb.json", path.p), "a long name");
+	ok(!wildmatch("*a*b*a*b*a*b*a*b*a*b*aa.json", path.p), "that does not match");
+	buf_reset(&path);
+	while (path.len < 4000)
+		buf_addstr(&path, "ab/ba/");
+	buf_addstr(&path, "m.json");
+	ok(wildmatch("**/a*/**/b*/**/a*/**/b*/**/m.json", path.p), "a deep name");
+	ok(!wildmatch("**/a*/**/b*/**/a*/**/b*/**/x.json", path.p), "that does not match");
+	buf_release(&path);
+}
+
 int main(void)
 {
 	char template[] = "/tmp/u-wildmatch-XXXXXX";
@@ -249,6 +275,7 @@ int main(void)
 	test_lists(dir);
 	test_directories(dir);
 	test_cost();
+	test_hostile_name();
 	ok(path_remove_tree(dir, NULL) == 0, "cleaned up");
 	return done_testing();
 }

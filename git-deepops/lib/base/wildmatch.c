@@ -6,12 +6,6 @@
 
 #include "base/buf.h"
 
-/*
- * Stars make backtracking exponential; a pattern of a policy is judged by the
- * server, so the work is capped.  Ordinary patterns take a few hundred steps.
- */
-#define WILDMATCH_MAX_STEPS 1000000
-
 struct wildmatch_class {
 	const char *name;
 	int (*test)(int c);
@@ -84,74 +78,72 @@ static int wildmatch_bracket(const char *p, unsigned char ch, const char **end)
 	return hit != negate ? 1 : 0;
 }
 
-static bool wildmatch_at(const char *start, const char *p, const char *t, unsigned int *steps);
-
-/* `**` as a whole component: p points behind it, at a slash or the end. */
-static bool wildmatch_components(const char *start, const char *p, const char *t,
-				 unsigned int *steps)
+/* One byte of the text against what stands at p, no star: where the pattern goes on, or NULL. */
+static const char *wildmatch_byte(const char *p, char t)
 {
-	if (!*p)
-		return true; /* a trailing one matches everything below */
-	p++;
-	for (;;) {
-		if (wildmatch_at(start, p, t, steps))
-			return true;
-		t = strchr(t, '/');
-		if (!t)
-			return false;
-		t++;
-	}
+	const char *end = p;
+
+	if (*p == '?')
+		return t == '/' ? NULL : p + 1;
+	if (*p == '[')
+		return t != '/' && wildmatch_bracket(p, (unsigned char)t, &end) == 1 ? end : NULL;
+	if (*p == '\\')
+		p++;
+	return *p && *p == t ? p + 1 : NULL;
 }
 
-static bool wildmatch_star(const char *start, const char *p, const char *t, unsigned int *steps)
+/* `**` as a whole component of the pattern that begins at start? */
+static bool wildmatch_is_any(const char *start, const char *p, const char *behind)
 {
-	const char *behind = p + strspn(p, "*");
-	bool whole =
-		behind - p >= 2 && (p == start || p[-1] == '/') && (!*behind || *behind == '/');
-
-	if (whole)
-		return wildmatch_components(start, behind, t, steps);
-	for (;; t++) {
-		if (wildmatch_at(start, behind, t, steps))
-			return true;
-		if (!*t || *t == '/')
-			return false;
-	}
+	return behind - p >= 2 && (p == start || p[-1] == '/') && (!*behind || *behind == '/');
 }
 
-static bool wildmatch_at(const char *start, const char *p, const char *t, unsigned int *steps)
-{
-	for (; *p; p++, t++) {
-		const char *end = p;
-
-		if (++*steps > WILDMATCH_MAX_STEPS)
-			return false;
-		if (*p == '*')
-			return wildmatch_star(start, p, t, steps);
-		if (!*t)
-			return false;
-		if (*p == '?') {
-			if (*t == '/')
-				return false;
-		} else if (*p == '[') {
-			if (*t == '/' || wildmatch_bracket(p, (unsigned char)*t, &end) != 1)
-				return false;
-			p = end - 1;
-		} else {
-			if (*p == '\\')
-				p++;
-			if (!*p || *p != *t)
-				return false;
-		}
-	}
-	return !*t;
-}
-
+/*
+ * A policy's patterns meet names that an attacker chose, so the work is bounded:
+ * only the last star and the last `**` ever take back.  That is enough, as a star
+ * stays inside its component, and where components begin is up to the `**` alone.
+ */
 bool wildmatch(const char *pattern, const char *path)
 {
-	unsigned int steps = 0;
+	const char *p = pattern, *t = path;
+	const char *star = NULL,
+		   *star_at = NULL;             /* behind the last star; the text it ends before */
+	const char *any = NULL, *any_at = NULL; /* the same of the last `**` */
 
-	return wildmatch_at(pattern, pattern, path, &steps);
+	for (;;) {
+		const char *behind = p + strspn(p, "*"), *next;
+
+		if (wildmatch_is_any(pattern, p, behind)) {
+			if (!*behind)
+				return true; /* a trailing one matches everything below */
+			p = any = behind + 1;
+			any_at = t;
+			star = NULL;
+			continue;
+		}
+		if (behind != p) {
+			p = star = behind;
+			star_at = t;
+			continue;
+		}
+		if (!*p && !*t)
+			return true;
+		next = *p && *t ? wildmatch_byte(p, *t) : NULL;
+		if (next) {
+			star = *t == '/' ? NULL : star;
+			p = next;
+			t++;
+		} else if (star && *star_at && *star_at != '/') {
+			p = star;
+			t = ++star_at;
+		} else if (any && strchr(any_at, '/')) {
+			p = any;
+			t = any_at = strchr(any_at, '/') + 1;
+			star = NULL;
+		} else {
+			return false;
+		}
+	}
 }
 
 /* A gitignore line taken apart; text holds the pattern without `!`, slashes at its ends. */
