@@ -18,9 +18,26 @@ static int lookup(struct repo *r, const struct repo_oid *id, git_tree **out, str
 	return rc < 0 ? repo_lgerr(e, rc, "tree %s", id->hex) : 0;
 }
 
+/*
+ * A mode as git reads it.  libgit2 takes a link or submodule with run bits for a
+ * program, and whoever writes such a tree would show us a file and check out a link.
+ */
+static uint32_t mode_of(uint32_t raw)
+{
+	switch (raw & 0170000) {
+	case 0100000:
+		return raw & 0100 ? TREE_MODE_EXEC : TREE_MODE_FILE;
+	case TREE_MODE_LINK:
+	case TREE_MODE_DIR:
+		return raw & 0170000;
+	default:
+		return TREE_MODE_GITLINK;
+	}
+}
+
 static void to_entry(const git_tree_entry *from, struct tree_entry *to)
 {
-	to->mode = (uint32_t)git_tree_entry_filemode(from);
+	to->mode = mode_of((uint32_t)git_tree_entry_filemode_raw(from));
 	to->name = git_tree_entry_name(from);
 	repo_oid_from(&to->id, git_tree_entry_id(from));
 }
