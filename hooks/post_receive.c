@@ -52,6 +52,8 @@ int main(void)
 	rc = push_read(&p, STDIN_FILENO, &e);
 	if (rc == 0 && p.n)
 		rc = repo_open(&r, ".", REPO_BARE_AT, &e);
+	if (rc == 0 && r)
+		rc = push_resolve(&p, r, &e);
 	/* The push is done whatever happens here: never a failure, and no waiting. */
 	if (rc == 0 && r)
 		rc = leave(r, &e);

@@ -125,6 +125,8 @@ int main(void)
 	} else if (p.n) {
 		/* The quarantine is seen through the environment, and only through it. */
 		rc = repo_open(&r, NULL, REPO_HOOK, &e);
+		if (rc == 0)
+			rc = push_resolve(&p, r, &e);
 		rc = rc < 0 ? refuse(&p, REASON_INTERNAL, &e) : judge(&p, r);
 	}
 	repo_close(r);

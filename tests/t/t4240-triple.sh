@@ -42,6 +42,40 @@ with_machine () {
 		sha256sum <other | cut -d" " -f1)\"/" machine="$TRASH/other"
 }
 
+# The hash of a git tree as gitformat-deepops-record(5) has it: treehash DIR TREE
+treehash () {
+	"$TEST_PYTHON" - "$1" "$2" <<-\END
+	import hashlib, subprocess, sys
+	def git(*a):
+	    return subprocess.run(("git", "-C", sys.argv[1]) + a, stdout=subprocess.PIPE, check=True).stdout
+	def tree(id):
+	    rows = []
+	    for line in git("ls-tree", "-z", id).split(b"\0")[:-1]:
+	        head, name = line.split(b"\t", 1)
+	        mode, kind, oid = head.split()
+	        if kind == b"tree":
+	            h = tree(oid.decode())
+	        else:
+	            h = hashlib.sha256(oid if kind == b"commit" else git("cat-file", "blob", oid.decode()))
+	        rows.append((name, mode.lstrip(b"0"), h))
+	    rows.sort()
+	    out = hashlib.sha256()
+	    for name, mode, h in rows:
+	        out.update(mode + b" " + name + b"\0" + h.digest())
+	    return out
+	print(tree(sys.argv[2]).hexdigest())
+	END
+}
+
+# forge_tree EDIT PATH=FILE: a forged entry whose record names the tree that it then has.
+# The edit for the record is left in $edit.
+forge_tree () {
+	policy_forge work $w "" "$2" &&
+	tree=$(git -C work rev-parse refs/deepops/log/$w:code) &&
+	edit="s/\"tree\":\"[^\"]*\",\"tree_sha256\":\"[^\"]*\"/\"tree\":\"$tree\",\"tree_sha256\":\"sha256:$(
+		treehash work "$tree")\"/;$1"
+}
+
 test_expect_success 'the record as it is passes' '
 	passes ""
 '
@@ -54,7 +88,11 @@ test_expect_success 'C1: the tree that ran' '
 test_expect_success 'C2: the commit it started from' '
 	broken E-CODE-COMMIT "" commit= &&
 	broken E-CODE-COMMIT "" "commit=$TRASH/machine" &&
-	broken E-CODE-COMMIT "s/\"base_tree\":\"..../\"base_tree\":\"1111/"
+	broken E-CODE-COMMIT "s/\"base_tree\":\"..../\"base_tree\":\"1111/" &&
+	broken E-CODE-COMMIT "s/\"commit\":\"[^\"]*\",//" commit= &&
+	forge_tree "" "code/extra=$TRASH/machine" &&
+	broken E-CODE-COMMIT "$edit" "code/extra=$TRASH/machine" &&
+	test_grep "said to be clean" said
 '
 
 test_expect_success 'C4: the hash of the tree' '
@@ -64,7 +102,10 @@ test_expect_success 'C4: the hash of the tree' '
 test_expect_success 'C6: the script' '
 	broken E-CODE-SCRIPT "s/\"train.sh\"/\"elsewhere.sh\"/" &&
 	broken E-CODE-SCRIPT "s/\"train.sh\"/\"..\/train.sh\"/" &&
-	broken E-CODE-SCRIPT "s/\"train.sh\"/\"\/home\/me\/train.sh\"/"
+	broken E-CODE-SCRIPT "s/\"train.sh\"/\"\/home\/me\/train.sh\"/" &&
+	broken E-CODE-SCRIPT "s/\[\"sh\"/[\"\/home\/me\/sh\"/" &&
+	broken E-CODE-SCRIPT "s/\[\"sh\"/[\"bin\/sh\"/" &&
+	passes "s/\[\"sh\"/[\"\/usr\/bin\/sh\"/"
 '
 
 test_expect_success 'C7: a key in the record' '
@@ -85,7 +126,10 @@ test_expect_success 'D1: what was read' '
 test_expect_success 'D3, D4, D5: selections, outputs, any input' '
 	broken E-DATA-SELECTION "s/\"path\":\"in.txt\",/&\"query\":\"label = 1\",/" &&
 	broken E-DATA-OUTPUT "s/\"id\":\"[^\"]*\",\(\"path\":\"metrics.json\"\)/\1/" &&
-	broken E-DATA-NONE "s/\"role\":\"input\"/\"role\":\"params\"/"
+	broken E-DATA-OUTPUT "" outputs/0= &&
+	test_grep "metrics.json has no pointer" said &&
+	broken E-DATA-NONE "s/\"role\":\"input\"/\"role\":\"params\"/" &&
+	broken E-DATA-NONE "s/\"outputs\":/\"no_data\":true,&/"
 '
 
 test_expect_success 'M1: a spec that is named' '
@@ -104,12 +148,19 @@ test_expect_success 'M2: the capture and its packages' '
 test_expect_success 'M3: the hardware' '
 	with_machine E-MACHINE-HARDWARE /^cpu.flags/d &&
 	with_machine E-MACHINE-HARDWARE /^kernel.release/d &&
-	with_machine E-MACHINE-HARDWARE "s/^gpu.count=0/gpu.count=1/"
+	with_machine E-MACHINE-HARDWARE /^kernel.machine/d &&
+	with_machine E-MACHINE-HARDWARE "s/^gpu.count=0/gpu.count=1/" &&
+	with_machine E-MACHINE-HARDWARE "s/^gpu.count=0/gpu.00.model=A\\ngpu.count=1/" &&
+	test_grep "lacks gpu.driver" said &&
+	with_machine E-MACHINE-HARDWARE "s/^gpu.count=0/gpu.00.model=A\\ngpu.count=2\\ngpu.driver=1/" &&
+	test_grep "lacks gpu.01.model" said
 '
 
 test_expect_success 'X1, X2, X7: end and times' '
 	broken E-EXEC-END "s/\"exit\":0,//" &&
 	broken E-EXEC-TIMES "s/,\"wall_ms\":[0-9]*//" &&
+	broken E-EXEC-TIMES "s/\"cpu_ms\":[0-9]*,//" &&
+	broken E-EXEC-TIMES "s/\"max_rss\":[0-9]*,//" &&
 	broken E-EXEC-TIMES "s/\"ended\":\"..../\"ended\":\"2999/" &&
 	broken E-EXEC-TIMES "s/\"ended\":\"..../\"ended\":\"1999/"
 '
@@ -140,31 +191,6 @@ test_expect_success 'C3: every submodule, those of submodules too' '
 	broken E-CODE-MODULE "" "modules/1/extra=$TRASH/machine"
 '
 
-# The hash of a git tree as gitformat-deepops-record(5) has it: treehash DIR TREE
-treehash () {
-	"$TEST_PYTHON" - "$1" "$2" <<-\END
-	import hashlib, subprocess, sys
-	def git(*a):
-	    return subprocess.run(("git", "-C", sys.argv[1]) + a, stdout=subprocess.PIPE, check=True).stdout
-	def tree(id):
-	    rows = []
-	    for line in git("ls-tree", "-z", id).split(b"\0")[:-1]:
-	        head, name = line.split(b"\t", 1)
-	        mode, kind, oid = head.split()
-	        if kind == b"tree":
-	            h = tree(oid.decode())
-	        else:
-	            h = hashlib.sha256(oid if kind == b"commit" else git("cat-file", "blob", oid.decode()))
-	        rows.append((name, mode.lstrip(b"0"), h))
-	    rows.sort()
-	    out = hashlib.sha256()
-	    for name, mode, h in rows:
-	        out.update(mode + b" " + name + b"\0" + h.digest())
-	    return out
-	print(tree(sys.argv[2]).hexdigest())
-	END
-}
-
 test_expect_success 'a dirty run passes, but not with a key in a file of its own' '
 	(
 		cd work &&
@@ -176,12 +202,20 @@ test_expect_success 'a dirty run passes, but not with a key in a file of its own
 	) &&
 	passes "" &&
 	echo "key = AKIA""ABCDEFGHIJKLMNOP" >key.txt &&
-	policy_forge work $w "" "code/key.txt=$TRASH/key.txt" &&
-	tree=$(git -C work rev-parse refs/deepops/log/$w:code) &&
-	hash=$(treehash work "$tree") &&
-	broken E-CODE-SECRET "s/\"tree\":\"[^\"]*\",\"tree_sha256\":\"[^\"]*\"/\"tree\":\"$tree\",\"tree_sha256\":\"sha256:$hash\"/" \
+	forge_tree "" "code/key.txt=$TRASH/key.txt" &&
+	broken E-CODE-SECRET "$edit" "code/key.txt=$TRASH/key.txt" &&
+	test_grep "key.txt holds what looks like an AWS" said &&
+	# Without a commit all files are those of the run.
+	forge_tree "s/\"base_tree\":\"[^\"]*\",//;s/\"commit\":\"[^\"]*\",\"dirty\":true,//" \
 		"code/key.txt=$TRASH/key.txt" &&
-	test_grep "key.txt holds what looks like an AWS" said
+	broken E-CODE-SECRET "$edit" "code/key.txt=$TRASH/key.txt" commit=
+'
+
+test_expect_success 'D4: what a run wrote is on the remote' '
+	policy_run work 9 &&
+	test_must_fail git -C work push --no-verify origin "$(policy_journal work)" main >said 2>&1 &&
+	test_grep -F "[E-DATA-INCOMPLETE]" said &&
+	test_grep "data: metrics.json (sha256:............\.\.\.) is recorded but not on" said
 '
 
 test_done

@@ -80,6 +80,9 @@ test_expect_success 'C5: the code tree and the input are one version' '
 	git -C work cat-file blob "$old" >old.pointer &&
 	! cmp -s old.pointer work/data.deepops &&
 	writer=00000000000000aa &&
+	policy_forge work $writer "" inputs/0= &&
+	test_must_fail git -C work push --no-verify origin refs/deepops/log/$writer main 2>err &&
+	test_grep -F "[E-DATA-MISMATCH]" err && test_grep "data has no pointer in the journal" err &&
 	policy_forge work $writer "" "inputs/0=$TRASH/old.pointer" &&
 	test_must_fail git -C work push --no-verify origin refs/deepops/log/$writer main 2>err &&
 	test_grep -F "[E-DATA-MISMATCH]" err &&

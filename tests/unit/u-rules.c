@@ -55,6 +55,41 @@ static void test_full(void)
 	rules_release(&r);
 }
 
+/* Paths that would hide results if they were links. */
+static void test_leads(void)
+{
+	static const char text[] = "[rule \"a\"]\n\tref = refs/heads/a\n"
+				   "\tresults = /metrics.json\n"
+				   "\tresults = models/*/m.json\n"
+				   "\tresults = deep/**/x.json\n"
+				   "\tresults = **/out/y.json\n"
+				   "\tresults = whole/\n"
+				   "\tresults = *.csv\n"
+				   "\texempt = models/tmp\n";
+	static const struct {
+		const char *path;
+		bool leads;
+	} v[] = {
+		{"metrics.json", true}, {"models", true},
+		{"models/a", true},     {"models/a/m.json", true},
+		{"models/a/b", false},  {"models/tmp", false},
+		{"deep", true},         {"deep/a", true},
+		{"deep/a/b", true},     {"out", true},
+		{"a/b/out", true},      {"a/out/b", false},
+		{"whole", true},        {"a/whole", true},
+		{"data", false},        {"elsewhere", false},
+	};
+	struct err e = ERR_INIT;
+	struct rules r;
+
+	rules_init(&r);
+	ok(rules_parse(&r, text, strlen(text), "p", &e) == 0, "reads: %s", e.msg);
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++)
+		ok(rules_leads_to_results(&r.v[0], v[i].path) == v[i].leads, "%s %s", v[i].path,
+		   v[i].leads ? "leads to results" : "does not");
+	rules_release(&r);
+}
+
 /* One wrong line at a time, in an otherwise good file. */
 static void bad(const char *line, const char *want)
 {
@@ -163,6 +198,7 @@ static void test_default(void)
 int main(void)
 {
 	test_full();
+	test_leads();
 	test_bad();
 	unsupported("level = R3", "levels above R2");
 	unsupported("level = R2/T1", "signatures of records");

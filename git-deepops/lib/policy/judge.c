@@ -95,6 +95,11 @@ int judge_record(struct judge *j, const struct journal_entry *entry, const struc
 	return 0;
 }
 
+bool judge_lacks_data(const struct rules_rule *rule, const struct record *r)
+{
+	return r->no_data && !rule->no_data_allowed && rule->level > 1;
+}
+
 /* ---- one ref under one rule ---- */
 
 static char *why_text(const struct rules *rules, const struct rules_rule *rule)
@@ -178,11 +183,10 @@ static int run_pass(struct judge_pass *p, struct err *e)
 		judge_say(p, NULL, REASON_PUSH_UNSIGNED, "the push has no valid certificate");
 	if (rc == 0)
 		rc = judge_new_commits(p, e);
-	if (rc == 1)
-		rc = judge_experiments(p, e);
-	if (rc == 0 && p->n && p->j->finder)
-		rc = judge_results(p, e);
-	return rc;
+	if (rc != 1)
+		return rc;
+	rc = judge_experiments(p, e);
+	return rc == 0 ? judge_results(p, e) : rc;
 }
 
 static bool may_override(struct judge_pass *p)
@@ -257,7 +261,7 @@ static void merge_same(struct verdict *v)
 static int judge_by_rule(struct judge *j, const struct judge_update *u, enum policies_which which,
 			 struct err *e)
 {
-	struct judge_pass p = {.j = j, .u = u, .sorted = STRVEC_INIT};
+	struct judge_pass p = {.j = j, .u = u, .sorted = STRVEC_INIT, .judged = STRVEC_INIT};
 	int rc;
 
 	p.rules = &j->policies.rules[which];
@@ -275,6 +279,7 @@ static int judge_by_rule(struct judge *j, const struct judge_update *u, enum pol
 	merge_same(j->out);
 	free(p.commits);
 	strvec_release(&p.sorted);
+	strvec_release(&p.judged);
 	return 0;
 }
 

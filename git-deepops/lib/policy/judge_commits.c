@@ -33,10 +33,12 @@ static int add_governed(void *arg, const char *name, const struct repo_oid *id, 
 			old = in->updates[i].old_id;
 	if (repo_oid_is_zero(&old))
 		return 0;
-	if (repo_peel_commit(in->repo, &old, &commit, e) == 0)
+	if (repo_peel_commit(in->repo, &old, &commit, e) == 0) {
 		add_tip(t, &commit);
-	else
+		strvec_push(&t->p->judged, commit.hex);
+	} else {
 		err_clear(e); /* a tag of something else excludes nothing */
+	}
 	return 0;
 }
 
@@ -59,8 +61,12 @@ int judge_new_commits(struct judge_pass *p, struct err *e)
 	struct repo_oid since;
 	int rc = repo_ref_each(r, "refs/", add_governed, &hide, e);
 
-	if (!repo_oid_is_zero(&p->old_tip))
+	if (!repo_oid_is_zero(&p->old_tip)) {
 		add_tip(&hide, &p->old_tip);
+		strvec_push(&p->judged, p->old_tip.hex);
+	}
+	strvec_sort(&p->judged);
+	strvec_uniq(&p->judged);
 	if (p->rule->since_commit) {
 		memcpy(since.hex, p->rule->since_commit, sizeof(since.hex));
 		add_tip(&hide, &since);
@@ -78,7 +84,7 @@ int judge_new_commits(struct judge_pass *p, struct err *e)
 		return 0;
 	}
 	strvec_sort(&p->sorted);
-	return rc < 0 ? rc : p->n != 0;
+	return rc < 0 ? rc : 1;
 }
 
 static int cmp_id(const void *key, const void *item)
@@ -86,10 +92,29 @@ static int cmp_id(const void *key, const void *item)
 	return strcmp(key, *(const char *const *)item);
 }
 
+static bool is_among(const struct strvec *sorted, const char *commit)
+{
+	return sorted->nr && bsearch(commit, sorted->v, sorted->nr, sizeof(*sorted->v), cmp_id);
+}
+
 bool judge_is_new(const struct judge_pass *p, const char *commit)
 {
-	return p->sorted.nr &&
-	       bsearch(commit, p->sorted.v, p->sorted.nr, sizeof(*p->sorted.v), cmp_id) != NULL;
+	return is_among(&p->sorted, commit);
+}
+
+int judge_is_settled(const struct judge_pass *p, const char *commit, struct err *e)
+{
+	struct repo_oid since, at;
+
+	if (is_among(&p->judged, commit))
+		return 1;
+	if (!p->rule->since_commit)
+		return 0;
+	memcpy(since.hex, p->rule->since_commit, sizeof(since.hex));
+	memcpy(at.hex, commit, sizeof(at.hex));
+	return repo_has_object(p->j->in->repo, &since)
+		       ? repo_is_ancestor(p->j->in->repo, &at, &since, e)
+		       : 0;
 }
 
 struct experiment {
@@ -119,7 +144,7 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 
 	if (rc < 0)
 		return rc;
-	if (entry->rec.no_data && !entry->rec.ninputs && !rule->no_data_allowed && rule->level > 1)
+	if (judge_lacks_data(rule, &entry->rec))
 		add_fix(judge_say(x->p, x->commit, REASON_DATA_NONE,
 				  "run %.12s read no data, and noData = refuse", entry->rec.run),
 			NULL, entry);
@@ -134,7 +159,7 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 
 int judge_experiments(struct judge_pass *p, struct err *e)
 {
-	struct finder *f = judge_finder(p);
+	struct finder *f = p->n ? judge_finder(p) : NULL;
 	int rc = 0;
 
 	for (size_t i = 0; f && rc == 0 && i < p->n && !judge_expired(p); i++) {

@@ -27,6 +27,13 @@ struct judge {
 	size_t records; /* new ones in this push */
 };
 
+/* A result as a commit has it. */
+struct judge_result {
+	const struct repo_oid *commit, *tree;
+	const char *path;
+	const struct tree_entry *entry;
+};
+
 /* One ref under one rule. */
 struct judge_pass {
 	struct judge *j;
@@ -38,6 +45,7 @@ struct judge_pass {
 	struct repo_oid *commits;         /* new ones, children first */
 	size_t n, alloc;
 	struct strvec sorted; /* their ids, for lookup */
+	struct strvec judged; /* old tips of all refs that are judged as this one is, sorted */
 	bool expired;
 };
 
@@ -47,14 +55,24 @@ int judge_ref(struct judge *j, const struct judge_update *u, struct err *e) MUST
 /* ---- judge_journal.c ---- */
 int judge_journal(struct judge *j, const struct judge_update *u, struct err *e) MUST_CHECK;
 /* ---- judge_commits.c ---- */
-/* Fill p->commits.  1: go on, 0: there is a finding, or nothing to judge. */
+/* Fill p->commits and p->judged.  1: go on, 0: there is a finding. */
 int judge_new_commits(struct judge_pass *p, struct err *e) MUST_CHECK;
 bool judge_is_new(const struct judge_pass *p, const char *commit);
+/*
+ * Was this very commit judged, or is it left out by the rule?  Where only ends are judged,
+ * what lies inside judged history was not.
+ */
+int judge_is_settled(const struct judge_pass *p, const char *commit, struct err *e) MUST_CHECK;
 /* Every experiment recorded of a new commit has its triple. */
 int judge_experiments(struct judge_pass *p, struct err *e) MUST_CHECK;
 /* ---- judge_results.c ---- */
 int judge_results(struct judge_pass *p, struct err *e) MUST_CHECK;
+/* ---- judge_cover.c ---- */
+/* Is the file that now stands at `path` of `tree` what a run wrote that counts?  Else a finding. */
+int judge_result(struct judge_pass *p, const struct judge_result *r, struct err *e) MUST_CHECK;
 
+/* Does it declare to read no data where the rule asks for some? */
+bool judge_lacks_data(const struct rules_rule *rule, const struct record *r);
 /* The finder, or NULL after a finding that says why not. */
 struct finder *judge_finder(struct judge_pass *p);
 /* Judged once a push, however many results it covers. */

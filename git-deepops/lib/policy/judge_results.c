@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* judge_results.c - a changed result is the output of a record; see judge_internal.h */
-#include <math.h>
-
+/* judge_results.c - which results a push changes; see judge_internal.h */
 #include "base/limits.h"
-#include "base/num.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "policy/judge_internal.h"
 
-#define RESULTS_MAX 10000  /* changed in one push */
-#define CANDIDATES_MAX 100 /* records with the same content, newest first */
+#define RESULTS_MAX 10000 /* changed in one push */
 
 /* One comparison: a commit's tree against those it came from. */
 struct comparison {
@@ -18,230 +15,20 @@ struct comparison {
 	struct repo_oid *bases; /* trees; a result counts where it differs from all of them */
 	size_t n, alloc;
 	size_t changed;
-	struct finder *finder;
 };
-
-/* A result, and the best record that was found for it. */
-struct cover {
-	struct comparison *c;
-	const char *path;
-	struct repo_oid blob;
-	bool covered;
-	size_t candidates;
-	enum reason reason;
-	char *why; /* of the first record that has the content but does not count */
-	char *fix;
-	char *record;
-};
-
-/* ---- does this record count? ---- */
-
-/* Takes `text`. */
-static void reject(struct cover *v, const struct journal_entry *entry, enum reason reason,
-		   char *text, const char *fix)
-{
-	if (v->why) {
-		free(text);
-		return;
-	}
-	v->reason = reason;
-	v->why = text;
-	v->fix = fix ? xstrdup(fix) : NULL;
-	v->record = xstrdup(chunkid_text(&entry->id).s);
-}
-
-static bool passes_gate(const struct rules_gate *g, const struct record *r)
-{
-	const char *text = record_pair_get(&r->metrics_final, g->metric);
-	double v;
-
-	if (!text || !num_parse_real(text, &v) || isnan(v))
-		return false;
-	switch (g->compare) {
-	case RULES_GE:
-		return v >= g->value;
-	case RULES_GT:
-		return v > g->value;
-	case RULES_LE:
-		return v <= g->value;
-	case RULES_LT:
-		return v < g->value;
-	}
-	return false;
-}
-
-struct tree_match {
-	const struct judge_pass *p;
-	const struct record *rec;
-	char *first; /* path that differs */
-};
-
-static bool is_output(const struct record *r, const char *path)
-{
-	for (size_t i = 0; i < r->noutputs; i++) {
-		const char *rest;
-
-		if (str_startswith(path, r->outputs[i].path, &rest) &&
-		    (!*rest || *rest == '/' || !strcmp(rest, POINTER_SUFFIX)))
-			return true;
-	}
-	return false;
-}
-
-static int note_difference(void *arg, const char *path, const struct tree_entry *a,
-			   const struct tree_entry *b, struct err *e)
-{
-	struct tree_match *m = arg;
-
-	(void)a;
-	(void)b;
-	(void)e;
-	if (!m->first && !is_output(m->rec, path) && !rules_is_result(m->p->rule, path) &&
-	    !rules_is_exempt(m->p->rule, path))
-		m->first = xstrdup(path);
-	return 0;
-}
-
-/* match = tree: what ran is what is pushed, but for results and what doesn't matter. */
-static int same_code(struct cover *v, const struct journal_entry *entry, bool *same, struct err *e)
-{
-	struct tree_match m = {v->c->p, &entry->rec, NULL};
-	struct repo_oid ran;
-	int rc;
-
-	memcpy(ran.hex, entry->rec.code.tree, sizeof(ran.hex));
-	rc = tree_diff(v->c->p->j->in->repo, &ran, &v->c->tree, note_difference, &m, e);
-	*same = rc == 0 && !m.first;
-	if (m.first)
-		reject(v, entry, REASON_CODE_STALE,
-		       xstrfmt("%s comes from other code: %s differs", v->path, m.first), NULL);
-	free(m.first);
-	return rc;
-}
-
-/* What the rule asks beyond the level. */
-static int meets_rule(struct cover *v, const struct journal_entry *entry, bool *meets,
-		      struct err *e)
-{
-	const struct rules_rule *rule = v->c->p->rule;
-	const struct record *r = &entry->rec;
-
-	*meets = false;
-	if (r->no_data && !r->ninputs && !rule->no_data_allowed && rule->level > 1)
-		reject(v, entry, REASON_DATA_NONE,
-		       xstrfmt("%s comes from a run without data, and noData = refuse", v->path),
-		       NULL);
-	else if (rule->ignored_refused && r->code.ignored_count > 0)
-		reject(v, entry, REASON_CODE_IGNORED,
-		       xstrfmt("%s comes from a run beside %" PRId64 " ignored files", v->path,
-			       r->code.ignored_count),
-		       NULL);
-	else if (rule->gate.metric && !passes_gate(&rule->gate, r))
-		reject(v, entry, REASON_EXEC_METRIC,
-		       xstrfmt("%s comes from run %.12s, which misses %s", v->path, r->run,
-			       rule->gate.text),
-		       NULL);
-	else
-		*meets = true;
-	return *meets && rule->match_tree && r->code.tree ? same_code(v, entry, meets, e) : 0;
-}
-
-static int candidate(void *arg, const struct journal_entry *entry, struct err *e)
-{
-	struct cover *v = arg;
-	const struct triple *t;
-	bool meets;
-	int rc;
-
-	if (++v->candidates > CANDIDATES_MAX)
-		return 1;
-	if (!record_succeeded(&entry->rec)) {
-		bool known = entry->rec.exit != RECORD_NONE || entry->rec.signal != RECORD_NONE;
-
-		reject(v, entry, known ? REASON_EXEC_FAILED : REASON_EXEC_END,
-		       xstrfmt("%s comes from run %.12s, which %s", v->path, entry->rec.run,
-			       known ? "failed" : "has no known end"),
-		       NULL);
-		return 0;
-	}
-	rc = judge_record(v->c->p->j, entry, &t, e);
-	if (rc < 0)
-		return rc;
-	if (t->level < v->c->p->rule->level) {
-		reject(v, entry, t->v[0].reason, xstrdup(t->v[0].text), t->v[0].fix);
-		return 0;
-	}
-	rc = meets_rule(v, entry, &meets, e);
-	v->covered = rc == 0 && meets;
-	return rc < 0 ? rc : v->covered;
-}
-
-/* ---- one result ---- */
-
-/* A pointer is compared by the dataset it stands for, never by its bytes alone. */
-static int cover_pointer(struct cover *v, struct err *e)
-{
-	const struct evidence *ev = v->c->p->j->in->evidence;
-	struct buf text = BUF_INIT, root = BUF_INIT;
-	struct pointer ptr;
-	struct chunkid id;
-	int rc = 0;
-
-	pointer_init(&ptr);
-	if (!pointer_root_of(v->path, &root))
-		goto out;
-	rc = repo_read_blob(v->c->p->j->in->repo, &v->blob, POINTER_MAX_BYTES, &text, e);
-	if (rc == 0 && pointer_parse(&ptr, text.p, text.len, v->path, NULL) == 0) {
-		rc = ev->dataset(ev->arg, &ptr, &id, e);
-		if (rc == 0)
-			rc = finder_by_id(v->c->finder, &id, candidate, v, e);
-	}
-	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT) {
-		err_clear(e); /* not on the remote, or no pointer: then nothing covers it */
-		rc = 0;
-	}
-out:
-	pointer_release(&ptr);
-	buf_release(&text);
-	buf_release(&root);
-	return rc;
-}
-
-static void say_uncovered(struct cover *v)
-{
-	struct verdict_finding *f;
-
-	if (v->why)
-		f = judge_say(v->c->p, v->c->commit, v->reason, "%s", v->why);
-	else
-		f = judge_say(v->c->p, v->c->commit, REASON_EXEC_NORECORD,
-			      "%s was changed, and no recorded run wrote it", v->path);
-	if (!f)
-		return;
-	f->record = v->record ? xstrdup(v->record) : NULL;
-	if (v->fix)
-		f->fix = xstrdup(v->fix);
-	else if (!v->why)
-		f->fix = xstrfmt("git deepops run -o %s -- CMD, commit it, push", v->path);
-}
-
-static int judge_result(struct comparison *c, const char *path, const struct repo_oid *blob,
-			struct err *e)
-{
-	struct cover v = {.c = c, .path = path, .blob = *blob};
-	int rc = finder_by_blob(c->finder, blob, candidate, &v, e);
-
-	if (rc == 0 && !v.covered)
-		rc = cover_pointer(&v, e);
-	if (rc == 0 && !v.covered)
-		say_uncovered(&v);
-	free(v.why);
-	free(v.fix);
-	free(v.record);
-	return rc;
-}
 
 /* ---- which results changed ---- */
+
+static bool is_file(uint32_t mode)
+{
+	return mode == TREE_MODE_FILE || mode == TREE_MODE_EXEC;
+}
+
+/* A run bit is no content, but a link is not the file that it looks like. */
+static bool same_content(const struct tree_entry *a, const struct tree_entry *b)
+{
+	return a->mode && repo_oid_equal(&a->id, &b->id) && is_file(a->mode) == is_file(b->mode);
+}
 
 /* The same as in one of the other trees it came from? */
 static int is_inherited(const struct comparison *c, const char *path, const struct tree_entry *now,
@@ -254,28 +41,74 @@ static int is_inherited(const struct comparison *c, const char *path, const stru
 
 		if (rc < 0)
 			return rc;
-		*out = rc == 1 && was.mode == now->mode && repo_oid_equal(&was.id, &now->id);
+		*out = rc == 1 && same_content(&was, now);
 	}
 	return 0;
+}
+
+/* A link to a file of this tree, along no other link, has nothing below it. */
+static int names_a_file(const struct comparison *c, const char *path, const struct tree_entry *link,
+			bool *out, struct err *e)
+{
+	struct buf target = BUF_INIT, joined = BUF_INIT, clean = BUF_INIT;
+	struct tree_entry found;
+	const char *name;
+	int rc = repo_read_blob(c->p->j->in->repo, &link->id, PATH_MAX_BYTES, &target, e);
+
+	*out = false;
+	for (name = target.p; str_startswith(name, "../", &name);)
+		;
+	if (rc == 0 && *target.p != '/' && !strstr(name, "..")) {
+		path_dirname(&joined, path);
+		buf_addf(&joined, "/%s", target.p);
+		if (path_normalize(&clean, joined.p, NULL) == 0)
+			rc = tree_find(c->p->j->in->repo, &c->tree, clean.p, &found, e);
+		*out = rc == 1 && is_file(found.mode);
+	}
+	buf_release(&target);
+	buf_release(&joined);
+	buf_release(&clean);
+	if (rc == ERR_LIMIT)
+		err_clear(e); /* too long for a path: it names nothing */
+	return rc < 0 && rc != ERR_LIMIT ? rc : 0;
+}
+
+/* A file that is a result; a link or submodule instead of one, or of a directory with some. */
+static int is_result(const struct comparison *c, const char *path, const struct tree_entry *now,
+		     bool *out, struct err *e)
+{
+	bool file = false;
+	int rc = 0;
+
+	*out = rules_is_result(c->p->rule, path);
+	if (*out || is_file(now->mode) || !rules_leads_to_results(c->p->rule, path))
+		return 0;
+	if (now->mode == TREE_MODE_LINK)
+		rc = names_a_file(c, path, now, &file, e);
+	*out = !file;
+	return rc;
 }
 
 static int one_change(void *arg, const char *path, const struct tree_entry *a,
 		      const struct tree_entry *b, struct err *e)
 {
 	struct comparison *c = arg;
-	bool inherited;
+	struct judge_result r = {c->commit, &c->tree, path, b};
+	bool result, inherited;
 	int rc;
 
-	/* Deleting a result needs no record; a mode is no content. */
-	if (!b->mode || !rules_is_result(c->p->rule, path) ||
-	    (a->mode && repo_oid_equal(&a->id, &b->id)) || judge_expired(c->p))
+	/* Deleting a result needs no record. */
+	if (!b->mode || same_content(a, b) || judge_expired(c->p))
 		return 0;
+	rc = is_result(c, path, b, &result, e);
+	if (rc < 0 || !result)
+		return rc;
 	rc = is_inherited(c, path, b, &inherited, e);
 	if (rc < 0 || inherited)
 		return rc;
 	if (++c->changed > RESULTS_MAX)
 		return err_set(e, ERR_LIMIT, "more than %d changed results", RESULTS_MAX);
-	return judge_result(c, path, &b->id, e);
+	return judge_result(c->p, &r, e);
 }
 
 static int add_base(struct comparison *c, const char *commit, struct err *e)
@@ -304,7 +137,30 @@ static int compare(struct comparison *c, struct err *e)
 	return rc;
 }
 
-/* Parents of new commits that are not new: what a new branch grew from. */
+/*
+ * What was judged may be taken over by a ref that has nothing of its own to be compared
+ * with.  A commit that is settled stands for itself.  One inside judged history does not:
+ * only ends were looked at there, and what it has must stand at one of them.
+ */
+static int add_settled(struct comparison *c, const char *commit, struct err *e)
+{
+	int rc = judge_is_settled(c->p, commit, e);
+
+	if (rc == 1)
+		return add_base(c, commit, e);
+	for (size_t i = 0; rc == 0 && i < c->p->judged.nr; i++) {
+		rc = add_base(c, c->p->judged.v[i], e);
+		for (size_t k = 0; rc == 0 && k + 1 < c->n; k++) {
+			if (!repo_oid_equal(&c->bases[k], &c->bases[c->n - 1]))
+				continue;
+			c->n--; /* the same tree once is enough */
+			break;
+		}
+	}
+	return rc;
+}
+
+/* Parents of new commits that are not new: what a new branch grew from, or it itself. */
 static int add_boundary(struct comparison *c, struct err *e)
 {
 	struct strvec edge = STRVEC_INIT, parents = STRVEC_INIT;
@@ -316,10 +172,12 @@ static int add_boundary(struct comparison *c, struct err *e)
 			if (!judge_is_new(c->p, parents.v[parents.nr - 1]))
 				strvec_push(&edge, parents.v[parents.nr - 1]);
 	}
+	if (!c->p->n)
+		strvec_push(&edge, c->p->new_tip.hex);
 	strvec_sort(&edge);
 	strvec_uniq(&edge);
 	for (size_t i = 0; rc == 0 && i < edge.nr; i++)
-		rc = add_base(c, edge.v[i], e);
+		rc = add_settled(c, edge.v[i], e);
 	strvec_release(&edge);
 	strvec_release(&parents);
 	return rc;
@@ -366,6 +224,14 @@ static int by_first_parents(struct comparison *c, struct err *e)
 		rc = by_parents(c, &at, true, &next, e);
 		at = next;
 	}
+	if (rc < 0 || !at.hex[0] || c->p->expired)
+		return rc;
+	/* Where the line comes from may have been beside it before. */
+	c->commit = &at;
+	rc = add_settled(c, at.hex, e);
+	if (rc == 0)
+		rc = compare(c, e);
+	c->commit = NULL;
 	return rc;
 }
 
@@ -384,9 +250,10 @@ int judge_results(struct judge_pass *p, struct err *e)
 	struct comparison c = {.p = p};
 	int rc = 0;
 
-	if (!p->rule->results.nr)
+	if (!p->rule->results.nr || repo_oid_equal(&p->old_tip, &p->new_tip))
 		return 0;
-	c.finder = p->j->finder; /* opened for the experiments */
+	if (!p->j->finder && (p->n || !judge_finder(p)))
+		return 0; /* there is a finding */
 	switch (p->rule->require) {
 	case RULES_TIP:
 		rc = by_tip(&c, e);

@@ -20,6 +20,11 @@ void push_release(struct push *p);
 
 /* Lines `old SP new SP ref LF` up to end of file. ERR_INPUT, ERR_LIMIT. */
 int push_read(struct push *p, int fd, struct err *e) MUST_CHECK;
+/*
+ * A symbolic ref is given the name of the branch that it stands for: git moves that one, so its
+ * rules count.
+ */
+int push_resolve(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
 /* Options and who pushes; strings of the environment are borrowed. */
 void push_environment(struct push *p);
 /* What goes before each line of the message. */

@@ -91,7 +91,7 @@ static const struct reason_info reasons[REASON_COUNT] = {
 	[REASON_DATA_OUTPUT] =
 		{"E-DATA-OUTPUT", "data", "a declared output has no content",
 		 "A successful run has to leave every output that it declares, each with\n"
-		 "its id.",
+		 "its id and its pointer in the journal.",
 		 "Write the output or drop its -o, and run again."},
 	[REASON_MACHINE_MISSING] =
 		{"E-MACHINE-MISSING", "machine", "the machine was not captured",

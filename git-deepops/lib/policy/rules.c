@@ -403,7 +403,67 @@ bool rules_is_exempt(const struct rules_rule *rule, const char *path)
 
 bool rules_is_result(const struct rules_rule *rule, const char *path)
 {
-	return wildmatch_list(&rule->results, path, false) && !rules_is_exempt(rule, path);
+	/* The pattern `*.deepops` means pointers, not the directory of settings. */
+	return !str_startswith(path, RULES_SETTINGS, NULL) &&
+	       wildmatch_list(&rule->results, path, false) && !rules_is_exempt(rule, path);
+}
+
+/* Does the first component of one match that of the other? */
+static bool component_matches(const char *pattern, size_t n, const char *path, size_t len)
+{
+	char *a = xstrndup(pattern, n), *b = xstrndup(path, len);
+	bool hit = wildmatch(a, b);
+
+	free(a);
+	free(b);
+	return hit;
+}
+
+/* Is all of `path` matched by the first components of the pattern, with something left over? */
+static bool begins(const char *pattern, const char *path)
+{
+	for (;;) {
+		size_t n = strcspn(pattern, "/"), len = strcspn(path, "/");
+
+		if (n == 2 && !strncmp(pattern, "**", 2))
+			return true;
+		if (!component_matches(pattern, n, path, len) || !pattern[n])
+			return false;
+		if (!path[len])
+			return true;
+		pattern += n + 1;
+		path += len + 1;
+	}
+}
+
+/* A pattern that may begin at any depth is tried at each. */
+static bool leads_to_results(const char *pattern, const char *path)
+{
+	const char *slash = strchr(pattern, '/');
+
+	if (*pattern == '!')
+		return false;
+	if (wildmatch_ignore(pattern, path, true))
+		return true;
+	if (!slash || !slash[1])
+		return false; /* only a last component, which the link does not have */
+	pattern += slash == pattern;
+	if (!str_startswith(pattern, "**/", NULL))
+		return begins(pattern, path);
+	while (str_startswith(pattern, "**/", &pattern))
+		;
+	for (; path; path = strchr(path, '/') ? strchr(path, '/') + 1 : NULL)
+		if (begins(pattern, path))
+			return true;
+	return false;
+}
+
+bool rules_leads_to_results(const struct rules_rule *rule, const char *path)
+{
+	for (size_t i = 0; i < rule->results.nr; i++)
+		if (leads_to_results(rule->results.v[i], path))
+			return !rules_is_exempt(rule, path);
+	return false;
 }
 
 const char *rules_unsupported(const struct rules_rule *rule)

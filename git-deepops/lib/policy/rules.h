@@ -22,6 +22,7 @@
 #include "base/strvec.h"
 
 #define RULES_TREE_PATH ".deepops/policy" /* in the HEAD branch's tree */
+#define RULES_SETTINGS ".deepops/"        /* holds no results, whatever the patterns */
 #define RULES_FLOOR_FILE "policy"         /* in the deepops directory of the bare repository */
 #define RULES_MAX_LEVEL 2                 /* what this version can verify */
 #define RULES_MAX_TRUST 0
@@ -81,6 +82,8 @@ const struct rules_rule *rules_match(const struct rules *r, const char *ref);
 /* Is this path a result / left out of comparisons?  Result means: and not exempt. */
 bool rules_is_result(const struct rules_rule *rule, const char *path);
 bool rules_is_exempt(const struct rules_rule *rule, const char *path);
+/* Were this path a directory, could results stand in it?  What is a link there hides them. */
+bool rules_leads_to_results(const struct rules_rule *rule, const char *path);
 
 /* What the rule asks that this version can't verify, as words; NULL: nothing. */
 const char *rules_unsupported(const struct rules_rule *rule);

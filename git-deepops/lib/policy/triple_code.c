@@ -246,7 +246,7 @@ out:
 	return rc;
 }
 
-static int pointers(struct triple_pass *p, const struct repo_oid *tree, struct err *e)
+static int pointers(struct triple_pass *p, struct err *e)
 {
 	int rc = 0;
 
@@ -256,8 +256,8 @@ static int pointers(struct triple_pass *p, const struct repo_oid *tree, struct e
 		struct buf text = BUF_INIT;
 		struct tree_entry found;
 
-		rc = tree_find(p->ctx->repo, tree, name, &found, e);
-		if (rc == 1 && found.mode == TREE_MODE_FILE) {
+		rc = triple_find(p, name, &found, e);
+		if (rc == 1 && (found.mode == TREE_MODE_FILE || found.mode == TREE_MODE_EXEC)) {
 			rc = repo_read_blob(p->ctx->repo, &found.id, POINTER_MAX_BYTES, &text, e);
 			if (rc == 0)
 				rc = pointer_agrees(p, in, &text, e);
@@ -287,6 +287,6 @@ int triple_code(struct triple_pass *p, struct err *e)
 	if (rc == 0)
 		rc = tree_hash(p, &tree, e);
 	if (rc == 0)
-		rc = pointers(p, &tree, e);
+		rc = pointers(p, e);
 	return rc;
 }

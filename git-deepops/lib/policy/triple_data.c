@@ -9,7 +9,7 @@
 
 struct data_pass {
 	struct triple_pass *p;
-	bool *has_pointer; /* an input's pointer is in the journal */
+	bool *has_input, *has_output; /* its pointer is in the journal */
 };
 
 /* What the record says of something that a pointer of the journal stands for. */
@@ -144,9 +144,10 @@ static int one_pointer(void *arg, const struct journal_pointer *ptr, struct err 
 	if (!rest || num_parse_u64(rest + 1, 0, UINT32_MAX, &n, NULL) < 0)
 		n = UINT64_MAX;
 	if (str_startswith(ptr->name, "inputs/", NULL) && n < r->ninputs) {
-		d->has_pointer[n] = true;
+		d->has_input[n] = true;
 		c = input_claim(&r->inputs[n]);
 	} else if (str_startswith(ptr->name, "outputs/", NULL) && n < r->noutputs) {
+		d->has_output[n] = true;
 		c = output_claim(&r->outputs[n]);
 	} else if (str_startswith(ptr->name, "large/", NULL) && n < r->code.nlarge) {
 		c = large_claim(&r->code.large[n]);
@@ -190,25 +191,36 @@ static bool has_input(const struct record *r)
 	return false;
 }
 
-/* D4: a run that failed may have left nothing. */
-static void outputs(struct triple_pass *p)
+/* D4: a run that failed may have left nothing; a rerun keeps what it compared only in part. */
+static void outputs(struct data_pass *d)
 {
-	for (size_t i = 0; i < p->rec->noutputs; i++)
-		if (!p->rec->outputs[i].id && record_succeeded(p->rec))
-			triple_add(p, REASON_DATA_OUTPUT, "the run did not write %s",
-				   p->rec->outputs[i].path);
+	const struct record *r = d->p->rec;
+
+	for (size_t i = 0; i < r->noutputs; i++) {
+		const struct record_output *out = &r->outputs[i];
+
+		if (!out->id && record_succeeded(r))
+			triple_add(d->p, REASON_DATA_OUTPUT, "the run did not write %s", out->path);
+		else if (out->id && !d->has_output[i] && r->kind == RECORD_RUN)
+			triple_add(d->p, REASON_DATA_OUTPUT, "%s has no pointer in the journal",
+				   out->path);
+	}
 }
 
 int triple_data(struct triple_pass *p, struct err *e)
 {
 	const struct record *r = p->rec;
-	struct data_pass d = {p, xcalloc(r->ninputs + 1, sizeof(*d.has_pointer))};
+	struct data_pass d = {p, xcalloc(r->ninputs + 1, sizeof(bool)),
+			      xcalloc(r->noutputs + 1, sizeof(bool))};
 	int rc = journal_pointers(p->ctx->repo, p->j, one_pointer, &d, e);
 
 	for (size_t i = 0; rc == 0 && i < r->ninputs; i++)
-		if (!d.has_pointer[i])
+		if (!d.has_input[i])
 			rc = plain_input(p, &r->inputs[i], e);
-	free(d.has_pointer);
+	if (rc == 0)
+		outputs(&d);
+	free(d.has_input);
+	free(d.has_output);
 	if (rc < 0)
 		return rc;
 	for (size_t i = 0; i < r->code.nlarge; i++) {
@@ -225,6 +237,5 @@ int triple_data(struct triple_pass *p, struct err *e)
 	}
 	if (!has_input(r) && !r->no_data)
 		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run);
-	outputs(p);
 	return 0;
 }

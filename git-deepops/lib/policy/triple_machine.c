@@ -41,7 +41,7 @@ static bool has_value(const struct buf *text, const char *key)
 	return found;
 }
 
-static bool has_gpu(const struct buf *text)
+static uint64_t gpu_count(const struct buf *text)
 {
 	struct buf value = BUF_INIT;
 	uint64_t n = 0;
@@ -50,21 +50,34 @@ static bool has_gpu(const struct buf *text)
 	    num_parse_u64(value.p, 0, UINT32_MAX, &n, NULL) < 0)
 		n = 0;
 	buf_release(&value);
-	return n > 0;
+	return n;
+}
+
+static bool want(struct triple_pass *p, const struct buf *text, const char *key)
+{
+	if (has_value(text, key))
+		return true;
+	triple_add(p, REASON_MACHINE_HARDWARE, "the capture lacks %s", key);
+	return false;
 }
 
 /* M3 */
 static void hardware(struct triple_pass *p, const struct buf *text)
 {
 	static const char *const always[] = {"kernel.machine", "kernel.release", "cpu.flags"};
-	static const char *const gpu[] = {"gpu.00.model", "gpu.driver"};
+	uint64_t gpus = gpu_count(text);
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
-		if (!has_value(text, always[i]))
-			triple_add(p, REASON_MACHINE_HARDWARE, "the capture lacks %s", always[i]);
-	for (size_t i = 0; has_gpu(text) && i < ARRAY_SIZE(gpu); i++)
-		if (!has_value(text, gpu[i]))
-			triple_add(p, REASON_MACHINE_HARDWARE, "the capture lacks %s", gpu[i]);
+		want(p, text, always[i]);
+	if (gpus)
+		want(p, text, "gpu.driver");
+	for (uint64_t i = 0; i < gpus; i++) {
+		char key[32];
+
+		snprintf(key, sizeof(key), "gpu.%02" PRIu64 ".model", i);
+		if (!want(p, text, key))
+			break; /* the first is enough to be told of, and the count is only claimed */
+	}
 }
 
 static void capture(struct triple_pass *p, const struct buf *text)

@@ -190,7 +190,7 @@ static int secrets(struct triple_pass *p, struct err *e)
 
 	if (kind)
 		triple_add(p, REASON_CODE_SECRET, "the record holds what looks like %s", kind);
-	if (!c->tree || !c->dirty)
+	if (!c->tree || (!c->dirty && c->commit))
 		return 0;
 	memcpy(tree.hex, c->tree, sizeof(tree.hex));
 	if (!repo_has_object(p->ctx->repo, &tree))
