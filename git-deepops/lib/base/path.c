@@ -174,7 +174,9 @@ int path_mkdirs(const char *path, mode_t mode, struct err *e)
 		if (p)
 			*p = '/';
 	} while (p && p[1]);
-	if (rc == 0 && (stat(path, &st) < 0 || !S_ISDIR(st.st_mode))) {
+	if (rc == 0 && stat(path, &st) < 0) {
+		rc = err_sys(e, "%s", path); /* gone again */
+	} else if (rc == 0 && !S_ISDIR(st.st_mode)) {
 		errno = ENOTDIR;
 		rc = err_sys(e, "%s", path);
 	}

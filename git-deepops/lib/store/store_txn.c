@@ -30,6 +30,7 @@
 #include "store/store_internal.h"
 
 #define NONCE_DIGITS ((size_t)2 * STORE_NONCE_BYTES)
+#define SESSION_TRIES 1000  /* to lock what sweepers take for abandoned */
 #define SESSION_WAIT_MS 300 /* for the server of a connection that was just cut */
 #define SESSION_SECONDS (7 * CLOCK_DAY_SECONDS)
 
@@ -210,30 +211,42 @@ int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e)
 
 /* ---- begin ---- */
 
-/* Lock the session's directory; a sweeper may remove it between our mkdir and our lock. */
+/* Make the session's directory and lock it: 1, or 0 when a sweeper was faster and removed it. */
+static int try_lock_session(struct store_txn *t, const char *lock, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct stat st;
+	int rc = path_mkdirs(t->dir, 0777, &why);
+
+	if (rc == 0) {
+		t->session_fd = lockfile_acquire(lock, LOCKFILE_EXCLUSIVE, SESSION_WAIT_MS, &why);
+		rc = MIN(t->session_fd, 0);
+	}
+	if (rc == 0 && fstat(t->session_fd, &st) < 0)
+		rc = err_sys(&why, "%s", lock);
+	if (rc == 0 && st.st_nlink)
+		return 1;
+	lockfile_release(t->session_fd);
+	t->session_fd = -1;
+	if (rc == 0 || why.sys == ENOENT)
+		return 0;
+	if (e)
+		*e = why;
+	return rc == ERR_DENIED ? err_wrap(e, "session in use") : rc;
+}
+
+/* Until it is locked, a session without a past looks abandoned to all who begin another. */
 static int lock_session(struct store_txn *t, struct err *e)
 {
-	struct buf path = BUF_INIT;
-	struct stat st;
+	char *lock = xstrfmt("%s/lock", t->dir);
 	int rc = 0;
 
-	path_join(&path, t->dir, "lock");
-	do {
-		lockfile_release(t->session_fd);
-		t->session_fd = -1;
-		rc = path_mkdirs(t->dir, 0777, e);
-		if (rc < 0)
-			break;
-		t->session_fd = lockfile_acquire(path.p, LOCKFILE_EXCLUSIVE, SESSION_WAIT_MS, e);
-		if (t->session_fd < 0) {
-			rc = err_wrap(e, "session in use");
-			break;
-		}
-		if (fstat(t->session_fd, &st) < 0)
-			rc = err_sys(e, "%s", path.p);
-	} while (rc == 0 && st.st_nlink == 0);
-	buf_release(&path);
-	return rc;
+	for (int i = 0; rc == 0 && i < SESSION_TRIES; i++)
+		rc = try_lock_session(t, lock, e);
+	if (rc == 0)
+		rc = err_set(e, ERR_SYS, "%s: somebody keeps removing it", t->dir);
+	free(lock);
+	return MIN(rc, 0);
 }
 
 static int mark_kept(struct store_txn *t, struct err *e)
