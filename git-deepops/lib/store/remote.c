@@ -129,6 +129,12 @@ static int noise(const struct remote *r, struct err *e)
 	return err_hint(e, "let shell start-up files there print nothing unless interactive");
 }
 
+/* The length in front of a HELLO is short: its third and fourth byte are zero, as no shell's are. */
+static bool is_text(const char *p, size_t len)
+{
+	return len >= 4 && (p[2] || p[3]);
+}
+
 /* Read until the server's HELLO frame is at the front of what was read. */
 static int find_hello(struct remote *r, struct err *e)
 {
@@ -146,7 +152,9 @@ static int find_hello(struct remote *r, struct err *e)
 			return 0;
 		if (transport_at_end(r->t)) {
 			rc = transport_explain(r->t, e);
-			return len && rc != ERR_NOTFOUND && rc != ERR_DENIED ? noise(r, e) : rc;
+			return is_text(p, len) && rc != ERR_NOTFOUND && rc != ERR_DENIED
+				       ? noise(r, e)
+				       : rc;
 		}
 		rc = framed_step(&r->f, TRANSPORT_FOREVER, e);
 		if (rc < 0)
