@@ -36,16 +36,10 @@ test_expect_success 'put again, it is stored once' '
 	test_cmp before after
 '
 
-test_expect_success 'a root whose content was not sent is named as missing' '
-	cat >commit.pl <<-\END &&
-	use strict; use Digest::SHA "sha256";
-	sub frame { my ($type, $stream, $body) = @_; pack("V C C v a*", 4 + length $body, $type, 0, $stream, $body) }
-	my $hello = "DOPSWIRE" . pack("v v C V V v v Q< a16 Q< Q< v", 1, 1, 0, 1114112, 1 << 20, 4096, 8, 64 << 20, "", 0, ~0, 0);
-	binmode STDOUT;
-	print frame(1, 0, $hello), frame(16, 1, "n" x 16), frame(9, 2, "\3" . sha256("nowhere")), frame(15, 0, "");
-	END
-	perl commit.pl | git-deepops-serve p.git >out &&
-	perl -0777 -ne "exit !/\x0b\0\x02\0\x01.{32}/s" out
+test_expect_success 'a root whose content was not sent is named as missing, and may come then' '
+	remote p.git name=f3 commit put=f3 commit root=f3 >out &&
+	printf "%s\n" "missing 1" committed complete >want &&
+	test_cmp want out
 '
 
 test_expect_success 'many chunks: the window slides, all come back' '
@@ -108,7 +102,8 @@ test_expect_success 'role read may ask and fetch, not push' '
 '
 
 test_expect_success 'and the server refuses a client that tries all the same' '
-	perl commit.pl | test_must_fail git-deepops-serve --role read p.git >out 2>err &&
+	mkdir cases && "$TESTS_DIR/helper/hostile-client" cases &&
+	test_must_fail git-deepops-serve --role read p.git <cases/begin-twice >out 2>err &&
 	test_grep "^fatal: role read may not push" err &&
 	test_grep -a "role read may not push" out
 '
@@ -155,10 +150,29 @@ test_expect_success 'the store is as open as the repository' '
 	test_must_be_empty narrow
 '
 
+# Millions of small chunks must fit into memory: what is whole is committed on the way.
+test_expect_success 'a long session is committed in parts' '
+	git init -q --bare long.git &&
+	test_expect_code 137 remote long.git begin=$nonce flood=280000:4:256 have=1:4:256 die &&
+	remote long.git have=280000:4:256 >out && test "$(cat out)" -ge 131072 &&
+	remote long.git begin=$nonce flood=280000:4:256 put=f1 commit have=280000:4:256 >out &&
+	printf "%s\n" committed 280000 >want && test_cmp want out
+'
+
+# What the relay saw acknowledged must be there, whatever became of the server.
 for point in $(grep -rho 'killpoint("serve-[^"]*"' "$TOP_DIR/server" | sed 's/.*("//; s/"//' | sort -u); do
+	case $point in
+	serve-part) continue ;; # above
+	serve-missing) steps='put=f1 name=f2 commit' ;;
+	*) steps='put=f1 commit fetch=700:9' ;;
+	esac
 	test_expect_success "killed at $point: what was acknowledged is there, the next try succeeds" '
-		rm -rf k.git && git init -q --bare k.git &&
-		{ DEEPOPS_KILL_AT='"$point"' remote k.git begin=$nonce flood=700:9 put=f1 commit fetch=700:9 >out 2>err || :; } &&
+		rm -rf k.git log && git init -q --bare k.git &&
+		test_expect_code 128 env DEEPOPS_KILL_AT='"$point"' "$DEEPOPS_BUILD/helper/remote" \
+			"serve='"'\$TESTS_DIR/helper/relay'"' --log \"$TRASH/log\" git-deepops-serve" \
+			k.git begin=$nonce flood=700:9 '"$steps"' &&
+		acked=$(awk "/down ACK/ { n = \$4 } END { print int((n - 5040) / 65576) }" log) &&
+		remote k.git begin=$nonce have=700:9 >out && test "$(cat out)" -ge "$acked" &&
 		remote k.git begin=$nonce flood=700:9 put=f1 commit fetch=700:9 get=f1 >out &&
 		printf "%s\n" committed 700 same >want &&
 		test_cmp want out &&

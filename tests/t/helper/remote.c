@@ -7,12 +7,13 @@
  *	describe		print the transport's own words
  *	begin=HEX		begin a session with this nonce of 32 digits
  *	put=FILE		send the file as one chunk
- *	commit			certify the files put so far
+ *	name=FILE		name it in the commit without sending it
+ *	commit			certify the files put or named so far
  *	get=FILE		fetch it by its content's id: "same" or "absent"
  *	root=FILE		state of the file as a root
- *	flood=N:SEED		send N chunks of 64 KiB that only the seed decides
- *	have=N:SEED		print how many of those the server has
- *	fetch=N:SEED		fetch them, print how many came
+ *	flood=N:SEED[:BYTES]	send N chunks of 64 KiB that only the seed decides, or their first bytes
+ *	have=N:SEED[:BYTES]	print how many of those the server has
+ *	fetch=N:SEED[:BYTES]	fetch them, print how many came
  *	die			end by SIGKILL
  */
 #include <fcntl.h>
@@ -28,7 +29,7 @@
 #include "store/remote.h"
 
 #define FLOOD_BYTES 65536
-#define FLOOD_MAX 100000
+#define FLOOD_MAX 300000
 
 struct client {
 	struct remote *r;
@@ -53,6 +54,12 @@ static int put(struct client *c, const struct chunkid *id, const void *p, size_t
 
 /* ---- steps on files ---- */
 
+static void add_root(struct client *c, const struct chunkid *id)
+{
+	XGROW(c->files, c->nfiles + 1, c->alloc);
+	c->files[c->nfiles++] = (struct store_rootref){CHUNK_DATA, *id};
+}
+
 static int step_put(struct client *c, const char *path, struct err *e)
 {
 	struct buf data = BUF_INIT;
@@ -62,8 +69,18 @@ static int step_put(struct client *c, const char *path, struct err *e)
 	if (rc == 0)
 		rc = put(c, &id, data.p, data.len, e);
 	buf_release(&data);
-	XGROW(c->files, c->nfiles + 1, c->alloc);
-	c->files[c->nfiles++] = (struct store_rootref){CHUNK_DATA, id};
+	add_root(c, &id);
+	return rc;
+}
+
+static int step_name(struct client *c, const char *path, struct err *e)
+{
+	struct buf data = BUF_INIT;
+	struct chunkid id;
+	int rc = read_chunk(path, &data, &id, e);
+
+	buf_release(&data);
+	add_root(c, &id);
 	return rc;
 }
 
@@ -129,11 +146,11 @@ static int step_root(struct client *c, const char *path, struct err *e)
 
 /* ---- steps on generated chunks ---- */
 
-static void flood_chunk(uint64_t *out, uint64_t seed, uint64_t i)
+static void flood_chunk(uint64_t *out, size_t bytes, uint64_t seed, uint64_t i)
 {
 	uint64_t s = (seed * 1000003 + i + 1) * UINT64_C(0x9e3779b97f4a7c15);
 
-	for (size_t k = 0; k < FLOOD_BYTES / sizeof(s); k++) {
+	for (size_t k = 0; k * sizeof(s) < bytes; k++) {
 		s ^= s << 13;
 		s ^= s >> 7;
 		s ^= s << 17;
@@ -141,21 +158,22 @@ static void flood_chunk(uint64_t *out, uint64_t seed, uint64_t i)
 	}
 }
 
-/* "N:SEED" into ids; chunks are sent on the way if `send`. */
+/* "N:SEED[:BYTES]" into ids; chunks are sent on the way if `send`. */
 static int flood(struct client *c, const char *spec, bool send, struct chunkid **ids, size_t *n,
 		 struct err *e)
 {
 	static uint64_t p[FLOOD_BYTES / sizeof(uint64_t)];
-	uint64_t seed = strchr(spec, ':') ? strtoull(strchr(spec, ':') + 1, NULL, 10) : 0;
+	const char *seed = strchr(spec, ':'), *size = seed ? strchr(seed + 1, ':') : NULL;
+	size_t bytes = size ? MIN((size_t)strtoull(size + 1, NULL, 10), sizeof(p)) : sizeof(p);
 	int rc = 0;
 
 	*n = MIN((size_t)strtoull(spec, NULL, 10), (size_t)FLOOD_MAX);
 	*ids = xcalloc(*n + 1, sizeof(**ids));
 	for (size_t i = 0; rc == 0 && i < *n; i++) {
-		flood_chunk(p, seed, i);
-		chunkid_of(&(*ids)[i], p, sizeof(p));
+		flood_chunk(p, bytes, seed ? strtoull(seed + 1, NULL, 10) : 0, i);
+		chunkid_of(&(*ids)[i], p, bytes);
 		if (send)
-			rc = put(c, &(*ids)[i], p, sizeof(p), e);
+			rc = put(c, &(*ids)[i], p, bytes, e);
 	}
 	return rc;
 }
@@ -233,9 +251,9 @@ static int step(struct client *c, const char *text, struct err *e)
 		const char *name;
 		int (*run)(struct client *c, const char *arg, struct err *e);
 	} steps[] = {
-		{"begin=", step_begin}, {"put=", step_put},     {"get=", step_get},
-		{"root=", step_root},   {"flood=", step_flood}, {"have=", step_have},
-		{"fetch=", step_fetch},
+		{"begin=", step_begin}, {"put=", step_put},     {"name=", step_name},
+		{"get=", step_get},     {"root=", step_root},   {"flood=", step_flood},
+		{"have=", step_have},   {"fetch=", step_fetch},
 	};
 	const char *arg;
 
