@@ -113,16 +113,18 @@ test_expect_success 'data pushed, branch refused: not evicted, and fetch restore
 	)
 '
 
-for point in $(grep -rho 'killpoint("push-[^"]*"' "$TOP_DIR/git-deepops" | sed 's/.*("//; s/"//' | sort -u); do
+for point in $(grep -rho 'killpoint("push-[^"]*"' "$TOP_DIR/git-deepops/lib" "$TOP_DIR/git-deepops/cmd/push.c" | sed 's/.*("//; s/"//' | sort -u); do
 	test_expect_success "killed at $point, the same push then succeeds" '
 		git init -q --bare k.git && test_when_finished "rm -rf k.git k k2" &&
 		git clone -q k.git k && git -C k deepops init &&
 		(
-			cd k && make_data 3 && git deepops track data && git commit -q -m data &&
-			{ DEEPOPS_KILL_AT='"$point"' git deepops push origin main || :; } &&
+			cd k && make_data 3 && git deepops track data && git add -A && git commit -q -m data &&
+			git deepops run -- true &&
+			test_expect_code 137 env DEEPOPS_KILL_AT='"$point"' git-deepops push origin main &&
 			git deepops push origin main && git deepops fsck
 		) &&
-		git -C k.git fsck &&
+		git -C k.git fsck && git -C k.git for-each-ref refs/deepops/log >journals &&
+		test_line_count = 1 journals &&
 		git clone -q k.git k2 && git -C k2 deepops init && (cd k2 && git deepops pull) &&
 		diff -r k/data k2/data
 	'

@@ -22,6 +22,13 @@ struct sync_ids {
 void sync_ids_add(struct sync_ids *ids, const struct chunkid *id);
 void sync_ids_release(struct sync_ids *ids);
 
+/*
+ * What was asked for already is remembered to save questions, not for ever: memory must not
+ * grow with the data.  Empties a set of more than `most` keys.
+ */
+#define SYNC_SEEN_MAX ((size_t)256 * 1024)
+void sync_forget(struct chunkset **seen, size_t most);
+
 /* How many ids one negotiation batch asks for: as many as may be in flight. */
 #define SYNC_BATCH_IDS ((size_t)8 * BATCH_MAX_IDS)
 

@@ -20,6 +20,14 @@ void sync_ids_release(struct sync_ids *ids)
 	*ids = (struct sync_ids)SYNC_IDS_INIT;
 }
 
+void sync_forget(struct chunkset **seen, size_t most)
+{
+	if (chunkset_count(*seen) <= most)
+		return;
+	chunkset_free(*seen);
+	*seen = chunkset_new();
+}
+
 int sync_open_store(struct repo *r, struct store **out, struct err *e)
 {
 	return store_open(out, repo_deepops_dir(r), STORE_CREATE, e);

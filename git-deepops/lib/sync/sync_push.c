@@ -30,6 +30,7 @@ struct sender {
 	struct sync_ids nodes;   /* of the current item, to send, top down */
 	struct sync_ids data;    /* candidates: chunks */
 	struct sync_ids recipes; /* candidates: multi-chunk files */
+	struct sync_ids whole;   /* lacking recipes, to send behind the chunks in `data` */
 	struct sync_ids absent;  /* files of which there is neither chunk nor recipe here */
 	const char *name;        /* of the current item */
 	uint64_t started_ms;
@@ -92,6 +93,9 @@ static int send_stored(struct sender *s, enum chunk_kind kind, const struct chun
 	struct store_info info;
 	int rc = store_load_stored(s->store, kind, id, &info, &stored, e);
 
+	/* The dataset's name is for what is wrong here; what is wrong there has the remote's. */
+	if (rc < 0)
+		err_wrap(e, "%s", s->name);
 	if (rc == 0)
 		rc = ensure_session(s, e);
 	if (rc == 0)
@@ -103,7 +107,7 @@ static int send_stored(struct sender *s, enum chunk_kind kind, const struct chun
 		throttle(s);
 	}
 	buf_release(&stored);
-	return rc < 0 ? err_wrap(e, "%s", s->name) : 0;
+	return rc;
 }
 
 static int send_key(struct sender *s, enum chunk_kind kind, const struct chunkid *id, struct err *e)
@@ -158,7 +162,12 @@ static int flush_data(struct sender *s, struct err *e)
 {
 	int rc = each_lacking(s, CHUNK_DATA, &s->data, send_data, e);
 
-	s->data.n = 0;
+	for (size_t i = 0; rc == 0 && i < s->whole.n; i++) {
+		killpoint("push-recipe");
+		rc = send_key(s, CHUNK_RECIPE, &s->whole.v[i], e);
+	}
+	s->data.n = s->whole.n = 0;
+	sync_forget(&s->seen, SYNC_SEEN_MAX);
 	return rc;
 }
 
@@ -192,15 +201,14 @@ static int add_recipe_chunks(struct sender *s, const struct chunkid *file, struc
 	return rc < 0 ? err_wrap(e, "%s", s->name) : 0;
 }
 
-/* A file the remote lacks: its chunks now, its recipe right behind them. */
-static int send_file(struct sender *s, const struct chunkid *file, struct err *e)
+/* A file the remote lacks.  A question for each would cost a round trip for each: with the next flush. */
+static int add_lacking(struct sender *s, const struct chunkid *file, struct err *e)
 {
 	int rc = add_recipe_chunks(s, file, e);
 
 	if (rc == 0)
-		rc = flush_data(s, e);
-	killpoint("push-recipe");
-	return rc < 0 ? rc : send_key(s, CHUNK_RECIPE, file, e);
+		sync_ids_add(&s->whole, file);
+	return rc;
 }
 
 static int absent_both(struct sender *s, const struct chunkid *file, struct err *e)
@@ -218,11 +226,10 @@ static int absent_both(struct sender *s, const struct chunkid *file, struct err 
 
 static int flush_files(struct sender *s, struct err *e)
 {
-	int rc = each_lacking(s, CHUNK_DATA, &s->data, send_data, e);
+	int rc = each_lacking(s, CHUNK_RECIPE, &s->recipes, add_lacking, e);
 
-	s->data.n = 0;
 	if (rc == 0)
-		rc = each_lacking(s, CHUNK_RECIPE, &s->recipes, send_file, e);
+		rc = flush_data(s, e);
 	if (rc == 0)
 		rc = each_lacking(s, CHUNK_RECIPE, &s->absent, absent_both, e);
 	s->recipes.n = s->absent.n = 0;
@@ -463,7 +470,7 @@ static int send_wanted(struct sender *s, const struct chunkkey *key, struct err 
 	if (rc >= 0)
 		rc = store_has(s->store, CHUNK_RECIPE, &key->id, NULL, e);
 	if (rc == 1)
-		return send_file(s, &key->id, e);
+		return add_lacking(s, &key->id, e);
 	if (rc < 0)
 		return rc;
 	err_set(e, ERR_NOTFOUND, "%s: the remote lacks %s, and it is not here", s->name,
@@ -480,14 +487,14 @@ static int send_missing(struct sender *s, const struct chunkset *missing, struct
 
 	while (rc == 0 && chunkset_next(missing, &it, &key, NULL))
 		rc = send_wanted(s, &key, e);
-	return rc;
+	return rc < 0 ? rc : flush_data(s, e);
 }
 
 /*
  * The remote may name what it lacks after all (it lost chunks, or our picture was stale): send those and
  * commit again.  Each round uncovers at most one more level of a tree.
  */
-static int commit_all(struct sender *s, const struct commit_set *set, struct err *e)
+static int commit_part(struct sender *s, const struct commit_set *set, struct err *e)
 {
 	int rc = ensure_session(s, e);
 
@@ -506,6 +513,7 @@ static int commit_all(struct sender *s, const struct commit_set *set, struct err
 		killpoint("push-after-commit");
 		if (rc != 1) {
 			chunkset_free(c.missing);
+			s->begun = false; /* the session is over */
 			return rc;
 		}
 		s->name = "push";
@@ -513,6 +521,38 @@ static int commit_all(struct sender *s, const struct commit_set *set, struct err
 			     ? send_missing(s, c.missing, e)
 			     : err_set(e, ERR_PROTO, "remote refuses the commit but names nothing");
 		chunkset_free(c.missing);
+	}
+	return rc;
+}
+
+#define COMMIT_ITEM_BYTES 64 /* more than any has beside its name */
+
+/* Move what one COMMIT takes from the front of `all` to `part`. */
+static void take_part(struct commit_set *all, struct commit_set *part)
+{
+	size_t roots = 0, bytes = 0;
+
+	*part = (struct commit_set){all->splits, all->files, 0, 0};
+	for (; all->nsplits; all->nsplits--, all->splits++, part->nsplits++) {
+		roots += 1 + all->splits->n;
+		for (size_t i = 0; i < all->splits->n; i++)
+			bytes += COMMIT_ITEM_BYTES + strlen(all->splits->shards[i].name);
+		if (part->nsplits && (roots > COMMIT_MAX_ROOTS || bytes > COMMIT_MAX_BYTES))
+			return;
+	}
+	part->nfiles = MIN(all->nfiles, COMMIT_MAX_ROOTS - MIN(roots, (size_t)COMMIT_MAX_ROOTS));
+	all->files += part->nfiles;
+	all->nfiles -= part->nfiles;
+}
+
+static int commit_all(struct sender *s, struct commit_set set, struct err *e)
+{
+	struct commit_set part;
+	int rc = 0;
+
+	while (rc == 0 && set.nsplits + set.nfiles) {
+		take_part(&set, &part);
+		rc = commit_part(s, &part, e);
 	}
 	return rc;
 }
@@ -536,7 +576,7 @@ static int send_items(struct sender *s, const struct sync_plan *p, const struct 
 			err_clear(e);
 			s->out->datasets--;
 			s->out->skipped++;
-			s->nodes.n = s->data.n = s->recipes.n = s->absent.n = 0;
+			s->nodes.n = s->data.n = s->recipes.n = s->whole.n = s->absent.n = 0;
 			rc = 0;
 			continue;
 		}
@@ -559,8 +599,8 @@ static int negotiate(struct sender *s, const struct sync_plan *p, struct err *e)
 	killpoint("push-after-roots");
 	if (rc == 0)
 		rc = send_items(s, p, &q, &set, e);
-	if (rc == 0 && !s->opts->dry_run && set.nsplits + set.nfiles)
-		rc = commit_all(s, &set, e);
+	if (rc == 0 && !s->opts->dry_run)
+		rc = commit_all(s, set, e);
 	question_release(&q);
 	free(set.splits);
 	free(set.files);
@@ -576,6 +616,7 @@ static void sender_release(struct sender *s)
 	sync_ids_release(&s->nodes);
 	sync_ids_release(&s->data);
 	sync_ids_release(&s->recipes);
+	sync_ids_release(&s->whole);
 	sync_ids_release(&s->absent);
 }
 
