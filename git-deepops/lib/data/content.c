@@ -19,8 +19,8 @@ static int load_data(void *store, const struct chunkid *id, struct buf *out, str
 
 static int wrong_content(struct err *e, const struct chunkid *id)
 {
-	return err_set(e, ERR_CORRUPT, "assembled content does not hash to %s",
-		       chunkid_short(id).s);
+	err_set(e, ERR_CORRUPT, "assembled content does not hash to %s", chunkid_short(id).s);
+	return err_hint(e, "git deepops fsck --deep --repair, then git deepops fetch");
 }
 
 /* 1: the file is one chunk, now in `out`; 0: it has a recipe, now in `out`. */

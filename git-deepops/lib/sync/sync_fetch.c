@@ -4,7 +4,12 @@
  *
  * Nodes level by level, then files: those that a recipe makes up are asked for by
  * recipe, then by the chunks that are not here.  What arrived is committed
- * every FETCH_COMMIT_BYTES, so that a run cut off loses little.
+ * every FETCH_COMMIT_BYTES and at the end, whatever the end is: a cut connection
+ * loses nothing, a killed process little.
+ *
+ * Chunks and nodes are what their ids say; a recipe may be any.  So its sum is held
+ * against what the node says of the file, and a chunk's length against the
+ * recipe: a hostile server can make nobody store more than the pointers promise.
  */
 
 #include "sync/sync_internal.h"
@@ -40,14 +45,16 @@ struct fetcher {
 	const struct sync_fetch_opts *opts;
 	struct sync_result *out;
 	struct progress *progress;
-	struct chunkset *seen;
-	struct sync_ids small;   /* files of at most CHUNK_MAX_BYTES: chunk or recipe */
-	struct sync_ids large;   /* files that only a recipe can make up */
-	struct sync_ids chunks;  /* pieces of files */
+	struct chunkset *seen;  /* nodes and chunks asked for; of chunks the bytes they must have */
+	struct chunkset *files; /* the same of files, as RECIPE */
+	struct sync_ids small;  /* files of at most CHUNK_MAX_BYTES: chunk or recipe */
+	struct sync_ids large;  /* files that only a recipe can make up */
+	struct sync_ids chunks; /* pieces of files */
 	struct sync_ids unfound; /* what the last question did not find */
 	const char *name;
 	bool absent; /* the remote lacks something of this item */
 	struct chunkid absent_id;
+	struct chunkkey lie; /* a recipe that can't be the file's; kind 0: none */
 };
 
 /* ---- asking ---- */
@@ -59,11 +66,11 @@ static int ensure_remote(struct fetcher *f, struct err *e)
 	return f->remote ? 0 : remote_open(&f->remote, &where, e);
 }
 
-static int commit_some(struct fetcher *f, bool all, struct err *e)
+static int commit_txn(struct fetcher *f, struct err *e)
 {
 	int rc;
 
-	if (!f->txn || (!all && store_txn_bytes(f->txn) < FETCH_COMMIT_BYTES))
+	if (!f->txn)
 		return 0;
 	killpoint("fetch-before-commit");
 	rc = store_commit(f->txn, NULL, e);
@@ -72,11 +79,22 @@ static int commit_some(struct fetcher *f, bool all, struct err *e)
 	return rc;
 }
 
+/* How long must this chunk be?  One that is a whole file may be a piece of another, too. */
+static bool has_other_length(const struct fetcher *f, const struct chunkkey *key, uint32_t plain,
+			     uint64_t *want)
+{
+	return key->kind == CHUNK_DATA &&
+	       (chunkset_get(f->seen, CHUNK_DATA, &key->id, want) ||
+		chunkset_get(f->files, CHUNK_RECIPE, &key->id, want)) &&
+	       *want != plain;
+}
+
 static int on_chunk(void *arg, const struct chunkkey *key, const struct store_info *info,
 		    const void *stored, struct err *e)
 {
 	struct fetcher *f = arg;
-	int rc;
+	uint64_t want;
+	int rc = 0;
 
 	if (sig_pending())
 		return sig_err(e);
@@ -84,7 +102,16 @@ static int on_chunk(void *arg, const struct chunkkey *key, const struct store_in
 		sync_ids_add(&f->unfound, &key->id);
 		return 0;
 	}
+	if (has_other_length(f, key, info->plain, &want))
+		return err_set(e, ERR_CORRUPT, "chunk %s has %" PRIu32 " bytes, not %" PRIu64,
+			       chunkid_text(&key->id).s, info->plain, want);
 	killpoint("fetch-chunk");
+	if (f->txn && store_txn_bytes(f->txn) >= FETCH_COMMIT_BYTES)
+		rc = commit_txn(f, e);
+	if (rc == 0 && !f->txn)
+		rc = store_begin(f->store, NULL, &f->txn, e);
+	if (rc < 0)
+		return rc;
 	rc = store_put_encoded(f->txn, (enum chunk_kind)key->kind, &key->id, info, stored, e);
 	if (rc >= 0) {
 		f->out->chunks++;
@@ -122,12 +149,8 @@ static int get_ids(struct fetcher *f, enum chunk_kind kind, const struct sync_id
 		if (rc < 0 || !n)
 			break;
 		rc = ensure_remote(f, e);
-		if (rc == 0 && !f->txn)
-			rc = store_begin(f->store, NULL, &f->txn, e);
 		if (rc == 0)
 			rc = remote_get(f->remote, keys, n, on_chunk, f, e);
-		if (rc == 0)
-			rc = commit_some(f, false, e);
 	}
 	free(keys);
 	return rc;
@@ -155,9 +178,9 @@ static void note_absent(struct fetcher *f)
 
 /* ---- files ---- */
 
-static void want_chunk(struct fetcher *f, const struct chunkid *id)
+static void want_chunk(struct fetcher *f, const struct chunkid *id, uint32_t bytes)
 {
-	if (chunkset_add(f->seen, CHUNK_DATA, id, 0))
+	if (chunkset_add(f->seen, CHUNK_DATA, id, bytes))
 		sync_ids_add(&f->chunks, id);
 }
 
@@ -166,6 +189,7 @@ static int flush_chunks(struct fetcher *f, struct err *e)
 	int rc = get_ids(f, CHUNK_DATA, &f->chunks, e);
 
 	f->chunks.n = 0;
+	sync_forget(&f->seen, SYNC_SEEN_MAX);
 	if (rc == 0)
 		note_absent(f);
 	return rc;
@@ -177,8 +201,21 @@ static int want_entry(void *arg, uint64_t offset, const struct recipe_entry *ent
 	struct fetcher *f = arg;
 
 	(void)offset;
-	want_chunk(f, &entry->id);
+	want_chunk(f, &entry->id, entry->bytes);
 	return f->chunks.n < SYNC_BATCH_IDS ? 0 : flush_chunks(f, e);
+}
+
+static int check_total(struct fetcher *f, const struct chunkid *file, const struct buf *text,
+		       struct err *e)
+{
+	uint64_t bytes, want;
+	int rc = recipe_total(text->p, text->len, &bytes, e);
+
+	if (rc < 0 || !chunkset_get(f->files, CHUNK_RECIPE, file, &want) || bytes == want)
+		return rc;
+	f->lie = (struct chunkkey){CHUNK_RECIPE, *file};
+	return err_set(e, ERR_CORRUPT, "recipe %s makes a file of %" PRIu64 " bytes, not %" PRIu64,
+		       chunkid_text(file).s, bytes, want);
 }
 
 /* A long recipe names pieces, which are chunks too and have to be here before it can be read. */
@@ -190,9 +227,11 @@ static int expand_recipe(struct fetcher *f, const struct chunkid *file, struct e
 	int rc = load_here(f, CHUNK_RECIPE, file, &text, e);
 
 	if (rc == 0)
+		rc = check_total(f, file, &text, e);
+	if (rc == 0)
 		rc = recipe_pieces(text.p, text.len, &pieces, e);
 	for (size_t i = 0; rc == 0 && i < pieces.n; i++)
-		want_chunk(f, &pieces.entries[i].id);
+		want_chunk(f, &pieces.entries[i].id, pieces.entries[i].bytes);
 	if (rc == 0 && pieces.n)
 		rc = flush_chunks(f, e);
 	if (rc == 0 && !f->absent)
@@ -253,6 +292,7 @@ static int flush_files(struct fetcher *f, struct err *e)
 	if (rc == 0)
 		rc = expand_recipes(f, &recipes, e);
 	sync_ids_release(&recipes);
+	sync_forget(&f->files, SYNC_SEEN_MAX);
 	return rc;
 }
 
@@ -269,7 +309,7 @@ static int want_file(struct fetcher *f, const char *path, const struct chunkid *
 		     struct err *e)
 {
 	if (chunkid_is_empty_file(id) || !wanted(f, path) ||
-	    !chunkset_add(f->seen, CHUNK_RECIPE, id, 0))
+	    !chunkset_add(f->files, CHUNK_RECIPE, id, bytes))
 		return 0;
 	sync_ids_add(bytes > CHUNK_MAX_BYTES ? &f->large : &f->small, id);
 	return f->small.n + f->large.n >= SYNC_BATCH_IDS ? flush_files(f, e) : 0;
@@ -291,12 +331,26 @@ static void level_release(struct fetch_level *l)
 	memset(l, 0, sizeof(*l));
 }
 
+/*
+ * Without patterns it does not matter by which path a node was found: what many versions
+ * have in common, or a tree that names one node a million times, is read once.
+ */
+static bool is_known_node(struct fetcher *f, const struct chunkid *id)
+{
+	bool all = !(f->opts->include && f->opts->include->nr) &&
+		   !(f->opts->exclude && f->opts->exclude->nr);
+
+	return all && !chunkset_add(f->seen, CHUNK_NODE, id, 0);
+}
+
 static int read_entry(struct fetcher *f, const struct fetch_dir *dir,
 		      const struct node_entry *entry, struct fetch_level *next, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	int rc = 0;
 
+	if ((entry->kind == NODE_DIR || entry->kind == NODE_PART) && is_known_node(f, &entry->id))
+		return 0;
 	if (entry->kind == NODE_PART) {
 		level_add(next, &entry->id, dir->path);
 		return 0;
@@ -365,6 +419,8 @@ static int fetch_tree(struct fetcher *f, const struct pointer *p, struct err *e)
 	for (size_t i = 0; i < p->n; i++) {
 		struct buf prefix = BUF_INIT;
 
+		if (is_known_node(f, &p->shards[i].id))
+			continue;
 		shard_prefix(p->shards[i].name, &prefix);
 		level_add(&level, &p->shards[i].id, prefix.p);
 		buf_release(&prefix);
@@ -401,6 +457,9 @@ static int fetch_item(struct fetcher *f, const struct sync_item *item, struct er
 	if (rc == 0 && f->absent && item->lenient) {
 		f->out->skipped++;
 		f->small.n = f->large.n = f->chunks.n = 0;
+		/* What was asked for in vain, or not any more, counts for the next one. */
+		sync_forget(&f->seen, 0);
+		sync_forget(&f->files, 0);
 	} else if (rc == 0 && f->absent) {
 		rc = err_set(e, ERR_NOTFOUND, "%s: %s is not on remote %s", item->name,
 			     chunkid_text(&f->absent_id).s, f->where->name.p);
@@ -418,6 +477,7 @@ static void fetcher_release(struct fetcher *f)
 		store_abort(f->txn, false);
 	store_close(f->store);
 	chunkset_free(f->seen);
+	chunkset_free(f->files);
 	sync_ids_release(&f->small);
 	sync_ids_release(&f->large);
 	sync_ids_release(&f->chunks);
@@ -428,7 +488,7 @@ int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *it
 	       const struct sync_fetch_opts *opts, struct sync_result *out, struct err *e)
 {
 	struct fetcher f;
-	int rc;
+	int rc, rc2;
 
 	memset(out, 0, sizeof(*out));
 	memset(&f, 0, sizeof(f));
@@ -437,16 +497,16 @@ int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *it
 	f.opts = opts;
 	f.out = out;
 	f.seen = chunkset_new();
+	f.files = chunkset_new();
 	rc = sync_open_store(r, &f.store, e);
 	if (rc == 0)
 		f.progress = progress_start("Fetching data", 0, PROGRESS_BYTES);
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = fetch_item(&f, &items[i], e);
-	if (rc == 0 || rc == ERR_NOTFOUND) { /* what did arrive is worth keeping */
-		int rc2 = commit_some(&f, true, rc ? NULL : e);
-
-		rc = rc ? rc : rc2;
-	}
+	rc2 = commit_txn(&f, rc ? NULL : e); /* what did arrive is worth keeping */
+	if (rc2 == 0 && f.lie.kind)          /* but for this: the next fetch asks anew */
+		rc2 = store_mark_lost(f.store, &f.lie, 1, "fetch", NULL);
+	rc = rc ? rc : rc2;
 	fetcher_release(&f);
 	return rc;
 }
