@@ -220,6 +220,19 @@ static size_t lying_recipes(const struct fsck *f, struct chunkkey *keys)
 	return n;
 }
 
+/* f->store still has the catalogue of before the rebuild. */
+static int give_up(const char *dir, const struct chunkkey *keys, size_t n, struct err *e)
+{
+	struct store *s;
+	int rc = store_open(&s, dir, 0, e);
+
+	if (rc < 0)
+		return rc;
+	rc = store_mark_lost(s, keys, n, "fsck", e);
+	store_close(s);
+	return rc;
+}
+
 /*
  * Packs that hold damage are written anew with what is good in them.  Only then is a chunk
  * gone: another copy of it may be sound.
@@ -231,7 +244,7 @@ static int repair(struct fsck *f, enum store_fsck_depth depth, struct err *e)
 	int rc = store_rebuild(store_dir(f->store), depth, NULL, e);
 
 	if (rc == 0 && n)
-		rc = store_mark_lost(f->store, keys, n, "fsck", e);
+		rc = give_up(store_dir(f->store), keys, n, e);
 	free(keys);
 	if (rc == 0)
 		log_hint("git deepops fetch, or git deepops track, stores again what is gone; the "
