@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/path.h"
 #include "base/proc.h"
+#include "base/sig.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "run/job.h"
@@ -151,8 +152,10 @@ static int in_fresh_dir(struct rerun *x, struct dataset_env *d, struct err *e)
 	struct buf dir = BUF_INIT;
 	struct repo *site = NULL;
 	struct err ignored = ERR_INIT;
-	int rc = fresh_dir(x, &dir, e);
+	int rc;
 
+	sig_defer(); /* the directory must go */
+	rc = fresh_dir(x, &dir, e);
 	if (rc == 0) {
 		log_verbose("restoring run %.12s in %s", x->of.rec.run, dir.p);
 		rc = restore_run(d, &x->of, dir.p, &site, &warnings, e);
@@ -168,6 +171,7 @@ static int in_fresh_dir(struct rerun *x, struct dataset_env *d, struct err *e)
 		log_warn("%s", ignored.msg);
 	buf_release(&dir);
 	strvec_release(&warnings);
+	sig_undefer();
 	return rc;
 }
 

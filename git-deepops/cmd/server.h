@@ -20,9 +20,6 @@ struct cmd_server_setup {
 /* Make a bare repository a server's: store, config, floor policy, hooks, index. */
 int cmd_server_setup(struct repo *r, const struct cmd_server_setup *s, struct err *e) MUST_CHECK;
 
-/* Push a result without a record into a throw-away repository: 1 refused as it must, 0 not. */
-int cmd_server_probe(struct buf *said, struct err *e) MUST_CHECK;
-
 /* The bare repository at argv[1], the only operand. */
 int cmd_server_open(struct repo **r, int argc, char **argv, struct err *e) MUST_CHECK;
 

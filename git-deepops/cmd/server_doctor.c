@@ -8,6 +8,7 @@
 #include "base/io.h"
 #include "base/json.h"
 #include "base/path.h"
+#include "base/sig.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
 #include "policy/finder.h"
@@ -241,11 +242,14 @@ static int probe_push(const char *work, const char *bare, struct buf *said, stru
 	return rc;
 }
 
-int cmd_server_probe(struct buf *said, struct err *e)
+/* Push a result without a record into a throw-away repository: 1 refused as it must, 0 not. */
+static int probe_refuses(struct buf *said, struct err *e)
 {
 	struct buf dir = BUF_INIT, bare = BUF_INIT, work = BUF_INIT, policy = BUF_INIT;
-	int rc = tempfile_make_dir(&dir, "probe", e);
+	int rc;
 
+	sig_defer(); /* the directory must go */
+	rc = tempfile_make_dir(&dir, "probe", e);
 	if (rc < 0)
 		goto out;
 	path_join(&bare, dir.p, "bare.git");
@@ -263,6 +267,7 @@ out:
 	buf_release(&bare);
 	buf_release(&work);
 	buf_release(&policy);
+	sig_undefer();
 	return rc;
 }
 
@@ -270,7 +275,7 @@ static void check_probe(struct doctor *d)
 {
 	struct err why = ERR_INIT;
 	struct buf said = BUF_INIT;
-	int rc = cmd_server_probe(&said, &why);
+	int rc = probe_refuses(&said, &why);
 
 	if (rc < 0)
 		report(d, "probe", "look at the message", "%s", why.msg);

@@ -150,6 +150,27 @@ test_expect_success 'the fresh directory goes, or stays with --keep' '
 	)
 '
 
+test_expect_success 'interrupted before the command begins, it removes its directory' '
+	mkdir -p bin tmp &&
+	cat >bin/git <<-END &&
+	#!/bin/sh
+	case " \$* " in
+	*" checkout-index "*) kill -TERM \$PPID ;;
+	esac
+	exec "$(command -v git)" "\$@"
+	END
+	chmod +x bin/git &&
+	(
+		cd repo &&
+		run=$(newest) &&
+		TMPDIR="$TRASH/tmp" && PATH="$TRASH/bin:$PATH" && export TMPDIR PATH &&
+		test_expect_code 143 git-deepops rerun $run >../out 2>../err
+	) &&
+	ls -A tmp >left &&
+	test_must_be_empty left &&
+	test_must_be_empty out
+'
+
 test_expect_success 'what is no run is refused' '
 	(
 		cd repo &&

@@ -9,7 +9,7 @@ static void test_sha256(void)
 {
 	uint8_t out[HASH_BYTES];
 	char text[HASH_HEX_BYTES + 1];
-	struct hash *a = hash_new(), *b = hash_new();
+	struct hash *h = hash_new();
 
 	hash_sha256(out, "abc", 3); /* FIPS 180-2, B.1 */
 	hex_encode(text, out, sizeof(out));
@@ -18,25 +18,14 @@ static void test_sha256(void)
 	hex_encode(text, out, sizeof(out));
 	is_str(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "nothing");
 
-	hash_update(a, "ab", 2);
-	hash_copy(b, a);
-	hash_update(a, "c", 1);
-	hash_final(a, out);
+	hash_update(h, "a", 1);
+	hash_update(h, "", 0);
+	hash_update(h, "bc", 2);
+	hash_final(h, out);
 	hex_encode(text, out, sizeof(out));
 	is_str(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
 	       "in pieces");
-	hash_reset(a);
-	hash_update(b, "c", 1);
-	hash_final(b, out);
-	hex_encode(text, out, sizeof(out));
-	is_str(text, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
-	       "a copied state");
-	hash_final(a, out);
-	hex_encode(text, out, sizeof(out));
-	is_str(text, "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-	       "after a reset");
-	hash_free(a);
-	hash_free(b);
+	hash_free(h);
 	hash_free(NULL);
 }
 

@@ -93,7 +93,6 @@ static void test_read_write(void)
 	is_str(b.p, "> Jello", "appended");
 	ok(io_read_file(AT_FDCWD, in_scratch("f"), 4, &b, &e) == ERR_LIMIT, "one byte too many");
 	ok(io_read_file(AT_FDCWD, in_scratch("none"), 4, &b, &e) == ERR_NOTFOUND, "absent");
-	ok(io_free_bytes(scratch) > 0 && io_free_bytes("/nowhere/at/all") == UINT64_MAX, "room");
 	buf_release(&b);
 }
 
@@ -141,10 +140,10 @@ static void test_tempfile(void)
 	ok(tempfile_create(&t, scratch, 0644, &e) == 0 &&
 		   tempfile_create(&u, scratch, 0644, &e) == 0,
 	   "two at once");
-	ok(tempfile_sync(t, &e) == 0 && tempfile_fd(t) < 0 && count_temps() == 2, "first half");
+	ok(tempfile_close(t, &e) == 0 && tempfile_fd(t) < 0 && count_temps() == 2, "closed");
 	ok(tempfile_rename(&t, in_scratch("y"), TEMPFILE_NOREPLACE, &e) == 0 && !t &&
 		   holds("y", ""),
-	   "second half");
+	   "renamed");
 	tempfile_abort(&u);
 	tempfile_abort(&u);
 	ok(count_temps() == 0, "an aborted one goes");
@@ -155,7 +154,7 @@ static void test_tempfile(void)
 	root = open(scratch, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	ok(path_mkdirs_beneath(root, "in/side", 0755, &e) == 0 &&
 		   tempfile_create_beneath(&t, root, "in/side", 0755, &e) == 0 &&
-		   str_startswith(tempfile_path(t), "in/side/.tmp-", NULL),
+		   !holds("in/side/f", ""),
 	   "beneath a root");
 	ok(tempfile_commit(&t, "in/side/f", TEMPFILE_REPLACE, &e) == 0 && holds("in/side/f", ""),
 	   "renamed there");

@@ -309,7 +309,8 @@ static void test_treehash(void)
 	hash_update(h, "100644 file", 12);
 	hash_update(h, want.b, 32);
 	hash_final(h, want.b);
-	hash_reset(h);
+	hash_free(h);
+	h = hash_new();
 	hash_update(h, "40000 sub", 10);
 	hash_update(h, want.b, 32);
 	hash_sha256(want.b, "t\n", 2);

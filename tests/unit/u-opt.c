@@ -9,7 +9,7 @@ static const char *const usage[] = {"git deepops x [options] [--] PATH...", "git
 static char command[] = "x";
 
 struct parsed {
-	bool dry_run, secret;
+	bool dry_run;
 	int verbose, color;
 	uint64_t jobs, limit;
 	const char *name;
@@ -29,11 +29,9 @@ static int parse(struct parsed *p, char *line, enum opt_flags flags, struct err 
 			     OPT_SIZE("limit", 0, &p->limit, "bytes", "stop after that much"),
 			     OPT_STR("name", 0, &p->name, "name", "call it that"),
 			     OPT_LIST("input", 'i', &p->in, "path", "what it reads"),
-			     OPT_BOOL("secret", 0, &p->secret, "for hooks"),
 			     OPT_END};
 
 	*p = (struct parsed){.text = BUF_INIT, .in = STRVEC_INIT, .color = -1};
-	opts[7].hidden = true;
 	p->argv[p->argc++] = command;
 	for (char *save = NULL, *w = strtok_r(line, " ", &save); w; w = strtok_r(NULL, " ", &save))
 		p->argv[p->argc++] = w;

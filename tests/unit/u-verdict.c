@@ -50,7 +50,7 @@ static void test_text(void)
 
 	verdict_init(&v);
 	fill(&v);
-	ok(verdict_refused(&v) && !verdict_overridden(&v), "refused");
+	ok(verdict_refused(&v), "refused");
 	verdict_text(&v, "", &out);
 	is_str(out.p, want, "the whole text; nothing about the accepted ref");
 	verdict_text(&v, "GL-HOOK-ERR: ", &web);

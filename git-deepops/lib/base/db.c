@@ -234,11 +234,6 @@ int64_t db_int(struct db_stmt *q, int col)
 	return sqlite3_column_int64(q->s, col);
 }
 
-double db_real(struct db_stmt *q, int col)
-{
-	return sqlite3_column_double(q->s, col);
-}
-
 const char *db_text(struct db_stmt *q, int col)
 {
 	const unsigned char *s = sqlite3_column_text(q->s, col);
@@ -274,11 +269,6 @@ void db_rollback(struct db *db)
 {
 	if (!sqlite3_get_autocommit(db->h))
 		sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
-}
-
-int64_t db_changes(struct db *db)
-{
-	return sqlite3_changes64(db->h);
 }
 
 int db_version(struct db *db, int64_t *version, struct err *e)

@@ -45,8 +45,7 @@ void db_bind_blob(struct db_stmt *q, int at, const void *p, size_t n);
 void db_bind_real(struct db_stmt *q, int at, double v);
 void db_bind_null(struct db_stmt *q, int at);
 
-int64_t db_int(struct db_stmt *q, int col); /* `col` from 0 */
-double db_real(struct db_stmt *q, int col);
+int64_t db_int(struct db_stmt *q, int col);      /* `col` from 0 */
 const char *db_text(struct db_stmt *q, int col); /* borrowed until the next step; "" for NULL */
 const void *db_blob(struct db_stmt *q, int col, size_t *n); /* borrowed; NULL for NULL */
 bool db_is_null(struct db_stmt *q, int col);
@@ -54,7 +53,6 @@ bool db_is_null(struct db_stmt *q, int col);
 int db_begin(struct db *db, struct err *e) MUST_CHECK; /* BEGIN IMMEDIATE */
 int db_commit(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db); /* fine when none is open */
-int64_t db_changes(struct db *db);
 
 /* PRAGMA user_version; db_open does not touch it. */
 int db_version(struct db *db, int64_t *version, struct err *e) MUST_CHECK;

@@ -43,13 +43,8 @@ struct hash *hash_new(void)
 	pthread_once(&md_once, md_setup);
 	h->ctx = EVP_MD_CTX_new();
 	must(h->ctx != NULL);
-	hash_reset(h);
-	return h;
-}
-
-void hash_reset(struct hash *h)
-{
 	must(EVP_DigestInit_ex2(h->ctx, md_sha256, NULL) == 1);
+	return h;
 }
 
 void hash_update(struct hash *h, const void *data, size_t len)
@@ -60,11 +55,6 @@ void hash_update(struct hash *h, const void *data, size_t len)
 void hash_final(struct hash *h, uint8_t out[HASH_BYTES])
 {
 	must(EVP_DigestFinal_ex(h->ctx, out, NULL) == 1);
-}
-
-void hash_copy(struct hash *to, const struct hash *from)
-{
-	must(EVP_MD_CTX_copy_ex(to->ctx, from->ctx) == 1);
 }
 
 void hash_free(struct hash *h)

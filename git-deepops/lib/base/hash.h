@@ -2,6 +2,12 @@
 /*
  * hash.h - SHA-256 through libcrypto
  *
+ *	struct hash *h = hash_new();
+ *
+ *	hash_update(h, p, len);		as often as there are bytes
+ *	hash_final(h, out);
+ *	hash_free(h);
+ *
  * The only file that knows libcrypto.  A failure inside libcrypto (out of
  * memory) ends the process as xalloc does: hashing has no error to handle.
  */
@@ -16,15 +22,13 @@
 struct hash; /* running SHA-256 */
 
 struct hash *hash_new(void);
-void hash_reset(struct hash *h);
 void hash_update(struct hash *h, const void *data, size_t len);
-void hash_final(struct hash *h, uint8_t out[HASH_BYTES]); /* then reset before reuse */
-void hash_copy(struct hash *to, const struct hash *from); /* same running state */
-void hash_free(struct hash *h);
+void hash_final(struct hash *h, uint8_t out[HASH_BYTES]); /* once; then only hash_free */
+void hash_free(struct hash *h);                           /* NULL is fine */
 
 void hash_sha256(uint8_t out[HASH_BYTES], const void *data, size_t len);
 
-/* git's SHA-1 object id of `type` ("blob", "commit") with this content, for C2. */
+/* git's SHA-1 object id of `type` ("blob", "commit") with this content. */
 void hash_git_object(uint8_t out[20], const char *type, const void *data, size_t len);
 
 const char *hash_library(void); /* version of libcrypto */

@@ -227,12 +227,3 @@ int io_copy(int from, int to, struct err *e)
 	buf_release(&block);
 	return rc;
 }
-
-uint64_t io_free_bytes(const char *path)
-{
-	struct statvfs v;
-
-	if (statvfs(path, &v) < 0)
-		return UINT64_MAX;
-	return (uint64_t)v.f_bavail * v.f_frsize;
-}

@@ -39,7 +39,4 @@ int io_copy(int from, int to, struct err *e) MUST_CHECK;
 /* Make `to` share all of `from`'s blocks; false where the file system cannot. */
 bool io_reflink(int from, int to);
 
-/* Bytes free for us on the file system of `path`; UINT64_MAX if unknown. */
-uint64_t io_free_bytes(const char *path);
-
 #endif

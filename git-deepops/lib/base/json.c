@@ -362,20 +362,6 @@ const char *json_get_str(const struct json *obj, const char *key)
 	return json_str(json_get(obj, key));
 }
 
-int64_t json_get_int(const struct json *obj, const char *key, int64_t fallback)
-{
-	const json_t *v = json_object_get(json_craw(obj), key);
-
-	return json_is_integer(v) ? json_integer_value(v) : fallback;
-}
-
-bool json_get_bool(const struct json *obj, const char *key, bool fallback)
-{
-	const json_t *v = json_object_get(json_craw(obj), key);
-
-	return json_is_boolean(v) ? json_is_true(v) : fallback;
-}
-
 const char *json_str(const struct json *j)
 {
 	return json_string_value(json_craw(j));

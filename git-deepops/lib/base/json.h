@@ -60,9 +60,7 @@ void json_push(struct json *arr, struct json *value); /* steals value */
 const struct json *json_get(const struct json *obj,
 			    const char *key); /* borrowed or NULL; NULL obj is fine */
 const char *json_get_str(const struct json *obj, const char *key); /* NULL unless a string */
-int64_t json_get_int(const struct json *obj, const char *key, int64_t fallback);
-bool json_get_bool(const struct json *obj, const char *key, bool fallback);
-const char *json_str(const struct json *j); /* NULL unless a string */
+const char *json_str(const struct json *j);                        /* NULL unless a string */
 int64_t json_int(const struct json *j);
 double json_num(const struct json *j); /* of an int or a real */
 bool json_bool(const struct json *j);

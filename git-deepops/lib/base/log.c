@@ -18,9 +18,7 @@ void log_set_level(enum log_level level)
 
 enum log_level log_level(void)
 {
-	const char *trace = getenv("DEEPOPS_TRACE");
-
-	return trace && !strcmp(trace, "1") ? LOG_DEBUG : log_current;
+	return log_current;
 }
 
 /* One write a line, so that lines of several processes do not mix. */
@@ -69,11 +67,6 @@ void log_note(const char *fmt, ...)
 void log_verbose(const char *fmt, ...)
 {
 	LOG_BODY("", LOG_VERBOSE);
-}
-
-void log_debug(const char *fmt, ...)
-{
-	LOG_BODY("debug: ", LOG_DEBUG);
 }
 
 void log_hint(const char *fmt, ...)

@@ -10,7 +10,7 @@
 
 #include "base/err.h"
 
-enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE, LOG_DEBUG };
+enum log_level { LOG_QUIET, LOG_NORMAL, LOG_VERBOSE };
 
 void log_set_level(enum log_level level);
 enum log_level log_level(void);
@@ -18,7 +18,6 @@ enum log_level log_level(void);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);    /* "warning: …", not when quiet */
 void log_note(const char *fmt, ...) PRINTF_LIKE(1, 2);    /* plain line, not when quiet */
 void log_verbose(const char *fmt, ...) PRINTF_LIKE(1, 2); /* with -v */
-void log_debug(const char *fmt, ...) PRINTF_LIKE(1, 2);   /* DEEPOPS_TRACE=1 */
 void log_hint(const char *fmt, ...) PRINTF_LIKE(1, 2);    /* "hint: …" */
 void log_fatal(const struct err *e); /* "fatal: msg", then its hint; does not exit */
 

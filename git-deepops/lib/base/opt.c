@@ -179,11 +179,41 @@ static int opt_word(struct opt_args *a, enum opt_flags flags)
 	return word[1] == '-' ? opt_long(a, word + 2) : opt_short(a, word + 1);
 }
 
+static void opt_usage_line(struct buf *out, const struct opt *o)
+{
+	size_t start = out->len, width;
+
+	buf_addstr(out, "    ");
+	if (o->letter)
+		buf_addf(out, "-%c", o->letter);
+	if (o->name)
+		buf_addf(out, "%s--%s%s", o->letter ? ", " : "", opt_can_negate(o) ? "[no-]" : "",
+			 o->name);
+	if (!opt_is_flag(o))
+		buf_addf(out, " <%s>", o->arg);
+	width = out->len - start;
+	if (width >= OPT_HELP_COLUMN) {
+		buf_addch(out, '\n');
+		width = 0;
+	}
+	buf_addf(out, "%*s%s\n", (int)(OPT_HELP_COLUMN - width), "", o->help);
+}
+
+/* What -h prints. */
+static void opt_usage(struct buf *out, const struct opt *opts, const char *const *usage)
+{
+	for (size_t i = 0; usage[i]; i++)
+		buf_addf(out, "%s %s\n", i ? "   or:" : "usage:", usage[i]);
+	buf_addch(out, '\n');
+	for (const struct opt *o = opts; o->type != OPT_T_END; o++)
+		opt_usage_line(out, o);
+}
+
 /* The words bash completion offers, as git's own --git-completion-helper prints them. */
 static void opt_completion(struct buf *out, const struct opt *opts)
 {
 	for (const struct opt *o = opts; o->type != OPT_T_END; o++) {
-		if (o->hidden || !o->name)
+		if (!o->name)
 			continue;
 		buf_addf(out, "%s--%s%s", out->len ? " " : "", o->name, opt_is_flag(o) ? "" : "=");
 		if (opt_can_negate(o))
@@ -210,34 +240,4 @@ int opt_parse(int *argc, char **argv, const struct opt *opts, const char *const 
 	argv[a.kept] = NULL;
 	*argc = a.kept;
 	return 0;
-}
-
-static void opt_usage_line(struct buf *out, const struct opt *o)
-{
-	size_t start = out->len, width;
-
-	buf_addstr(out, "    ");
-	if (o->letter)
-		buf_addf(out, "-%c", o->letter);
-	if (o->name)
-		buf_addf(out, "%s--%s%s", o->letter ? ", " : "", opt_can_negate(o) ? "[no-]" : "",
-			 o->name);
-	if (!opt_is_flag(o))
-		buf_addf(out, " <%s>", o->arg);
-	width = out->len - start;
-	if (width >= OPT_HELP_COLUMN) {
-		buf_addch(out, '\n');
-		width = 0;
-	}
-	buf_addf(out, "%*s%s\n", (int)(OPT_HELP_COLUMN - width), "", o->help);
-}
-
-void opt_usage(struct buf *out, const struct opt *opts, const char *const *usage)
-{
-	for (size_t i = 0; usage[i]; i++)
-		buf_addf(out, "%s %s\n", i ? "   or:" : "usage:", usage[i]);
-	buf_addch(out, '\n');
-	for (const struct opt *o = opts; o->type != OPT_T_END; o++)
-		if (!o->hidden)
-			opt_usage_line(out, o);
 }

@@ -9,7 +9,7 @@
  *		OPT_SIZE("limit", 0, &bytes, "bytes", "stop after that much"),
  *		OPT_END
  *	};
- *	rc = opt_parse(&argc, &argv, opts, usage, flags, e);	argv is left with the operands
+ *	rc = opt_parse(&argc, argv, opts, usage, 0, &text, e);	argv is left with the operands
  *
  * No abbreviations.  `--name value`, `--name=value`, `-x value`, `-xvalue`, bundled booleans
  * `-nv`; `--no-name` for booleans; `--` ends options.  The destination's type is
@@ -40,40 +40,39 @@ struct opt {
 	void *dest;
 	const char *arg; /* placeholder shown in help; NULL for booleans */
 	const char *help;
-	bool hidden;
 };
 
 #define OPT_BOOL(n, c, d, h)                                                                       \
 	{                                                                                          \
-		OPT_T_BOOL, n, c, 0 ? (bool *)0 : (d), 0, h, false                                 \
+		OPT_T_BOOL, n, c, 0 ? (bool *)0 : (d), 0, h                                        \
 	}
 #define OPT_COUNT(n, c, d, h)                                                                      \
 	{                                                                                          \
-		OPT_T_COUNT, n, c, 0 ? (int *)0 : (d), 0, h, false                                 \
+		OPT_T_COUNT, n, c, 0 ? (int *)0 : (d), 0, h                                        \
 	}
 #define OPT_TRI(n, c, d, h)                                                                        \
 	{                                                                                          \
-		OPT_T_TRI, n, c, 0 ? (int *)0 : (d), 0, h, false                                   \
+		OPT_T_TRI, n, c, 0 ? (int *)0 : (d), 0, h                                          \
 	}
 #define OPT_U64(n, c, d, a, h)                                                                     \
 	{                                                                                          \
-		OPT_T_U64, n, c, 0 ? (uint64_t *)0 : (d), a, h, false                              \
+		OPT_T_U64, n, c, 0 ? (uint64_t *)0 : (d), a, h                                     \
 	}
 #define OPT_SIZE(n, c, d, a, h)                                                                    \
 	{                                                                                          \
-		OPT_T_SIZE, n, c, 0 ? (uint64_t *)0 : (d), a, h, false                             \
+		OPT_T_SIZE, n, c, 0 ? (uint64_t *)0 : (d), a, h                                    \
 	}
 #define OPT_STR(n, c, d, a, h)                                                                     \
 	{                                                                                          \
-		OPT_T_STR, n, c, 0 ? (const char **)0 : (d), a, h, false                           \
+		OPT_T_STR, n, c, 0 ? (const char **)0 : (d), a, h                                  \
 	}
 #define OPT_LIST(n, c, d, a, h)                                                                    \
 	{                                                                                          \
-		OPT_T_LIST, n, c, 0 ? (struct strvec *)0 : (d), a, h, false                        \
+		OPT_T_LIST, n, c, 0 ? (struct strvec *)0 : (d), a, h                               \
 	}
 #define OPT_END                                                                                    \
 	{                                                                                          \
-		OPT_T_END, 0, 0, 0, 0, 0, false                                                    \
+		OPT_T_END, 0, 0, 0, 0, 0                                                           \
 	}
 
 enum opt_flags {
@@ -92,8 +91,5 @@ enum opt_flags {
  */
 int opt_parse(int *argc, char **argv, const struct opt *opts, const char *const *usage,
 	      enum opt_flags flags, struct buf *text, struct err *e) MUST_CHECK;
-
-/* What -h prints. */
-void opt_usage(struct buf *out, const struct opt *opts, const char *const *usage);
 
 #endif

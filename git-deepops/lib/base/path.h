@@ -54,7 +54,6 @@ int path_normalize(struct buf *out, const char *path, struct err *e) MUST_CHECK;
  * path_quote appends the name as it is when nothing needs quoting.
  */
 void path_quote(struct buf *out, const char *name, size_t len);
-bool path_needs_quote(const char *name, size_t len);
 /*
  * The inverse, strict: what is not the canonical form of its value is
  * ERR_INPUT.  `text` without a leading '"' stands for itself.  The value may

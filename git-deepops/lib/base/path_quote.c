@@ -7,7 +7,7 @@ static bool byte_needs_quote(unsigned char c)
 	return c < 0x20 || c >= 0x7f || c == '"' || c == '\\';
 }
 
-bool path_needs_quote(const char *name, size_t len)
+static bool path_needs_quote(const char *name, size_t len)
 {
 	if (len && (name[0] == ' ' || name[len - 1] == ' '))
 		return true;

@@ -14,7 +14,7 @@
 struct pool_task {
 	pool_fn fn;
 	void *arg;
-	struct pool_group *group; /* NULL: none */
+	struct pool_group *group;
 };
 
 struct pool {
@@ -23,7 +23,6 @@ struct pool {
 	pthread_cond_t done; /* a task ended */
 	struct pool_task *ring;
 	size_t head, queued, room;
-	size_t running;
 	pthread_t *threads;
 	unsigned int nr;
 	bool stop;
@@ -33,14 +32,6 @@ struct pool_group {
 	struct pool *pool;
 	size_t open; /* submitted and not ended; under pool->lock */
 };
-
-struct pool_worker {
-	struct pool *pool;
-	unsigned int self;
-};
-
-/* Which pool this thread works for, and as which number. */
-static _Thread_local struct pool_worker pool_me;
 
 static unsigned int pool_cpus(void)
 {
@@ -59,29 +50,23 @@ static struct pool_task pool_take(struct pool *p)
 
 	p->head = (p->head + 1) % p->room;
 	p->queued--;
-	p->running++;
 	return t;
 }
 
-/* Run a task that pool_take gave; the lock is held before and after. */
+/* Run a task; the lock is held before and after. */
 static void pool_run(struct pool *p, struct pool_task t)
 {
 	pthread_mutex_unlock(&p->lock);
 	t.fn(t.arg);
 	pthread_mutex_lock(&p->lock);
-	p->running--;
-	if (t.group)
-		t.group->open--;
+	t.group->open--;
 	pthread_cond_broadcast(&p->done);
 }
 
 static void *pool_worker(void *arg)
 {
-	struct pool *p;
+	struct pool *p = arg;
 
-	pool_me = *(struct pool_worker *)arg;
-	free(arg);
-	p = pool_me.pool;
 	pthread_mutex_lock(&p->lock);
 	for (;;) {
 		while (!p->queued && !p->stop)
@@ -101,16 +86,9 @@ static void pool_start(struct pool *p, unsigned int threads)
 
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	for (; p->nr < threads; p->nr++) {
-		struct pool_worker *w = xmalloc(sizeof(*w));
-
-		w->pool = p;
-		w->self = p->nr;
-		if (pthread_create(&p->threads[p->nr], NULL, pool_worker, w)) {
-			free(w); /* fewer threads, or none: callers then do the work */
-			break;
-		}
-	}
+	while (p->nr < threads && pthread_create(&p->threads[p->nr], NULL, pool_worker, p) == 0)
+		p->nr++;
+	/* Fewer threads, or none: callers then do the work. */
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 }
 
@@ -130,53 +108,10 @@ struct pool *pool_new(unsigned int threads, unsigned int queue)
 	return p;
 }
 
-unsigned int pool_threads(const struct pool *p)
-{
-	return p->nr;
-}
-
-unsigned int pool_self(const struct pool *p)
-{
-	return pool_me.pool == p ? pool_me.self : p->nr;
-}
-
-static void pool_put(struct pool *p, struct pool_task t)
-{
-	pthread_mutex_lock(&p->lock);
-	if (t.group)
-		t.group->open++;
-	if (p->nr && p->queued < p->room) {
-		p->ring[(p->head + p->queued++) % p->room] = t;
-		pthread_cond_signal(&p->work);
-	} else {
-		p->running++;
-		pool_run(p, t);
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
-void pool_submit(struct pool *p, pool_fn fn, void *arg)
-{
-	pool_put(p, (struct pool_task){fn, arg, NULL});
-}
-
-void pool_wait(struct pool *p)
-{
-	pthread_mutex_lock(&p->lock);
-	while (p->queued || p->running) {
-		if (p->queued)
-			pool_run(p, pool_take(p));
-		else
-			pthread_cond_wait(&p->done, &p->lock);
-	}
-	pthread_mutex_unlock(&p->lock);
-}
-
 void pool_free(struct pool *p)
 {
 	if (!p)
 		return;
-	pool_wait(p);
 	pthread_mutex_lock(&p->lock);
 	p->stop = true;
 	pthread_cond_broadcast(&p->work);
@@ -201,7 +136,18 @@ struct pool_group *pool_group_new(struct pool *p)
 
 void pool_group_submit(struct pool_group *g, pool_fn fn, void *arg)
 {
-	pool_put(g->pool, (struct pool_task){fn, arg, g});
+	struct pool *p = g->pool;
+	struct pool_task t = {fn, arg, g};
+
+	pthread_mutex_lock(&p->lock);
+	g->open++;
+	if (p->nr && p->queued < p->room) {
+		p->ring[(p->head + p->queued++) % p->room] = t;
+		pthread_cond_signal(&p->work);
+	} else {
+		pool_run(p, t);
+	}
+	pthread_mutex_unlock(&p->lock);
 }
 
 void pool_group_wait(struct pool_group *g)

@@ -2,8 +2,16 @@
 /*
  * pool.h - worker threads with a bounded queue
  *
- * pool_submit() runs the task in the caller when the queue is full, so a task
- * may itself submit without deadlock, and memory in flight stays bounded.
+ *	struct pool *pool = pool_new(0, 0);
+ *	struct pool_group *g = pool_group_new(pool);
+ *
+ *	for (...)
+ *		pool_group_submit(g, hash_one, &files[i]);
+ *	pool_group_free(g);		waits for its tasks
+ *	pool_free(pool);
+ *
+ * When the queue is full, the task runs in the caller: so a task may itself
+ * submit and wait without deadlock, and the memory in flight stays bounded.
  * Errors are the task's business: keep the first under a lock of your own.
  */
 #ifndef BASE_POOL_H
@@ -14,20 +22,18 @@
 struct pool;
 typedef void (*pool_fn)(void *arg);
 
-/* threads 0: number of CPUs we may use, at most 16. queue 0: 4 a thread. */
+/*
+ * threads 0: as many as there are CPUs for us, at most 16; queue 0: room for 4 tasks a thread.
+ * If the system gives fewer threads, or none, callers do the work.
+ */
 struct pool *pool_new(unsigned int threads, unsigned int queue);
-unsigned int pool_threads(const struct pool *p);
-/* 0..threads-1 inside a task run by a worker, `threads` when run by a caller. */
-unsigned int pool_self(const struct pool *p);
-void pool_submit(struct pool *p, pool_fn fn, void *arg);
-void pool_wait(struct pool *p); /* until everything submitted so far is done */
-void pool_free(struct pool *p); /* waits; NULL is fine */
+void pool_free(struct pool *p); /* after its groups; NULL is fine */
 
-/* A group of tasks that can be waited for on its own. */
+/* Tasks that are waited for together; several groups may share a pool. */
 struct pool_group;
 struct pool_group *pool_group_new(struct pool *p);
 void pool_group_submit(struct pool_group *g, pool_fn fn, void *arg);
-void pool_group_wait(struct pool_group *g); /* helps running tasks meanwhile */
-void pool_group_free(struct pool_group *g);
+void pool_group_wait(struct pool_group *g); /* runs queued tasks meanwhile, of any group */
+void pool_group_free(struct pool_group *g); /* waits first; NULL is fine */
 
 #endif

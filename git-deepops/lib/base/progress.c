@@ -134,15 +134,6 @@ void progress_add(struct progress *p, uint64_t n)
 	pthread_mutex_unlock(&p->lock);
 }
 
-void progress_set_total(struct progress *p, uint64_t total)
-{
-	if (!p)
-		return;
-	pthread_mutex_lock(&p->lock);
-	p->total = total;
-	pthread_mutex_unlock(&p->lock);
-}
-
 void progress_stop(struct progress **pp)
 {
 	struct progress *p = *pp;

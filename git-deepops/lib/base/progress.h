@@ -21,7 +21,6 @@ void progress_set_show(enum progress_show show); /* --progress, --no-progress, -
 /* total 0: not known.  Never NULL. */
 struct progress *progress_start(const char *title, uint64_t total, enum progress_unit unit);
 void progress_add(struct progress *p, uint64_t n);
-void progress_set_total(struct progress *p, uint64_t total);
 void progress_stop(struct progress **p); /* final line if anything was shown; *p = NULL */
 
 #endif

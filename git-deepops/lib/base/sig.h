@@ -2,10 +2,18 @@
 /*
  * sig.h - what signals do here
  *
- * sig_setup(): SIGPIPE ignored; INT, TERM, HUP, QUIT remove temp files and
- * kill the process by the same signal, except between sig_defer() and
- * sig_undefer(), when they only set a flag that long loops poll with
- * sig_pending() and leave through sig_err().
+ * After sig_setup() SIGPIPE is ignored, and INT, TERM, HUP and QUIT remove the
+ * temporary files and end the process by the same signal.
+ *
+ * Whoever has more to undo than files puts the work between sig_defer() and
+ * sig_undefer(): there a signal only sets a flag.  Long loops and calls that
+ * wait poll it with sig_pending() and leave through sig_err(), the caller
+ * cleans up, and sig_undefer() then dies by the signal.
+ *
+ *	sig_defer();
+ *	rc = in_directory(dir, e);
+ *	path_remove_tree(dir, NULL);
+ *	sig_undefer();
  */
 #ifndef BASE_SIG_H
 #define BASE_SIG_H
@@ -14,7 +22,7 @@
 
 void sig_setup(void);
 void sig_defer(void);
-void sig_undefer(void);     /* raises what came in between */
+void sig_undefer(void);     /* of the outermost pair: raises what came in between */
 int sig_pending(void);      /* signal number or 0 */
 int sig_err(struct err *e); /* ERR_INTR "interrupted by SIGTERM" */
 

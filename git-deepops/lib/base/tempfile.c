@@ -149,11 +149,6 @@ int tempfile_fd(const struct tempfile *t)
 	return t->fd;
 }
 
-const char *tempfile_path(const struct tempfile *t)
-{
-	return t->path;
-}
-
 int tempfile_close(struct tempfile *t, struct err *e)
 {
 	int fd = t->fd;
@@ -164,7 +159,7 @@ int tempfile_close(struct tempfile *t, struct err *e)
 	return io_close(fd, e) < 0 ? err_wrap(e, "%s", t->path) : 0;
 }
 
-int tempfile_sync(struct tempfile *t, struct err *e)
+static int tempfile_sync(struct tempfile *t, struct err *e)
 {
 	if (t->fd >= 0 && io_fsync(t->fd, e) < 0)
 		return err_wrap(e, "%s", t->path);

@@ -34,21 +34,19 @@ int tempfile_create(struct tempfile **out, const char *dir, mode_t mode, struct 
 int tempfile_create_beneath(struct tempfile **out, int rootfd, const char *dir, mode_t mode,
 			    struct err *e) MUST_CHECK;
 int tempfile_fd(const struct tempfile *t);
-const char *tempfile_path(const struct tempfile *t); /* as it can be opened relative to its root */
 
-/* fsync and close, keep the temp name: first half of a batch. */
-int tempfile_sync(struct tempfile *t, struct err *e) MUST_CHECK;
-/* Close without fsync (work tree files, which git does not sync either). */
-int tempfile_close(struct tempfile *t, struct err *e) MUST_CHECK;
 /*
- * Rename to the last component of `path` in the directory it was created in;
- * frees *t in every case.  Does not sync the directory: a batch does that once
- * with io_fsync_dir().
+ * Durable: fsync, close, rename to the last component of `path` in the directory it was created
+ * in, fsync of that directory.  Frees *t in every case.
  */
-int tempfile_rename(struct tempfile **t, const char *path, enum tempfile_how how,
-		    struct err *e) MUST_CHECK;
-/* tempfile_sync + tempfile_rename + fsync of the directory.  Frees *t in every case. */
 int tempfile_commit(struct tempfile **t, const char *path, enum tempfile_how how,
+		    struct err *e) MUST_CHECK;
+/*
+ * The same in two steps without any fsync, for what can be made again: files of the work tree
+ * (git does not sync them either) and caches.  tempfile_rename frees *t in every case.
+ */
+int tempfile_close(struct tempfile *t, struct err *e) MUST_CHECK;
+int tempfile_rename(struct tempfile **t, const char *path, enum tempfile_how how,
 		    struct err *e) MUST_CHECK;
 void tempfile_abort(struct tempfile **t);
 

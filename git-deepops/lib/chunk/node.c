@@ -50,7 +50,8 @@ void node_add_line(struct buf *out, const struct node_entry *entry)
 	buf_addch(out, '\n');
 }
 
-const char *node_entry_problem(const struct node_entry *entry)
+/* May this stand in a node? NULL, or what is wrong with it. */
+static const char *node_entry_problem(const struct node_entry *entry)
 {
 	if (!path_name_is_safe(entry->name, entry->name_len))
 		return "unsafe name";

@@ -16,9 +16,6 @@
 /* Append the line of an entry. */
 void node_add_line(struct buf *out, const struct node_entry *entry);
 
-/* May this stand in a node? NULL, or what is wrong with it. */
-const char *node_entry_problem(const struct node_entry *entry);
-
 /* What a node holds so far, in the list at one height. */
 struct node_fill {
 	size_t entries;

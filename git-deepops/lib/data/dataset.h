@@ -107,8 +107,6 @@ int dataset_snapshot(struct dataset_env *d, struct store_txn *txn, const char *r
 /* The content of one open file (from its start) or of memory, as dataset_snapshot would store it. */
 int dataset_put_fd(struct dataset_env *d, struct store_txn *txn, int fd, struct chunkid *id,
 		   uint64_t *bytes, struct err *e) MUST_CHECK;
-int dataset_put_bytes(struct dataset_env *d, struct store_txn *txn, const void *p, size_t len,
-		      struct chunkid *id, struct err *e) MUST_CHECK;
 /* Say that the work tree now equals `p`: the base that later local changes are told by. */
 int dataset_synced(struct dataset_env *d, const char *root, const struct pointer *p,
 		   struct err *e) MUST_CHECK;

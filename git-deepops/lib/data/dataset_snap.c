@@ -386,11 +386,3 @@ int dataset_put_fd(struct dataset_env *d, struct store_txn *txn, int fd, struct 
 		return err_sys(e, "lseek");
 	return ingest_fd(&in, fd, &st, id, bytes, e);
 }
-
-int dataset_put_bytes(struct dataset_env *d, struct store_txn *txn, const void *p, size_t len,
-		      struct chunkid *id, struct err *e)
-{
-	struct ingest in = {dataset_pool(d), txn, d->progress};
-
-	return ingest_bytes(&in, p, len, id, e);
-}

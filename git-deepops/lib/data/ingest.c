@@ -354,12 +354,6 @@ int ingest_fd(const struct ingest *in, int fd, struct dtree_stat *st, struct chu
 	return 0;
 }
 
-int ingest_bytes(const struct ingest *in, const void *p, size_t len, struct chunkid *id,
-		 struct err *e)
-{
-	return ingest_mem(in, p, len, id, e);
-}
-
 /* ---- is it there ---- */
 
 static int load_data(void *arg, const struct chunkid *id, struct buf *out, struct err *e)

@@ -32,8 +32,6 @@ struct ingest {
  */
 int ingest_fd(const struct ingest *in, int fd, struct dtree_stat *st, struct chunkid *id,
 	      uint64_t *bytes, struct err *e) MUST_CHECK;
-int ingest_bytes(const struct ingest *in, const void *p, size_t len, struct chunkid *id,
-		 struct err *e) MUST_CHECK;
 
 /* Is the whole content of a file in the store or the txn: its chunk, or recipe and all its chunks? */
 int ingest_has(struct store_txn *txn, const struct chunkid *id, struct err *e) MUST_CHECK;

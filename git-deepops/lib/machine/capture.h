@@ -58,6 +58,5 @@ int capture_check(const void *text, size_t len, struct err *e) MUST_CHECK;
  * names of all others to `names`; both sorted.
  */
 void capture_env(char *const *environment, struct strvec *values, struct strvec *names);
-bool capture_env_allowed(const char *name);
 
 #endif

@@ -30,7 +30,7 @@ static bool contains_word(const char *name)
 	return found;
 }
 
-bool capture_env_allowed(const char *name)
+static bool capture_env_allowed(const char *name)
 {
 	if (contains_word(name))
 		return false;

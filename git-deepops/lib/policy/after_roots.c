@@ -77,8 +77,9 @@ static int one_commit(void *arg, const struct repo_oid *commit, struct err *e)
 	return rc;
 }
 
-int after_roots_commits(struct after_roots *a, const struct repo_oid *show, size_t nshow,
-			const struct repo_oid *hide, size_t nhide, struct err *e)
+/* Pointers that commits reachable from `show` and not from `hide` brought in. */
+static int after_roots_commits(struct after_roots *a, const struct repo_oid *show, size_t nshow,
+			       const struct repo_oid *hide, size_t nhide, struct err *e)
 {
 	struct repo_walk w = {.show = show,
 			      .hide = hide,
@@ -96,8 +97,9 @@ static int one_journal_pointer(void *arg, const struct journal_pointer *p, struc
 	return 0;
 }
 
-int after_roots_journal(struct after_roots *a, const struct repo_oid *tip,
-			const struct repo_oid *until, struct err *e)
+/* Pointers of journal entries from `tip` down to, not including, `until` (zero: all). */
+static int after_roots_journal(struct after_roots *a, const struct repo_oid *tip,
+			       const struct repo_oid *until, struct err *e)
 {
 	const struct journal_entry *entry;
 	struct journal_iter it;

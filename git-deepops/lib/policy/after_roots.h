@@ -18,12 +18,6 @@ struct after_roots {
 void after_roots_init(struct after_roots *a, struct repo *r);
 void after_roots_release(struct after_roots *a);
 
-/* Pointers that commits reachable from `show` and not from `hide` brought in. */
-int after_roots_commits(struct after_roots *a, const struct repo_oid *show, size_t nshow,
-			const struct repo_oid *hide, size_t nhide, struct err *e) MUST_CHECK;
-/* Pointers of journal entries from `tip` down to, not including, `until` (zero: all). */
-int after_roots_journal(struct after_roots *a, const struct repo_oid *tip,
-			const struct repo_oid *until, struct err *e) MUST_CHECK;
 /* Of everything there is. */
 int after_roots_all(struct after_roots *a, struct err *e) MUST_CHECK;
 /* Of what one push brought. */

@@ -39,7 +39,8 @@ static int read_tail(void *arg, const char *ref, const struct repo_oid *tip, str
 	struct repo_oid at = *tip;
 
 	(void)ref;
-	while (!repo_oid_is_zero(&at) && !finder_knows(f, &at) && !in_tail(f, &at)) {
+	while (!repo_oid_is_zero(&at) && !runindex_has_journal_commit(f->index, &at) &&
+	       !in_tail(f, &at)) {
 		struct journal_entry *entry;
 		int rc;
 
@@ -97,11 +98,6 @@ void finder_close(struct finder **p)
 	runindex_close(&f->index);
 	free(f);
 	*p = NULL;
-}
-
-bool finder_knows(struct finder *f, const struct repo_oid *journal_commit)
-{
-	return runindex_has_journal_commit(f->index, journal_commit);
 }
 
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out)

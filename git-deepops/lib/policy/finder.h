@@ -33,8 +33,6 @@ int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips
 		enum finder_flags flags, struct err *e) MUST_CHECK;
 void finder_close(struct finder **f); /* NULL is fine */
 
-/* Is this journal entry known to the index? */
-bool finder_knows(struct finder *f, const struct repo_oid *journal_commit);
 /* The index's cache of tree hashes. */
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out);
 

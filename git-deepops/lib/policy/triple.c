@@ -4,7 +4,7 @@
 
 #include "base/xalloc.h"
 
-void triple_init(struct triple *t)
+static void triple_init(struct triple *t)
 {
 	memset(t, 0, sizeof(*t));
 }

@@ -42,7 +42,6 @@ struct triple {
 	size_t n, alloc;
 };
 
-void triple_init(struct triple *t);
 void triple_release(struct triple *t);
 /* ERR_NOTFOUND, ERR_SYS and the like: the store or the repository could not be read. */
 int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, struct triple *out,

@@ -87,11 +87,3 @@ bool verdict_refused(const struct verdict *v)
 			return true;
 	return false;
 }
-
-bool verdict_overridden(const struct verdict *v)
-{
-	for (size_t i = 0; i < v->n; i++)
-		if (v->v[i].state == VERDICT_OVERRIDDEN)
-			return true;
-	return false;
-}

@@ -71,7 +71,6 @@ struct verdict_finding *verdict_add(struct verdict_ref *r, enum reason reason, c
 void verdict_drop_last(struct verdict *v);
 
 bool verdict_refused(const struct verdict *v);
-bool verdict_overridden(const struct verdict *v);
 
 /* Nothing for accepted refs.  `prefix` (may be "") goes before every line, not counted. */
 void verdict_text(const struct verdict *v, const char *prefix, struct buf *out);

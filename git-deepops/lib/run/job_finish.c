@@ -77,7 +77,8 @@ static void project(struct job *j)
 		strvec_pushf(&j->warnings, "%s (git deepops notes rebuild)", e.msg);
 }
 
-int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
+/* Record, journal, index, note; the spool is removed. */
+static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 {
 	struct tree_builder *parts = tree_builder_new(j->repo);
 	int rc = tree_list(j->repo, &j->parts, take_entry, parts, e);

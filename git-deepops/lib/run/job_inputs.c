@@ -7,7 +7,7 @@
 #include "base/xalloc.h"
 #include "run/job_internal.h"
 
-struct job_pin *job_add_pin(struct job *j, const char *path)
+static struct job_pin *job_add_pin(struct job *j, const char *path)
 {
 	struct job_pin *pin;
 
@@ -28,7 +28,8 @@ struct job_pin *job_find_pin(const struct job *j, const char *path)
 	return NULL;
 }
 
-bool job_is_output(const struct job *j, const char *path)
+/* Is `path` a declared output or metrics file? */
+static bool job_is_output(const struct job *j, const char *path)
 {
 	for (size_t i = 0; i < j->rec.noutputs; i++)
 		if (!strcmp(j->rec.outputs[i].path, path))

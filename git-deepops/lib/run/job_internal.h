@@ -65,10 +65,7 @@ struct job {
 int job_txn(struct job *j, struct store_txn **out, struct err *e) MUST_CHECK;
 /* Commit it if there is one. */
 int job_commit_data(struct job *j, struct err *e) MUST_CHECK;
-struct job_pin *job_add_pin(struct job *j, const char *path);
 struct job_pin *job_find_pin(const struct job *j, const char *path);
-/* Is `path` a declared output or metrics file? */
-bool job_is_output(const struct job *j, const char *path);
 /* A pointer of kind file, as text. */
 void job_file_pointer(const struct chunkid *id, uint64_t bytes, uint32_t mode, struct buf *out);
 /* Open `path` in the work tree of `r`, following no link.  Descriptor or error. */
@@ -84,7 +81,5 @@ int job_collect_logs(struct job *j, struct tree_builder *parts, struct err *e) M
 /* A rerun's record: the first one without what that run brought about; its environment becomes ours. */
 int job_take_over(struct job *j, const struct journal_entry *of, struct err *e) MUST_CHECK;
 int job_compare_outputs(struct job *j, struct err *e) MUST_CHECK;
-/* Record, journal, index, note; the spool is removed. */
-int job_conclude(struct job *j, struct journal_entry *out, struct err *e) MUST_CHECK;
 
 #endif

@@ -8,7 +8,7 @@
 
 _Static_assert(sizeof(enum record_kind) == sizeof(unsigned int), "enums are read as unsigned int");
 
-void record_init_fields(const struct record_field *f, void *base)
+static void record_init_fields(const struct record_field *f, void *base)
 {
 	for (; f->path; f++) {
 		if (f->type == RT_INT || f->type == RT_TIME)

@@ -62,7 +62,6 @@ extern const char *const record_output_role_names[];
 
 /* Free what a table owns in the struct at `base`. */
 void record_release_fields(const struct record_field *f, void *base);
-void record_init_fields(const struct record_field *f, void *base);
 /* Append a zeroed, initialised item to the list of `f`. */
 void *record_list_add(const struct record_field *f, void *base);
 /* The field of this path; NULL. */

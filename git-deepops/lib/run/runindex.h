@@ -72,8 +72,6 @@ int runindex_list(struct runindex *ix, const struct runindex_list *l, runindex_f
 int runindex_count(struct runindex *ix, uint64_t *runs, struct err *e) MUST_CHECK;
 int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runindex_fn cb,
 		       void *arg, struct err *e) MUST_CHECK;
-int runindex_by_tree(struct runindex *ix, const struct repo_oid *code_tree, runindex_fn cb,
-		     void *arg, struct err *e) MUST_CHECK;
 /* Records among whose outputs is this git blob (path NULL: any), or this content or dataset id. */
 int runindex_by_output_blob(struct runindex *ix, const char *path, const struct repo_oid *blob,
 			    runindex_fn cb, void *arg, struct err *e) MUST_CHECK;

@@ -95,16 +95,6 @@ int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runin
 	return by_keys(ix, &k, cb, arg, e);
 }
 
-int runindex_by_tree(struct runindex *ix, const struct repo_oid *code_tree, runindex_fn cb,
-		     void *arg, struct err *e)
-{
-	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE code_tree = ?1"
-			       " ORDER BY started DESC, id DESC",
-			       code_tree->hex, NULL};
-
-	return by_keys(ix, &k, cb, arg, e);
-}
-
 int runindex_by_output_blob(struct runindex *ix, const char *path, const struct repo_oid *blob,
 			    runindex_fn cb, void *arg, struct err *e)
 {

@@ -14,6 +14,7 @@
 #include "base/io.h"
 #include "base/killpoint.h"
 #include "base/proc.h"
+#include "base/sig.h"
 #include "run/scrub.h"
 
 #define PIECE_BYTES 65536
@@ -217,7 +218,12 @@ int supervise_run(struct supervise *s, struct err *e)
 	forwarded(&set);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	w.signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
-	rc = w.signals < 0 ? err_sys(e, "signalfd") : start(&w, &p, e);
+	if (w.signals < 0)
+		rc = err_sys(e, "signalfd");
+	else if (sig_pending())
+		rc = sig_err(e); /* deferred before: the command must not begin */
+	else
+		rc = start(&w, &p, e);
 	if (rc == 0) {
 		if (s->started)
 			rc = s->started(s->arg, w.pid, e);

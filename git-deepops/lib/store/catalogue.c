@@ -199,7 +199,7 @@ void catalogue_close(struct catalogue *c)
 
 /* ---- looking ---- */
 
-int catalogue_generation(struct catalogue *c, uint64_t *generation, struct err *e)
+static int catalogue_generation(struct catalogue *c, uint64_t *generation, struct err *e)
 {
 	int64_t v = -1;
 	int rc = one_int(c, "SELECT value FROM meta WHERE key = 'generation'", &v, e);

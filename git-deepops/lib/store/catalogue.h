@@ -44,7 +44,6 @@ struct catalogue_view {
 };
 int catalogue_look(struct catalogue *c, struct catalogue_view *out, struct err *e) MUST_CHECK;
 void catalogue_view_release(struct catalogue_view *v);
-int catalogue_generation(struct catalogue *c, uint64_t *generation, struct err *e) MUST_CHECK;
 
 struct catalogue_pack {
 	struct chunkid id;

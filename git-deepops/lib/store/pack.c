@@ -90,7 +90,8 @@ void pack_entry_format(struct pack_entry *out, const struct pack_row *row, const
 	out->row.crc = crc;
 }
 
-int pack_entry_parse(struct pack_row *row, const void *header, struct err *e)
+/* Strict; fills everything but row->offset. ERR_CORRUPT. */
+static int pack_entry_parse(struct pack_row *row, const void *header, struct err *e)
 {
 	struct rd r = rd_from(header, PACK_ENTRY_BYTES);
 	const uint8_t *magic = rd_bytes(&r, 4);

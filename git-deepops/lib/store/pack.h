@@ -53,8 +53,6 @@ struct pack_entry {
 
 /* Lay out the header of `row` (offset and crc are ignored) for the payload, row.stored bytes. */
 void pack_entry_format(struct pack_entry *out, const struct pack_row *row, const void *payload);
-/* Strict; fills everything but row->offset. ERR_CORRUPT. */
-int pack_entry_parse(struct pack_row *row, const void *header, struct err *e) MUST_CHECK;
 /* Parse header and payload of the entry expected to be `row` in p[0..PACK_ENTRY_BYTES + stored). */
 int pack_entry_check(const struct pack_row *row, const void *p, struct err *e) MUST_CHECK;
 

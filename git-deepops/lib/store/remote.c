@@ -43,7 +43,8 @@ static int count_ack(struct remote *r, const struct frame *f, struct err *e)
 	return 0;
 }
 
-int remote_lost(struct remote *r, struct err *e)
+/* The peer breaks the protocol, or is gone: find its last words. */
+static int remote_lost(struct remote *r, struct err *e)
 {
 	struct frame f;
 	int rc;
@@ -269,11 +270,6 @@ const char *remote_describe(const struct remote *r)
 uint64_t remote_sent_bytes(const struct remote *r)
 {
 	return r->f.sent;
-}
-
-uint64_t remote_received_bytes(const struct remote *r)
-{
-	return r->f.received;
 }
 
 /* ---- questions ---- */

@@ -63,6 +63,5 @@ int remote_get(struct remote *r, const struct chunkkey *keys, size_t n, remote_c
 	       void *arg, struct err *e) MUST_CHECK;
 
 uint64_t remote_sent_bytes(const struct remote *r);
-uint64_t remote_received_bytes(const struct remote *r);
 
 #endif

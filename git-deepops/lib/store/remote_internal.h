@@ -35,8 +35,6 @@ int remote_answer(struct remote *r, enum frame_type type, uint16_t stream, struc
 		  struct err *e) MUST_CHECK;
 /* Handle what came in meanwhile, without waiting for it; only ACKs are expected. */
 int remote_take_acks(struct remote *r, struct err *e) MUST_CHECK;
-/* The peer breaks the protocol, or is gone: find its last words. */
-int remote_lost(struct remote *r, struct err *e);
 uint16_t remote_new_stream(struct remote *r);
 
 #endif

@@ -242,11 +242,6 @@ size_t segment_count(const struct segment *s)
 	return s->n;
 }
 
-uint64_t segment_bytes(const struct segment *s)
-{
-	return s->len;
-}
-
 size_t segment_npacks(const struct segment *s)
 {
 	return s->npacks;

@@ -63,7 +63,6 @@ int segment_find(struct segment *s, enum chunk_kind kind, const struct chunkid *
 /* Row i of segment_count(), in order. */
 int segment_row_at(struct segment *s, size_t i, struct segment_row *row, struct err *e) MUST_CHECK;
 size_t segment_count(const struct segment *s);
-uint64_t segment_bytes(const struct segment *s);
 size_t segment_npacks(const struct segment *s);
 const struct chunkid *segment_pack(const struct segment *s, size_t i);
 /*

@@ -36,7 +36,7 @@ int store_lock(const char *dir, bool exclusive, uint64_t wait_ms, struct err *e)
 
 /* ---- the view ---- */
 
-void store_view_release(struct store_view *v)
+static void store_view_release(struct store_view *v)
 {
 	for (size_t i = 0; i < v->n; i++)
 		segment_close(&v->segments[i]);

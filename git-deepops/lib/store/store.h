@@ -110,7 +110,6 @@ int store_order(struct store *s, const struct chunkkey *keys, size_t *order, siz
  */
 int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out,
 		struct err *e) MUST_CHECK;
-const uint8_t *store_nonce(const struct store_txn *t);
 
 /*
  * Encode and append unless the store or this txn has it.  1 stored, 0 was there.  `id` is believed: the

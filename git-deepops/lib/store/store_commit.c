@@ -228,7 +228,7 @@ static int heal(struct store_txn *t, struct err *e)
 
 /* ---- the catalogue ---- */
 
-void store_proof_release(struct store_proof *p)
+static void store_proof_release(struct store_proof *p)
 {
 	free(p->roots);
 	free(p->datasets);

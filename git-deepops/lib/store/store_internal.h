@@ -132,7 +132,6 @@ bool store_tick_passed(struct store *s);
 int store_refresh_if_changed(struct store *s, struct err *e) MUST_CHECK;
 /* store_refresh with cat_lock held. */
 int store_refresh_locked(struct store *s, struct err *e) MUST_CHECK;
-void store_view_release(struct store_view *v);
 /* The segments of the view, held open whatever happens to it. */
 struct segment **store_hold_segments(struct store *s, size_t *n);
 void store_drop_segments(struct segment **held, size_t n);
@@ -151,8 +150,6 @@ int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e)
 void store_remove_staging(const char *dir);
 /* Take the pack over; its number. */
 size_t store_txn_add_pack(struct store_txn *t, struct pack_writer *w);
-/* Wait until no thread is writing; txn->lock held, others may append meanwhile. */
-void store_txn_settle(struct store_txn *t);
 /* Seal and sync every pack of the txn; txn->lock held. */
 int store_txn_seal(struct store_txn *t, struct err *e) MUST_CHECK;
 /* Forget packs and chunks, which are committed or given up; txn->lock held or no other user. */
@@ -176,7 +173,6 @@ struct store_proof {
 	} * datasets;
 	size_t ndatasets, datasets_alloc;
 };
-void store_proof_release(struct store_proof *p);
 /* 0 proved; 1 something is missing. */
 int store_prove(struct store_txn *t, const struct store_commit *c, struct store_proof *out,
 		struct err *e) MUST_CHECK;

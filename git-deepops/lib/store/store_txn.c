@@ -406,11 +406,6 @@ int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out, s
 	return 0;
 }
 
-const uint8_t *store_nonce(const struct store_txn *t)
-{
-	return t->nonce;
-}
-
 /* ---- end ---- */
 
 void store_txn_reset(struct store_txn *t)

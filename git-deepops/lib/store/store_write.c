@@ -11,7 +11,8 @@
 
 /* ---- appending; txn->lock held ---- */
 
-void store_txn_settle(struct store_txn *t)
+/* Wait until no thread is writing; txn->lock held, others may append meanwhile. */
+static void store_txn_settle(struct store_txn *t)
 {
 	while (t->writing > 0)
 		pthread_cond_wait(&t->idle, &t->lock);

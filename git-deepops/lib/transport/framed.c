@@ -114,10 +114,8 @@ static int step_read(struct framed *f, struct err *e)
 	}
 	buf_grow(&f->in, FRAMED_READ_BYTES);
 	n = transport_read(f->t, f->in.p + f->in.len, FRAMED_READ_BYTES, e);
-	if (n > 0) {
+	if (n > 0)
 		buf_setlen(&f->in, f->in.len + (size_t)n);
-		f->received += (uint64_t)n;
-	}
 	return n < 0 ? n : n > 0 || transport_at_end(f->t);
 }
 
@@ -125,11 +123,6 @@ const char *framed_peek(const struct framed *f, size_t *len)
 {
 	*len = f->in.len - f->in_at;
 	return f->in.p + f->in_at;
-}
-
-void framed_skip(struct framed *f, size_t n)
-{
-	f->in_at += n;
 }
 
 int framed_take(struct framed *f, struct frame *out, struct err *e)

@@ -32,7 +32,7 @@ struct framed {
 	struct buf in, out;
 	size_t in_at, out_at, mark;
 	bool peer_deaf; /* it reads no more: what is queued is dropped, its last words are read */
-	uint64_t sent, received;
+	uint64_t sent;
 };
 
 enum framed_result { FRAMED_NOTHING = 0, FRAMED_FRAME = 1, FRAMED_END = 2 };
@@ -65,6 +65,5 @@ int framed_drain(struct framed *f, size_t left, int timeout_ms, struct err *e) M
 
 /* The bytes read and not yet taken, for the search of the first HELLO. */
 const char *framed_peek(const struct framed *f, size_t *len);
-void framed_skip(struct framed *f, size_t n);
 
 #endif

@@ -24,17 +24,6 @@ static void program_name(struct buf *out, const struct transport_where *where)
 		buf_setlen(out, out->len - strlen(".exe"));
 }
 
-bool sshchild_is_plain_ssh(const struct transport_where *where)
-{
-	struct buf name = BUF_INIT;
-	bool plain;
-
-	program_name(&name, where);
-	plain = !strcmp(name.p, "ssh");
-	buf_release(&name);
-	return plain;
-}
-
 static const char *port_option(const struct transport_where *where)
 {
 	struct buf name = BUF_INIT;

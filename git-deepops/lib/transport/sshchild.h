@@ -25,7 +25,4 @@ void sshchild_args(struct strvec *argv, const struct url *u, const struct transp
 /* "git-deepops-serve '/path'", for the shell at the far end. */
 void sshchild_remote_command(struct buf *out, const struct url *u, const char *serve);
 
-/* Is the configured command OpenSSH by its name ("ssh"), as git decides? */
-bool sshchild_is_plain_ssh(const struct transport_where *where);
-
 #endif
