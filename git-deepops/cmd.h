@@ -50,6 +50,13 @@ struct cmd {
 int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opts,
 	      const char *const *usage, enum opt_flags flags, struct err *e) MUST_CHECK;
 
+/* Has init been here?  Where not, git push sends neither data nor records. */
+bool cmd_init_done(struct repo *r);
+/* Where it has not, and there is a remote to push to: says so. */
+void cmd_init_remind(struct repo *r);
+/* Warn of those of `roots` that git does not ignore, for which `git add` would take the data itself. */
+void cmd_track_warn(struct repo *r, const struct strvec *roots, const char *why);
+
 /* The commands, sorted as in main.c's table. */
 #define CMD_ARGS struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 int cmd_cat(CMD_ARGS);

@@ -146,6 +146,7 @@ static int run_one(struct checkout *c, const char *root, const struct pointer *p
 	memset(&res, 0, sizeof(res));
 	if (rc == 0) {
 		rc = dataset_checkout(c->env, root, p, &c->opts, &res, e);
+		progress_stop(&bar); /* its line ends before what follows */
 		print_blocked(root, &res);
 		if (rc == 0)
 			report(c, root, &res);
@@ -214,6 +215,9 @@ static int checkout_all(struct checkout *c, struct err *e)
 	}
 	for (size_t i = 0; rc == 0 && i < c->roots.nr; i++)
 		rc = do_root(c, i, e);
+	if (rc == 0 && !dry_run)
+		cmd_track_warn(c->repo, &c->roots,
+			       "git deepops track adds its line to .gitignore");
 	return rc;
 }
 

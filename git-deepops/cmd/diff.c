@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* diff.c - `git deepops diff`: what changed between versions of datasets; see git-deepops-diff(1) */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -314,7 +317,24 @@ static int diff(struct diff *d, int n, char **paths, struct err *e)
 	return rc;
 }
 
-/* Revisions before `--`, paths behind it; without it the first operand may be either. */
+/* `diff A B`, as with git diff; without `--` what lies in the work tree is a path. */
+static bool take_second(struct diff *d, const char *arg, bool dashes)
+{
+	struct buf path = BUF_INIT;
+	struct err e = ERR_INIT;
+	bool taken = strcmp(arg, "--") != 0;
+
+	if (taken && !dashes && repo_user_path(d->repo, arg, &path, &e) == 0)
+		taken = faccessat(repo_worktree_fd(d->repo), path.p, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
+	if (taken)
+		taken = repo_resolve(d->repo, arg, &d->new, &e) == 0;
+	if (taken)
+		d->to_worktree = false;
+	buf_release(&path);
+	return taken;
+}
+
+/* Revisions before `--`, paths behind it; without it the first operands may be either. */
 static int take_operands(struct diff *d, int *argc, char ***argv, struct err *e)
 {
 	bool dashes = false;
@@ -326,12 +346,14 @@ static int take_operands(struct diff *d, int *argc, char ***argv, struct err *e)
 		rc = take_revision(d, (*argv)[1], dashes, e);
 	if (rc == 1)
 		at = 2;
+	if (rc == 1 && d->to_worktree && *argc > 2 && take_second(d, (*argv)[2], dashes))
+		at = 3;
 	else if (rc == 0)
 		rc = take_head(d, e);
 	if (at < *argc && !strcmp((*argv)[at], "--"))
 		at++;
 	else if (rc >= 0 && dashes)
-		rc = err_set(e, ERR_USAGE, "one revision or range comes before --");
+		rc = err_set(e, ERR_USAGE, "a range or at most two revisions come before --");
 	*argc -= at;
 	*argv += at;
 	return MIN(rc, 0);
@@ -339,8 +361,7 @@ static int take_operands(struct diff *d, int *argc, char ***argv, struct err *e)
 
 int cmd_diff(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops diff [options] [A[..B]] [--] [PATH...]",
-					    NULL};
+	static const char *const usage[] = {"git deepops diff [options] [A[..B] | A B] [--] [PATH...]", NULL};
 	struct diff d = {.repo = ctx->repo,
 			 .to_worktree = true,
 			 .roots = STRVEC_INIT,

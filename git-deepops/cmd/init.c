@@ -286,6 +286,27 @@ static int set_hooks(struct init *in, struct err *e)
 	return rc;
 }
 
+bool cmd_init_done(struct repo *r)
+{
+	struct buf driver = BUF_INIT;
+	struct err e = ERR_INIT;
+	int rc = repo_config_get(r, "merge.deepops.driver", &driver, &e);
+
+	buf_release(&driver);
+	return rc != 0; /* what cannot be read is no reason to say that it is not there */
+}
+
+void cmd_init_remind(struct repo *r)
+{
+	struct buf origin = BUF_INIT;
+	struct err e = ERR_INIT;
+
+	fflush(stdout); /* the result first */
+	if (!cmd_init_done(r) && find_origin(r, &origin, &e) == 1)
+		log_hint("git push will not send the data from this clone before git deepops init");
+	buf_release(&origin);
+}
+
 int cmd_init(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	static const char *const usage[] = {"git deepops init [--remote URL]", NULL};

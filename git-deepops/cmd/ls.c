@@ -14,6 +14,7 @@ static const char *const usage[] = {"git deepops ls [options] [REV:]PATH", NULL}
 struct ls {
 	bool full, recurse, nul;
 	struct json *list; /* with --json */
+	const char *name;  /* of the dataset: that of its only entry where it is one file */
 };
 
 static const char *kind_name(const struct node_entry *entry)
@@ -46,6 +47,8 @@ static int on_entry(void *arg, const char *path, const struct node_entry *entry,
 	struct buf text = BUF_INIT;
 
 	(void)e;
+	if (!*path)
+		path = ls->name;
 	if (ls->list) {
 		add_json(ls, path, entry);
 		return 0;
@@ -77,6 +80,7 @@ static int list(struct ls *ls, struct repo *r, const char *arg, struct err *e)
 	locate_init(&where);
 	rc = locate_parse(r, arg, &where, e);
 	opts.inside = where.inside.p;
+	ls->name = path_basename(where.root.p);
 	if (rc == 0)
 		rc = dataset_walk(&where.pointer, &opts, dataset_load_node, d, on_entry, ls, e);
 	locate_release(&where);
@@ -93,14 +97,13 @@ static void print_json(struct json *files)
 	json_put(doc, "entries", files);
 	json_text(doc, true, &text);
 	fwrite(text.p, 1, text.len, stdout);
-	putchar('\n');
 	buf_release(&text);
 	json_unref(doc);
 }
 
 int cmd_ls(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	struct ls ls = {false, false, false, NULL};
+	struct ls ls = {.list = NULL};
 	bool json = false;
 	struct opt opts[] = {OPT_BOOL("long", 'l', &ls.full, "show mode, id and size too"),
 			     OPT_BOOL("recursive", 'r', &ls.recurse, "descend into directories"),

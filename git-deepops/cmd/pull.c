@@ -62,6 +62,8 @@ static int checkout_roots(struct repo *r, struct err *e)
 	rc = dataset_roots(r, NULL, &roots, e);
 	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
 		rc = checkout_root(d, roots.v[i], e);
+	if (rc == 0)
+		cmd_track_warn(r, &roots, "git deepops track adds its line to .gitignore");
 	strvec_release(&roots);
 	dataset_close(d);
 	return rc;
@@ -116,5 +118,9 @@ int cmd_pull(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return 1;
 	if (rc == 0)
 		refresh_notes(ctx->repo);
-	return rc < 0 ? rc : pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
+	if (rc == 0)
+		rc = pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
+	if (rc == 0)
+		cmd_init_remind(ctx->repo);
+	return rc;
 }

@@ -138,6 +138,8 @@ static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
 		return rc;
 	err_set(e, ERR_DENIED, "%s takes no data: remote.%s.deepops is not true", w->name.p,
 		w->name.p);
+	if (!cmd_init_done(r))
+		return err_hint(e, "git deepops init");
 	return err_hint(e,
 			"git config remote.%s.deepops true; or for the branch alone: git push %s",
 			w->name.p, w->name.p);

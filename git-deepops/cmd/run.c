@@ -64,7 +64,7 @@ static void say_plan(const struct record *r)
 	printf("machine %s %s\n", r->machine_class, r->machine_capture);
 }
 
-static int execute(struct job *job, struct err *e)
+static int execute(struct job *job, struct repo *repo, struct err *e)
 {
 	struct journal_entry entry;
 	int rc;
@@ -81,6 +81,7 @@ static int execute(struct job *job, struct err *e)
 	}
 	if (rc == 0) {
 		say_result(&entry.rec);
+		cmd_init_remind(repo);
 		rc = proc_exit_code(job_status(job));
 	}
 	journal_entry_release(&entry);
@@ -99,7 +100,7 @@ static int run(struct cmd_ctx *ctx, const struct job_opts *o, struct err *e)
 		say_warnings(job);
 		say_plan(job_record(job));
 	} else if (rc == 0) {
-		rc = execute(job, e);
+		rc = execute(job, ctx->repo, e);
 	}
 	job_free(&job);
 	return rc;

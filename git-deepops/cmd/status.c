@@ -10,6 +10,7 @@ struct status {
 	struct dataset_env *env;
 	bool json, zero, exit_code;
 	struct json *list;
+	struct strvec present; /* roots of which something is in the work tree */
 	bool unclean;
 };
 
@@ -73,6 +74,8 @@ static int show(struct status *s, const char *root, struct err *e)
 	if (rc < 0)
 		return rc;
 	s->unclean |= st.state != DATASET_CLEAN;
+	if (st.state != DATASET_MISSING)
+		strvec_push(&s->present, root);
 	if (s->json)
 		print_json(s, root, &st);
 	else if (s->zero)
@@ -110,6 +113,8 @@ static int status(struct status *s, int n, char **paths, struct err *e)
 	strvec_uniq(&picked);
 	for (size_t i = 0; rc == 0 && i < picked.nr; i++)
 		rc = show(s, picked.v[i], e);
+	if (rc == 0)
+		cmd_track_warn(r, &s->present, "git deepops track adds its line to .gitignore");
 	strvec_release(&roots);
 	strvec_release(&picked);
 	strvec_release(&insides);
@@ -120,7 +125,7 @@ int cmd_status(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	static const char *const usage[] = {
 		"git deepops status [--json | -z] [--exit-code] [--] [PATH...]", NULL};
-	struct status s = {.env = NULL};
+	struct status s = {.env = NULL, .present = STRVEC_INIT};
 	struct opt opts[] = {
 		OPT_BOOL("json", 0, &s.json, "print one JSON document"),
 		OPT_BOOL("null", 'z', &s.zero, "end entries with NUL, names as they are"),
@@ -139,6 +144,7 @@ int cmd_status(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		finish_json(&s);
 	else
 		json_unref(s.list);
+	strvec_release(&s.present);
 	dataset_close(s.env);
 	return rc == 0 && s.exit_code && s.unclean ? 1 : rc;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* track.c - `git deepops track`: replace data by a dataset pointer; see git-deepops-track(1) */
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "base/num.h"
@@ -46,19 +49,24 @@ static int check_nesting(const struct track *t, const char *root, struct err *e)
 	return 0;
 }
 
+#define GITLINK "160000 " /* the mode of a submodule, as ls-files -s prints it */
+
 /* git would go on versioning files that are in its index, ignored or not. */
 static int check_committed(const struct track *t, const char *root, struct err *e)
 {
 	char *spec = xstrfmt(":(top,literal)%s", root);
 	struct buf list = BUF_INIT;
 	size_t n = 0;
-	int rc = repo_git_run(t->repo, &list, e, "ls-files", "-z", "--cached", "--", spec, NULL);
+	int rc = repo_git_run(t->repo, &list, e, "ls-files", "-z", "-s", "--", spec, NULL);
 
 	for (size_t i = 0; i < list.len; i++)
 		n += !list.p[i];
-	if (rc == 0 && n) {
+	if (rc == 0 && n && str_startswith(list.p, GITLINK, NULL)) {
+		rc = err_set(e, ERR_INPUT, "'%s' is a submodule", strchr(list.p, '\t') + 1);
+		err_hint(e, "track the data in it, from there: it is a repository of its own");
+	} else if (rc == 0 && n) {
 		rc = err_set(e, ERR_INPUT, "git itself versions %zu file%s of '%s', such as '%s'",
-			     n, n == 1 ? "" : "s", root, list.p);
+			     n, n == 1 ? "" : "s", root, strchr(list.p, '\t') + 1);
 		err_hint(e,
 			 "git rm -r -q --cached -- '%s' takes them out of git and leaves them "
 			 "on disk; then track again",
@@ -69,10 +77,31 @@ static int check_committed(const struct track *t, const char *root, struct err *
 	return rc;
 }
 
+/* A submodule, or a nested repository that git does not know: its files are not ours to point at. */
+static int check_repository(const struct track *t, const char *root, struct err *e)
+{
+	int rc = 0;
+
+	for (const char *at = strchr(root, '/'); rc == 0 && at; at = strchr(at + 1, '/')) {
+		int len = (int)(at - root);
+		char *dotgit = xstrfmt("%.*s/.git", len, root);
+
+		if (faccessat(repo_worktree_fd(t->repo), dotgit, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
+			rc = err_set(e, ERR_INPUT, "'%s' lies in another repository, '%.*s'", root,
+				     len, root);
+			err_hint(e, "cd %.*s && git deepops track %s", len, root, at + 1);
+		}
+		free(dotgit);
+	}
+	return rc;
+}
+
 static int check_root(struct track *t, const char *root, struct err *e)
 {
 	int rc = pointer_check_root(root, e);
 
+	if (rc == 0)
+		rc = check_repository(t, root, e);
 	if (rc == 0)
 		rc = check_nesting(t, root, e);
 	if (rc == 0)
@@ -221,17 +250,16 @@ static int ignore_root(struct track *t, const char *root, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
-/* A rule of the user's behind ours may take the data in again. */
-static void warn_unignored(struct track *t, const char *root)
+void cmd_track_warn(struct repo *r, const struct strvec *roots, const char *why)
 {
+	struct strvec unignored = STRVEC_INIT;
 	struct err e = ERR_INIT;
 
-	if (repo_git_run(t->repo, NULL, &e, "check-ignore", "-q", "--no-index", "--", root, NULL) <
-	    0)
-		log_warn(
-			"'%s' is not ignored by git: some rule behind its line in .gitignore takes "
-			"it in again",
-			root);
+	fflush(stdout); /* the result first */
+	if (dataset_unignored(r, roots, &unignored, &e) == 0)
+		for (size_t i = 0; i < unignored.nr; i++)
+			log_warn("'%s' is not ignored by git: %s", unignored.v[i], why);
+	strvec_release(&unignored);
 }
 
 static int write_one(struct track *t, size_t i, struct err *e)
@@ -242,11 +270,7 @@ static int write_one(struct track *t, size_t i, struct err *e)
 	if (t->changed[i])
 		rc = dataset_write_pointer(t->repo, root, &t->snaps[i].pointer, e);
 	killpoint("track-pointer-written");
-	if (rc == 0)
-		rc = ignore_root(t, root, e);
-	if (rc == 0)
-		warn_unignored(t, root);
-	return rc;
+	return rc == 0 ? ignore_root(t, root, e) : rc;
 }
 
 static int write_all(struct track *t, struct err *e)
@@ -257,6 +281,9 @@ static int write_all(struct track *t, struct err *e)
 	killpoint("track-attributes-written");
 	for (size_t i = 0; rc >= 0 && i < t->roots.nr; i++)
 		rc = write_one(t, i, e);
+	if (rc >= 0)
+		cmd_track_warn(t->repo, &t->roots,
+			       "some rule behind its line in .gitignore takes it in again");
 	if (rc >= 0)
 		rc = stage(t, e);
 	for (size_t i = 0; rc == 0 && i < t->roots.nr; i++)
@@ -298,6 +325,8 @@ static int track(struct track *t, int n, char **paths, struct err *e)
 		rc = write_all(t, e);
 	if (rc == 0)
 		report(t);
+	if (rc == 0 && !t->dry_run)
+		cmd_init_remind(t->repo);
 	for (size_t i = 0; i < t->roots.nr; i++)
 		dataset_snap_release(&t->snaps[i]);
 	free(t->snaps);

@@ -59,10 +59,13 @@ static int untrack(struct dataset_env *d, int n, char **paths, struct err *e)
 
 	if (rc == 0)
 		rc = dataset_pick(dataset_repo(d), &roots, n, paths, &picked, &insides, e);
-	for (size_t i = 0; rc == 0 && i < picked.nr; i++)
-		if (*insides.v[i])
-			rc = err_set(e, ERR_INPUT, "'%s' is a part of dataset '%s'", insides.v[i],
-				     picked.v[i]);
+	for (size_t i = 0; rc == 0 && i < picked.nr; i++) {
+		if (!*insides.v[i])
+			continue;
+		rc = err_set(e, ERR_INPUT, "'%s/%s' is a part of dataset '%s'", picked.v[i],
+			     insides.v[i], picked.v[i]);
+		err_hint(e, "git deepops untrack %s stops tracking all of it", picked.v[i]);
+	}
 	strvec_sort(&picked);
 	strvec_uniq(&picked);
 	for (size_t i = 0; rc == 0 && i < picked.nr; i++)

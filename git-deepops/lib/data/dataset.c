@@ -195,7 +195,7 @@ static int pick_one(const struct strvec *roots, const char *path, struct strvec 
 	if (picked->nr > before)
 		return 0;
 	err_set(e, ERR_INPUT, "no dataset at '%s'", path);
-	return err_hint(e, "git deepops track makes one of a directory or file");
+	return err_hint(e, "git deepops status lists the datasets; git deepops track adds one");
 }
 
 int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **paths,
@@ -216,6 +216,33 @@ int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **
 	}
 	buf_release(&path);
 	return rc;
+}
+
+int dataset_unignored(struct repo *r, const struct strvec *roots, struct strvec *out, struct err *e)
+{
+	struct buf names = BUF_INIT, ignored = BUF_INIT;
+	struct strvec found = STRVEC_INIT;
+	struct proc p = PROC_INIT;
+	int rc = 0;
+
+	repo_git(r, &p);
+	strvec_pushl(&p.args, "check-ignore", "-z", "--no-index", "--stdin", NULL);
+	for (size_t i = 0; i < roots->nr; i++)
+		buf_add(&names, roots->v[i], strlen(roots->v[i]) + 1);
+	if (roots->nr)
+		rc = proc_capture(&p, &names, names.len, &ignored, e);
+	if (rc > 1) /* 1: none of them is */
+		rc = err_set(e, ERR_SYS, "git check-ignore ended with %d", rc);
+	for (size_t at = 0; at < ignored.len; at += strlen(ignored.p + at) + 1)
+		strvec_push(&found, ignored.p + at);
+	for (size_t i = 0; rc >= 0 && i < roots->nr; i++)
+		if (!strvec_has(&found, roots->v[i]))
+			strvec_push(out, roots->v[i]);
+	proc_release(&p);
+	strvec_release(&found);
+	buf_release(&names);
+	buf_release(&ignored);
+	return MIN(rc, 0);
 }
 
 static int read_at_commit(struct repo *r, const struct repo_oid *commit, const char *name,
@@ -258,8 +285,11 @@ int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *r
 
 	rc = commit ? read_at_commit(r, commit, name, &text, e)
 		    : read_in_worktree(r, name, &text, e);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = pointer_parse(out, text.p, text.len, name, e);
+		if (rc < 0 && commit)
+			err_wrap(e, "commit %.12s", commit->hex);
+	}
 	if (rc < 0 && !commit && e && !e->hint[0])
 		err_hint(e, "git checkout -- '%s' brings back the one that git has", name);
 	buf_release(&text);

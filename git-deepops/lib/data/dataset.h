@@ -68,6 +68,9 @@ const char *dataset_root_of(const struct strvec *roots, const char *path, const 
  */
 int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **paths,
 		 struct strvec *picked, struct strvec *insides, struct err *e) MUST_CHECK;
+/* Those of `roots` that no rule lets git ignore. */
+int dataset_unignored(struct repo *r, const struct strvec *roots, struct strvec *out,
+		      struct err *e) MUST_CHECK;
 /* The pointer of `root`: from the work tree, or from a commit.  ERR_NOTFOUND if it has none. */
 int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *root,
 		    struct pointer *out, struct err *e) MUST_CHECK;

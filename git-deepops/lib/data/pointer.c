@@ -511,8 +511,12 @@ int pointer_check_root(const char *path, struct err *e)
 				       path);
 	if (!*path || !strcmp(path, "."))
 		return err_set(e, ERR_INPUT, "the whole work tree cannot be a dataset");
-	if (!path_is_safe(path, strlen(path)) ||
-	    strlen(base) + strlen(POINTER_SUFFIX) > NAME_MAX_BYTES)
+	if (strlen(base) + strlen(POINTER_SUFFIX) > NAME_MAX_BYTES)
+		return err_set(e, ERR_INPUT,
+			       "'%s' is too long: the name of its pointer would have %zu bytes, "
+			       "more than %d",
+			       path, strlen(base) + strlen(POINTER_SUFFIX), NAME_MAX_BYTES);
+	if (!path_is_safe(path, strlen(path)))
 		return err_set(e, ERR_INPUT, "'%s' cannot be the name of a dataset", path);
 	if (str_startswith(base, ".git", NULL) || str_endswith(base, POINTER_SUFFIX) ||
 	    str_startswith(path, ".deepops/", NULL))

@@ -274,8 +274,12 @@ int scan_run(struct scan *s, struct dtree_entry *out, struct dtree_stat *keep, s
 	close(fd);
 	if (S_ISDIR(st.st_mode))
 		return scan_dir(s, out, e);
-	if (S_ISLNK(st.st_mode))
-		return err_set(e, ERR_INPUT, "'%s' is a symbolic link", s->root);
+	if (S_ISLNK(st.st_mode)) {
+		err_set(e, ERR_INPUT, "'%s' is a symbolic link, which cannot be a dataset",
+			s->root);
+		return err_hint(e, "move what it leads to into its place; links inside a dataset "
+				   "are kept as links");
+	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is neither a file nor a directory", s->root);
 	take_file(out, &st);

@@ -136,6 +136,9 @@ static void add_finding(struct buf *out, const char *prefix, const struct verdic
 	if (!next || !same_commit(next, f) || strcmp(fix_of(next), fix_of(f)) != 0) {
 		buf_reset(&line);
 		buf_addf(&line, "fix:  %s", fix_of(f));
+		for (size_t k = 0; !f->fix && k < line.len; k++)
+			if (line.p[k] == '\n') /* the table has lines of its own */
+				line.p[k] = ' ';
 		add_line(out, prefix, indent, line.p);
 	}
 	buf_release(&line);

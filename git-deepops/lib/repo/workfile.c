@@ -21,8 +21,8 @@ int workfile_read(struct repo *r, const char *path, struct buf *out, struct err 
 		err_clear(e);
 		return 0;
 	}
-	if (fd < 0)
-		return err_wrap(e, "%s", path);
+	if (fd < 0) /* its message names the path */
+		return fd;
 	rc = io_read_fd(fd, WORKFILE_MAX_BYTES, out, e);
 	close(fd);
 	return rc < 0 ? err_wrap(e, "%s", path) : 1;

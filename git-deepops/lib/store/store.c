@@ -31,7 +31,7 @@ int store_lock(const char *dir, bool exclusive, uint64_t wait_ms, struct err *e)
 	path_join(&path, dir, "lock");
 	fd = lockfile_acquire(path.p, exclusive ? LOCKFILE_EXCLUSIVE : LOCKFILE_SHARED, wait_ms, e);
 	buf_release(&path);
-	return fd < 0 ? err_wrap(e, "store in use") : fd;
+	return fd == ERR_DENIED ? err_wrap(e, "store in use") : fd;
 }
 
 /* ---- the view ---- */

@@ -69,7 +69,7 @@ static int add_path(struct repo *r, const struct strvec *roots, const char *path
 	}
 	if (rc == 0 && !found) {
 		err_set(e, ERR_NOTFOUND, "%s: no dataset is tracked there", path);
-		err_hint(e, "git deepops track %s", path);
+		err_hint(e, "git deepops status lists the datasets; git deepops track adds one");
 		return ERR_NOTFOUND;
 	}
 	return rc;

@@ -1,0 +1,120 @@
+#!/bin/sh
+test_description='what users of git do by habit, and what they get wrong, in one clone'
+. "${0%/*}/test-lib.sh"
+
+# fails CODE PATTERN COMMAND...: one line that matches, perhaps a hint, and this exit code.
+fails () {
+	want_code=$1 want_line=$2
+	shift 2
+	test_expect_code "$want_code" git deepops "$@" >out 2>err &&
+	test_grep "^fatal: .*$want_line" err && test "$(grep -vc "^hint: " err)" = 1
+}
+
+test_expect_success 'set up' '
+	git init -q --bare server.git && git init -q repo &&
+	(
+		cd repo && git remote add origin ../server.git && git deepops init && mkdir -p data/in &&
+		echo 1 >data/a && echo 2 >data/in/b && git deepops track data && git add -A && git commit -q -m one &&
+		echo 3 >data/c && git deepops track data && git commit -q -a -m two && git push -q origin HEAD:main
+	)
+'
+
+test_expect_success 'a clone where init was not run: whoever adds something is told, nobody else' '
+	git clone -q -b main server.git new &&
+	(
+		cd new && git deepops pull 2>err && test_grep "^hint: git push will not send .* git deepops init$" err &&
+		git deepops status >out 2>err && test_must_be_empty err &&
+		echo 4 >data/d && git deepops track data >out 2>err && test_grep "^hint: git push will not send" err &&
+		git deepops run -i data -- true 2>err && test_grep "^hint: git push will not send" err &&
+		fails 128 "takes no data" push && test_grep "^hint: git deepops init$" err &&
+		git deepops init && git deepops track data 2>err && test_must_be_empty err
+	)
+'
+
+test_expect_success 'nor is anybody who pushes nowhere' '
+	git init -q alone && (cd alone && echo 1 >f && git deepops track f 2>err && test_must_be_empty err)
+'
+
+test_expect_success 'a pointer moved by git: its data would be taken by git add, which is said until it is mended' '
+	(
+		cd repo && git mv data.deepops moved.deepops && mv data moved &&
+		git deepops status >out 2>err && test_grep "^warning: .moved. is not ignored by git" err &&
+		rm -r moved && git deepops checkout 2>err && test_grep "^warning: .moved. is not ignored by git" err &&
+		git deepops track moved 2>err && test_must_be_empty err && git add -A && git ls-files >out &&
+		test_grep ! "^moved/" out && git deepops status >out 2>err && test_must_be_empty err &&
+		git reset -q --hard && git deepops checkout -f && git clean -q -f -d -x moved
+	)
+'
+
+test_expect_success 'diff A B is diff A..B' '
+	(
+		cd repo && git deepops diff HEAD~1..HEAD >want && git deepops diff HEAD~1 HEAD >got && test_cmp want got &&
+		git deepops diff HEAD~1 HEAD -- data/c >got && test_cmp want got && test_file_not_empty got &&
+		git deepops diff HEAD~1 HEAD data/in >got && test_must_be_empty got &&
+		: "what lies in the work tree is a path" && git branch data && echo x >data/c &&
+		git deepops diff HEAD data >got && echo "M	data/c" >want && test_cmp want got && git deepops checkout -f &&
+		git branch -D data && fails 129 "before --" diff HEAD HEAD~1 HEAD -- data
+	)
+'
+
+test_expect_success 'a dataset that is one file is listed by its name; JSON ends in one newline' '
+	(
+		cd repo && mkdir -p sub && echo 1 >sub/one && git deepops track sub/one && git deepops ls sub/one >got &&
+		echo one >want && test_cmp want got && git deepops ls --json sub/one >got && test_grep "\"path\": \"one\"" got &&
+		test "$(tail -n 1 got)" = "}" && git deepops ls --json data >got && test "$(tail -n 1 got)" = "}"
+	)
+'
+
+test_expect_success 'a part of a dataset is not untracked, and is named' '
+	(cd repo && fails 128 ".data/in. is a part of dataset .data." untrack data/in && test_grep "^hint: git deepops untrack data " err)
+'
+
+test_expect_success 'a path of another repository is not tracked from here' '
+	(
+		cd repo && git init -q inner && (cd inner && test_commit inner && mkdir d && echo 1 >d/1) &&
+		fails 128 ".inner/d. lies in another repository, .inner." track inner/d && test_path_is_missing inner/d.deepops &&
+		test_grep "^hint: cd inner && git deepops track d$" err &&
+		git add inner 2>/dev/null && fails 128 ".inner. is a submodule" track inner && git reset -q && rm -rf inner
+	)
+'
+
+test_expect_success 'a name that is too long, and a symbolic link, say what is wrong with them' '
+	(
+		cd repo && long=$(printf "%0250d" 0) && echo 1 >$long && fails 128 "too long" track $long && rm $long &&
+		ln -s data link && fails 128 "symbolic link, which cannot be a dataset" track link && test_file_not_empty err
+	)
+'
+
+test_expect_success 'a spoilt pointer: the line, and how to get the last good one back' '
+	(
+		cd repo && echo >>data.deepops &&
+		for c in "status" "track data" "checkout" "ls data" "run -i data -- true"
+		do
+			fails 128 "data.deepops:" $c && test_grep "^hint: git checkout -- .data.deepops. " err || return 1
+		done &&
+		test_expect_code 1 git deepops doctor >out && test_grep -A1 "^broken *data: data.deepops:" out &&
+		test_grep "mend: git checkout -- .data.deepops." out &&
+		git commit -q -a -m spoilt && fails 128 "commit [0-9a-f]*: data.deepops:" ls HEAD:data &&
+		git reset -q --hard HEAD~1 && git deepops status
+	)
+'
+
+test_expect_success 'a path that names nothing: the same words everywhere' '
+	(
+		cd repo &&
+		for c in status checkout\ -- untrack drop fetch ls du sha256sums cat
+		do
+			fails 128 "nothing-here" $c nothing-here || return 1
+		done
+	)
+'
+
+test_expect_success 'a malformed policy: no mark in the text of the mend' '
+	(
+		cd repo && printf "[rule \"x\"]\n\tmode = maybe\n" >../policy &&
+		test_expect_code 1 git deepops check --policy ../policy >out && test_grep "policy:2: mode = maybe" out &&
+		test_grep ! "?" out
+	)
+'
+
+test_done
