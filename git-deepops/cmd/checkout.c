@@ -216,8 +216,7 @@ static int checkout_all(struct checkout *c, struct err *e)
 	for (size_t i = 0; rc == 0 && i < c->roots.nr; i++)
 		rc = do_root(c, i, e);
 	if (rc == 0 && !dry_run)
-		cmd_track_warn(c->repo, &c->roots,
-			       "git deepops track adds its line to .gitignore");
+		cmd_track_warn(c->repo, &c->roots, "git deepops track adds its line to .gitignore");
 	return rc;
 }
 

@@ -361,7 +361,8 @@ static int take_operands(struct diff *d, int *argc, char ***argv, struct err *e)
 
 int cmd_diff(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops diff [options] [A[..B] | A B] [--] [PATH...]", NULL};
+	static const char *const usage[] = {
+		"git deepops diff [options] [A[..B] | A B] [--] [PATH...]", NULL};
 	struct diff d = {.repo = ctx->repo,
 			 .to_worktree = true,
 			 .roots = STRVEC_INIT,
