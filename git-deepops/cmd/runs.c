@@ -62,12 +62,15 @@ static void how_it_ended(const struct runindex_row *row, struct buf *out)
 /* "metric.acc" out of the row's JSON. */
 static void member(const char *json, const char *name, struct buf *out)
 {
+	struct buf key = BUF_INIT;
 	struct json *j = NULL;
 	const char *value = NULL;
 
+	record_add_text(&key, name);
 	if (json_parse(&j, json, strlen(json), JSON_MAX_BYTES, NULL) == 0)
-		value = json_get_str(j, name);
+		value = json_get_str(j, key.p);
 	buf_addstr(out, value ? value : "");
+	buf_release(&key);
 	json_unref(j);
 }
 
@@ -254,9 +257,14 @@ static void put_int(struct json *o, const char *key, int64_t v)
 		json_put_int(o, key, v);
 }
 
+/* What is not clean UTF-8 stands as in the record. */
 static void put_text(struct json *o, const char *key, const char *s)
 {
-	json_put_str(o, key, *s ? s : NULL);
+	struct buf text = BUF_INIT;
+
+	record_add_text(&text, s);
+	json_put_str(o, key, *s ? text.p : NULL);
+	buf_release(&text);
 }
 
 /* The index keeps metrics and the like as JSON: they go out as they are, which makes long lists fast. */

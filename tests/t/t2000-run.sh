@@ -22,7 +22,8 @@ journal () {
 
 # start_run NAME ARGS...: in the background, in repo, with output to NAME.out and NAME.err.
 start_run () {
-	name=$1 && shift &&
+	name=$1
+	shift
 	( cd repo && exec git-deepops run "$@" >"../$name.out" 2>"../$name.err" ) &
 	pid=$!
 }
@@ -330,6 +331,27 @@ test_expect_success 'metrics from CSV and from $DEEPOPS_METRICS, with their seri
 		printf "name\trow\tvalue\nepoch\t1\t1\nloss\t1\t0.5\nepoch\t2\t2\nloss\t2\t0.25\nacc\t1\t0.5\nacc\t2\t0.75\n" >../want &&
 		test_cmp ../want ../got &&
 		rm log.csv
+	)
+'
+
+test_expect_success 'names that are not UTF-8 cost nothing' '
+	git init odd &&
+	(
+		cd odd &&
+		test_commit one &&
+		out=$(printf "caf\351.txt") && metric=$(printf "caf\351") &&
+		out=$out metric=$metric git deepops run --no-data -o "$out" -m m.csv -S "p$metric=$metric" \
+			--title "$metric" --tag "$metric" -- \
+			sh -c "echo x >\"\$out\"; printf \"%s\n0.5\n\" \"\$metric\" >m.csv" &&
+		git deepops run --no-data -- true &&
+		git deepops runs --json >../json && perl -MJSON::PP -0777 -ne "
+			\$r = (grep { \$_->{title} } @{decode_json(\$_)->{runs}})[0];
+			print join(q{ }, %{\$r->{metrics}}, %{\$r->{params}}, \$r->{title},
+				(map { \$_->{path} } @{\$r->{outputs}})), qq{\n}" ../json >../got &&
+		echo "\"caf\\351\" 0.5 \"pcaf\\351\" \"caf\\351\" \"caf\\351\" \"caf\\351.txt\" m.csv" >../want &&
+		test_cmp ../want ../got &&
+		git deepops runs --csv --columns "metric.$metric" --where "tag:$metric AND metric.$metric=0.5" >../got &&
+		test_grep "^0.5$" ../got
 	)
 '
 

@@ -145,6 +145,10 @@ static void test_user_json(void)
 	is_str(json_str(j), "a\xef\xbf\xbd\xc3\xa9\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
 	       "bytes that are no UTF-8 are replaced");
 	json_unref(j);
+	j = json_mkobj();
+	json_put_str(j, "caf\xe9", "x");
+	is_str(json_get_str(j, "caf\xef\xbf\xbd"), "x", "in keys too");
+	json_unref(j);
 	buf_release(&out);
 }
 

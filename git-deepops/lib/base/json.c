@@ -288,6 +288,20 @@ static size_t json_utf8_len(const unsigned char *p, size_t left)
 	return n;
 }
 
+/* Append the bytes with U+FFFD for each that is not UTF-8. */
+static void json_add_clean(struct buf *out, const char *s, size_t n)
+{
+	for (size_t i = 0; i < n;) {
+		size_t len = json_utf8_len((const unsigned char *)s + i, n - i);
+
+		if (len)
+			buf_add(out, s + i, len);
+		else
+			buf_addstr(out, "\xef\xbf\xbd");
+		i += len ? len : 1;
+	}
+}
+
 struct json *json_mkstrn(const char *s, size_t n)
 {
 	json_t *j = json_stringn(s, n);
@@ -295,15 +309,7 @@ struct json *json_mkstrn(const char *s, size_t n)
 
 	if (j)
 		return json_ours(j);
-	for (size_t i = 0; i < n;) {
-		size_t len = json_utf8_len((const unsigned char *)s + i, n - i);
-
-		if (len)
-			buf_add(&clean, s + i, len);
-		else
-			buf_addstr(&clean, "\xef\xbf\xbd");
-		i += len ? len : 1;
-	}
+	json_add_clean(&clean, s, n);
 	j = json_stringn(clean.p, clean.len);
 	buf_release(&clean);
 	return json_must(j);
@@ -321,8 +327,17 @@ struct json *json_mkbool(bool v)
 
 void json_put(struct json *obj, const char *key, struct json *value)
 {
-	if (json_object_set_new(json_raw(obj), key, json_raw(value)) < 0)
+	struct buf clean = BUF_INIT;
+	int rc = json_object_set(json_raw(obj), key, json_raw(value));
+
+	if (rc < 0) {
+		json_add_clean(&clean, key, strlen(key));
+		rc = json_object_set(json_raw(obj), clean.p, json_raw(value));
+		buf_release(&clean);
+	}
+	if (rc < 0)
 		json_must(NULL);
+	json_unref(value);
 }
 
 void json_put_str(struct json *obj, const char *key, const char *s)

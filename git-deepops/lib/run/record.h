@@ -223,7 +223,9 @@ void record_set(char **field, const char *value); /* NULL: absent */
 void record_setf(char **field, const char *fmt, ...) PRINTF_LIKE(2, 3);
 void record_set_digest(char **field, const struct chunkid *id);
 void record_add_pair(struct record_pairs *p, const char *name, const char *value); /* last wins */
-const char *record_pair_get(const struct record_pairs *p, const char *name);       /* or NULL */
+/* Append `s` as records write it: as it is where it is clean and does not look quoted, else C-quoted. */
+void record_add_text(struct buf *out, const char *s);
+const char *record_pair_get(const struct record_pairs *p, const char *name); /* or NULL */
 struct record_input *record_add_input(struct record *r);
 struct record_output *record_add_output(struct record *r);
 struct record_module *record_add_module(struct record *r);

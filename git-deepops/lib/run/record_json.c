@@ -15,16 +15,22 @@
 
 /* ---- writing ---- */
 
-/* Bytes as they are where they are clean and do not look quoted, else C-quoted. */
-static struct json *raw_to_json(const char *s)
+void record_add_text(struct buf *out, const char *s)
 {
 	size_t len = strlen(s);
+
+	if (s[0] != '"' && path_is_clean_utf8(s, len))
+		buf_add(out, s, len);
+	else
+		path_quote(out, s, len);
+}
+
+static struct json *raw_to_json(const char *s)
+{
 	struct buf b = BUF_INIT;
 	struct json *j;
 
-	if (s[0] != '"' && path_is_clean_utf8(s, len))
-		return json_mkstrn(s, len);
-	path_quote(&b, s, len);
+	record_add_text(&b, s);
 	j = json_mkstrn(b.p, b.len);
 	buf_release(&b);
 	return j;

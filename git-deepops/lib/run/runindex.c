@@ -197,12 +197,24 @@ static void bind_json(struct db_stmt *q, int at, struct json *j)
 	json_unref(j);
 }
 
+/* What users name need not be UTF-8: in JSON it stands as in the record. */
+static void put_text(struct json *o, const char *key, const char *value)
+{
+	struct buf name = BUF_INIT, text = BUF_INIT;
+
+	record_add_text(&name, key);
+	record_add_text(&text, value);
+	json_put_str(o, name.p, text.p);
+	buf_release(&name);
+	buf_release(&text);
+}
+
 static struct json *pairs_json(const struct record_pairs *p)
 {
 	struct json *o = json_mkobj();
 
 	for (size_t i = 0; i < p->n; i++)
-		json_put_str(o, p->v[i].name, p->v[i].value);
+		put_text(o, p->v[i].name, p->v[i].value);
 	return o;
 }
 
@@ -214,7 +226,7 @@ static struct json *inputs_json(const struct record *r)
 		const struct record_input *in = &r->inputs[i];
 		struct json *o = json_mkobj();
 
-		json_put_str(o, "path", in->path);
+		put_text(o, "path", in->path);
 		json_put_str(o, "role", record_input_role_name(in->role));
 		json_put_str(o, "id", in->id);
 		json_put_int(o, "files", in->files);
@@ -232,7 +244,7 @@ static struct json *outputs_json(const struct record *r)
 		const struct record_output *out = &r->outputs[i];
 		struct json *o = json_mkobj();
 
-		json_put_str(o, "path", out->path);
+		put_text(o, "path", out->path);
 		json_put_str(o, "role", record_output_role_name(out->role));
 		json_put_str(o, "id", out->id);
 		json_put_str(o, "blob", out->blob);
