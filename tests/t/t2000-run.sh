@@ -388,6 +388,45 @@ test_expect_success 'an output that is not written is said, and so is one from b
 	)
 '
 
+test_expect_success 'a directory that the command left as it was is no output of it' '
+	(
+		cd repo &&
+		mkdir -p old/sub && echo x >old/sub/file &&
+		git deepops run --no-data -o old -- true 2>../err &&
+		test_grep "output old was not written" ../err &&
+		git deepops run --no-data -o old -- sh -c "echo y >old/sub/file" 2>../err &&
+		test_grep ! "not written" ../err &&
+		rm -r old
+	)
+'
+
+test_expect_success 'each output has the git id of its own file' '
+	(
+		cd repo &&
+		git deepops run --no-data -o out -o out.json -- \
+			sh -c "mkdir out; echo 1 >out/x; echo 22 >out.json" &&
+		record >../record &&
+		field ../record "join q{ }, map { qq{\$_->{path}:} . (\$_->{blob} // q{}) } @{\$r->{outputs}}" >../got &&
+		echo "out: out.json:$(git hash-object out.json)" >../want && test_cmp ../want ../got &&
+		rm -r out out.json
+	)
+'
+
+test_expect_success 'an output that cannot be recorded does not cost the record' '
+	(
+		cd repo &&
+		git deepops run --no-data -o link -o pipe -o dir -o kept -- sh -c "
+			ln -s kept link; mkfifo pipe; mkdir dir; mkfifo dir/pipe; echo x >kept" 2>../err &&
+		test_grep "output link is a symbolic link" ../err &&
+		test_grep "output pipe is not recorded: .*no regular file" ../err &&
+		test_grep "output dir is not recorded: .*dir/pipe" ../err &&
+		record >../record &&
+		field ../record "join q{ }, map { \$_->{path} } grep { \$_->{id} } @{\$r->{outputs}}" >../got &&
+		echo kept >../want && test_cmp ../want ../got &&
+		rm -r link pipe dir kept
+	)
+'
+
 test_expect_success 'a long log keeps head and tail in the journal and all of it in the store' '
 	(
 		cd repo &&

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* job_outputs.c - outputs, metrics and logs after the command; see job_internal.h */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <unistd.h>
 
 #include "base/hex.h"
@@ -118,26 +120,61 @@ static int file_output(struct job *j, struct record_output *out, struct buf *tex
 	return rc;
 }
 
-/*
- * Nothing of the file changed since the record was spooled, just before the command started: it is
- * not what this run made.  Two files are compared, so that no clock is asked.
- */
-static bool from_before(const struct job *j, const struct stat *st)
-{
-	struct buf path = BUF_INIT;
-	struct stat spooled;
-	bool known;
+/* ---- was it written? ---- */
 
-	spool_path(&j->spool, "record.json", &path);
-	known = stat(path.p, &spooled) == 0;
-	buf_release(&path);
-	return known && S_ISREG(st->st_mode) &&
-	       (st->st_ctim.tv_sec < spooled.st_ctim.tv_sec ||
-		(st->st_ctim.tv_sec == spooled.st_ctim.tv_sec &&
-		 st->st_ctim.tv_nsec < spooled.st_ctim.tv_nsec));
+/* A file system with times to the second says nothing about what is below one. */
+static bool is_older(const struct timespec *a, const struct timespec *b)
+{
+	if (a->tv_sec != b->tv_sec || !a->tv_nsec)
+		return a->tv_sec < b->tv_sec;
+	return a->tv_nsec < b->tv_nsec;
 }
 
-/* 1: there is something to record; 0: the command wrote nothing there. */
+/* Is anything at `name`, or below it, not older than `since`?  What can't be looked at may be. */
+static bool is_touched(int at, const char *name, const struct timespec *since, int depth)
+{
+	struct dirent *ent;
+	struct stat st;
+	bool touched;
+	DIR *d;
+	int fd;
+
+	if (fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !is_older(&st.st_ctim, since) ||
+	    depth > (int)TREE_MAX_DEPTH)
+		return true;
+	if (!S_ISDIR(st.st_mode))
+		return false;
+	fd = openat(at, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	d = fd < 0 ? NULL : fdopendir(fd);
+	touched = !d;
+	while (d && !touched && (ent = readdir(d)))
+		if (strcmp(ent->d_name, ".") != 0 && strcmp(ent->d_name, "..") != 0)
+			touched = is_touched(dirfd(d), ent->d_name, since, depth + 1);
+	if (d)
+		closedir(d);
+	else if (fd >= 0)
+		close(fd);
+	return touched;
+}
+
+/*
+ * Nothing of it changed since the record was spooled, just before the command started: it is not
+ * what this run made.  Times of files are compared, so that no clock is asked.
+ */
+static bool is_from_before(const struct job *j, const char *path)
+{
+	struct buf spooled = BUF_INIT;
+	struct stat st;
+	bool before;
+
+	spool_path(&j->spool, "record.json", &spooled);
+	before = stat(spooled.p, &st) == 0 &&
+		 !is_touched(repo_worktree_fd(j->site), path, &st.st_ctim, 0);
+	buf_release(&spooled);
+	return before;
+}
+
+/* 1: there is something to record; 0: the command wrote nothing there that can be. */
 static int find_output(struct job *j, const struct record_output *out, struct stat *st,
 		       struct err *e)
 {
@@ -147,8 +184,14 @@ static int find_output(struct job *j, const struct record_output *out, struct st
 		strvec_pushf(&j->warnings, "output %s was not written", out->path);
 		return 0;
 	}
-	if (from_before(j, st)) {
+	if (is_from_before(j, out->path)) {
 		strvec_pushf(&j->warnings, "output %s was not written", out->path);
+		return 0;
+	}
+	if (S_ISLNK(st->st_mode)) {
+		strvec_pushf(&j->warnings,
+			     "output %s is a symbolic link and not recorded: declare what it names",
+			     out->path);
 		return 0;
 	}
 	if (j->recovered && S_ISREG(st->st_mode) &&
@@ -157,6 +200,23 @@ static int find_output(struct job *j, const struct record_output *out, struct st
 		return 0;
 	}
 	return 1;
+}
+
+/*
+ * What the command left cannot be recorded (a socket, a file that nobody may read): that is said,
+ * and must not cost the record, which could never be finished.
+ */
+static int leave_out(struct job *j, struct record_output *out, struct err *e)
+{
+	if (!e || (e->code != ERR_INPUT && e->code != ERR_NOTFOUND &&
+		   !(e->code == ERR_SYS && (e->sys == EACCES || e->sys == EPERM))))
+		return err_wrap(e, "output %s", out->path);
+	strvec_pushf(&j->warnings, "output %s is not recorded: %s", out->path, e->msg);
+	err_clear(e);
+	record_set(&out->id, NULL);
+	record_set(&out->blob, NULL);
+	out->files = out->bytes = RECORD_NONE;
+	return 0;
 }
 
 static int one_output(struct job *j, const struct strvec *roots, size_t n,
@@ -175,17 +235,24 @@ static int one_output(struct job *j, const struct strvec *roots, size_t n,
 		rc = directory_output(j, out, &text, e);
 	else
 		rc = file_output(j, out, &text, e);
-	if (rc == 0 && text.len)
+	if (rc < 0)
+		rc = leave_out(j, out, e);
+	else if (text.len)
 		rc = add_pointer(parts, "outputs", n, &text, e);
 	buf_release(&text);
-	return rc < 0 ? err_wrap(e, "output %s", out->path) : 0;
+	return rc;
 }
 
 /* ---- git's id of plain files ---- */
 
-static bool is_plain(const struct record_output *out)
+/* A file that was recorded as one; a directory may hold one file as well. */
+static bool is_plain(const struct job *j, const struct record_output *out)
 {
-	return out->id && !out->blob && out->files == 1;
+	struct stat st;
+
+	return out->id && !out->blob && out->files == 1 &&
+	       fstatat(repo_worktree_fd(j->site), out->path, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+	       S_ISREG(st.st_mode);
 }
 
 static int hash_objects(struct job *j, struct proc *p, const struct buf *input, struct buf *ids,
@@ -212,47 +279,51 @@ static int blob_of_odd_name(struct job *j, struct record_output *out, struct err
 	return rc;
 }
 
+/* An id a line, in the order asked. */
+static int take_blobs(struct job *j, const size_t *asked, size_t n, const char *ids, struct err *e)
+{
+	char hex[REPO_OID_HEX + 1];
+
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strcspn(ids, "\n");
+
+		snprintf(hex, sizeof(hex), "%.*s", (int)MIN(len, (size_t)REPO_OID_HEX), ids);
+		if (len != REPO_OID_HEX || !repo_oid_ok(hex))
+			return err_set(e, ERR_CORRUPT, "git hash-object printed '%.60s'", ids);
+		record_set(&j->rec.outputs[asked[i]].blob, hex);
+		ids += len + (ids[len] == '\n');
+	}
+	return 0;
+}
+
 /* After git's clean filters, so that the id can be compared with what is committed. */
 static int fill_blobs(struct job *j, struct err *e)
 {
+	size_t *asked = xcalloc(j->rec.noutputs + 1, sizeof(*asked)), n = 0;
 	struct buf names = BUF_INIT, ids = BUF_INIT;
 	struct proc p = PROC_INIT;
-	const char *at;
-	struct stat st;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++) {
 		struct record_output *out = &j->rec.outputs[i];
 
-		if (!is_plain(out) ||
-		    fstatat(repo_worktree_fd(j->site), out->path, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-		    !S_ISREG(st.st_mode))
+		if (!is_plain(j, out))
 			continue;
-		if (strpbrk(out->path, "\n\""))
+		if (strpbrk(out->path, "\n\"")) {
 			rc = blob_of_odd_name(j, out, e);
-		else
+		} else {
 			buf_addf(&names, "%s\n", out->path);
+			asked[n++] = i;
+		}
 	}
-	if (rc < 0 || !names.len)
-		goto out;
-	repo_git(j->site, &p);
-	strvec_pushl(&p.args, "hash-object", "--stdin-paths", NULL);
-	rc = hash_objects(j, &p, &names, &ids, e);
-	at = ids.p;
-	for (size_t i = 0; rc == 0 && i < j->rec.noutputs && *at; i++) {
-		struct record_output *out = &j->rec.outputs[i];
-		char *hex;
-
-		if (!strstr(names.p, out->path) || !is_plain(out) || strpbrk(out->path, "\n\""))
-			continue;
-		hex = xstrndup(at, strcspn(at, "\n"));
-		if (repo_oid_ok(hex))
-			record_set(&out->blob, hex);
-		free(hex);
-		at += strcspn(at, "\n");
-		at += *at == '\n';
+	if (rc == 0 && n) {
+		repo_git(j->site, &p);
+		strvec_pushl(&p.args, "hash-object", "--stdin-paths", NULL);
+		rc = hash_objects(j, &p, &names, &ids, e);
+		if (rc == 0)
+			rc = take_blobs(j, asked, n, ids.p, e);
 	}
-out:
+	free(asked);
 	buf_release(&names);
 	buf_release(&ids);
 	return rc;
