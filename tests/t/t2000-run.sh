@@ -348,10 +348,42 @@ test_expect_success 'names that are not UTF-8 cost nothing' '
 			\$r = (grep { \$_->{title} } @{decode_json(\$_)->{runs}})[0];
 			print join(q{ }, %{\$r->{metrics}}, %{\$r->{params}}, \$r->{title},
 				(map { \$_->{path} } @{\$r->{outputs}})), qq{\n}" ../json >../got &&
-		echo "\"caf\\351\" 0.5 \"pcaf\\351\" \"caf\\351\" \"caf\\351\" \"caf\\351.txt\" m.csv" >../want &&
+		printf "%s\n" "\"caf\\351\" 0.5 \"pcaf\\351\" \"caf\\351\" \"caf\\351\" \"caf\\351.txt\" m.csv" >../want &&
 		test_cmp ../want ../got &&
 		git deepops runs --csv --columns "metric.$metric" --where "tag:$metric AND metric.$metric=0.5" >../got &&
 		test_grep "^0.5$" ../got
+	)
+'
+
+test_expect_success 'whatever the command brings about, its record can be written' '
+	git init much &&
+	(
+		cd much &&
+		deep=$(printf "%0200d/%0200d/%0200d" 1 2 3) &&
+		mkdir -p $deep && for i in $(test_seq 110); do echo $i >$deep/$i || exit 1; done &&
+		git config core.autocrlf input && mkdir crlf &&
+		for i in $(test_seq 700); do printf "x\r\n" >crlf/some_module_$i.py || exit 1; done &&
+		git add -A 2>/dev/null && test_tick && git commit -qm x &&
+		git deepops run --no-data -m m.json -- perl -e "
+			open F, q(>m.json);
+			print F q({), join(q(,), map { q(\") . q(x) x 600 . qq(\$_\":\$_) } 1..190), q(});
+			close F;
+			for (1..110) { open F, qq(>>$deep/\$_); print F q(more) }" 2>../err &&
+		test_grep "more metrics than a record holds" ../err &&
+		test_grep "level R1" ../err &&
+		record >../record &&
+		test "$(wc -c <../record)" -le 65536 &&
+		field ../record "\$r->{spill}{filtered} && !\$r->{code}{filtered} ? 1 : 0" >../got &&
+		echo 1 >../want && test_cmp ../want ../got &&
+		git cat-file blob "$(journal):filtered.json" >../list &&
+		test_grep "crlf/some_module_700.py" ../list &&
+		field ../record "grep { /^and 1?[0-9]{2} more\$/ } @{\$r->{closure}{changed}}" >../got &&
+		test_cmp ../want ../got &&
+		git deepops recover 2>../err && test_grep "nothing to recover" ../err &&
+		test_expect_code 128 git deepops run --no-data -- true $(test_seq 10000) 2>../err &&
+		test_grep "arguments, .* are too long for a record" ../err &&
+		test_grep "hint: put a long list into a file" ../err &&
+		ls .git/deepops/spool >../got && test_must_be_empty ../got
 	)
 '
 

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "run/level.h"
 #include "tap.h"
 
@@ -146,35 +147,44 @@ static void refusals(void)
 	buf_release(&good);
 }
 
-static void limits(void)
+static void add_inputs(struct record *r, int n)
 {
-	struct buf text = BUF_INIT, in = BUF_INIT, out = BUF_INIT;
-	struct record r, back;
-	struct err e = ERR_INIT;
-
-	record_init(&r);
-	record_init(&back);
-	fill(&r);
-	for (int i = 0; i < 300; i++) {
-		struct record_input *one = record_add_input(&r);
+	for (int i = 0; i < n; i++) {
+		struct record_input *one = record_add_input(r);
 
 		record_setf(&one->path, "in/%04d", i);
 		one->role = RECORD_ROLE_TRACKED;
 		record_set(&one->id, "sha256:" D64);
 		one->files = one->bytes = 1;
 	}
-	record_sort(&r);
+	record_sort(r);
+}
+
+static void limits(void)
+{
+	struct buf text = BUF_INIT;
+	struct record_lists lists;
+	struct record r, back;
+	struct err e = ERR_INIT;
+
+	record_init(&r);
+	record_init(&back);
+	record_lists_init(&lists);
+	fill(&r);
+	add_inputs(&r, 300);
 	ok(record_format(&r, &text, &e) == ERR_LIMIT, "301 inputs are too many: %s", e.msg);
 	is_u64(text.len, 0, "and nothing is appended");
-	ok(record_spill(&r, &in, &out, &e) == 0 && in.len && r.spill_inputs, "they move out");
+	ok(record_spill(&r, &lists, &e) == 0 && lists.v[RECORD_INPUTS].len &&
+		   r.moved[RECORD_INPUTS] && !r.moved[RECORD_OUTPUTS],
+	   "they move out");
 	ok(record_format(&r, &text, &e) == 0, "then it fits: %s", e.msg);
 	ok(record_parse(&back, text.p, text.len, &e) == 0, "and parses: %s", e.msg);
-	ok(record_unspill(&back, &in, &out, &e) == 0 && back.ninputs == 301, "they come back: %s",
+	ok(record_unspill(&back, &lists, &e) == 0 && back.ninputs == 301, "they come back: %s",
 	   e.msg);
 	record_release(&back);
 	ok(record_parse(&back, text.p, text.len, &e) == 0, "parse again");
-	buf_addch(&in, ' ');
-	ok(record_unspill(&back, &in, &out, &e) == ERR_CORRUPT, "a changed list is refused: %s",
+	buf_addch(&lists.v[RECORD_INPUTS], ' ');
+	ok(record_unspill(&back, &lists, &e) == ERR_CORRUPT, "a changed list is refused: %s",
 	   e.msg);
 	buf_reset(&text);
 	for (int i = 0; i < 70 * 1024; i++)
@@ -185,8 +195,92 @@ static void limits(void)
 	record_release(&r);
 	record_release(&back);
 	buf_release(&text);
-	buf_release(&in);
-	buf_release(&out);
+	record_lists_release(&lists);
+}
+
+static void lists_text(const struct record *r, struct buf *out)
+{
+	buf_addf(out, "%zu inputs, %zu outputs\n", r->ninputs, r->noutputs);
+	for (size_t i = 0; i < r->ncompared; i++)
+		buf_addf(out, "%s %u\n", r->compared[i].path, r->compared[i].verdict);
+	for (size_t i = 0; i < r->code.nfiltered; i++)
+		buf_addf(out, "%s %s\n", r->code.filtered[i].path, r->code.filtered[i].id);
+	for (size_t i = 0; i < r->code.nlarge; i++)
+		buf_addf(out, "%s %" PRId64 "\n", r->code.large[i].path, r->code.large[i].bytes);
+	for (size_t i = 0; i < r->code.nmodules; i++)
+		buf_addf(out, "%s %s\n", r->code.modules[i].path, r->code.modules[i].commit);
+}
+
+/* Every list that may grow without end leaves the record, and comes back as it was. */
+static void every_list(void)
+{
+	struct buf before = BUF_INIT, after = BUF_INIT, text = BUF_INIT;
+	struct record_lists lists;
+	struct record r;
+	struct err e = ERR_INIT;
+	int rc;
+
+	record_init(&r);
+	record_lists_init(&lists);
+	fill(&r);
+	add_inputs(&r, 40);
+	for (int i = 0; i < 400; i++) {
+		struct record_compared *c = record_add_compared(&r);
+		struct record_filtered *f = record_add_filtered(&r);
+		struct record_large *l = record_add_large(&r);
+		struct record_module *m = record_add_module(&r);
+
+		record_setf(&c->path, "some/path/%04d", i);
+		c->verdict = RECORD_IDENTICAL;
+		record_setf(&f->path, "some/path/%04d", i);
+		record_set(&f->id, "sha256:" D64);
+		record_setf(&l->path, "other/path/%04d", i);
+		record_set(&l->id, "sha256:" D64);
+		l->bytes = i;
+		record_set(&l->mode, "100644");
+		record_setf(&m->path, "module/%04d", i);
+		record_setf(&m->commit, "%040d", i);
+	}
+	record_sort(&r);
+	ok(record_format(&r, &text, &e) == ERR_LIMIT, "too much for a record: %s", e.msg);
+	lists_text(&r, &before);
+	rc = record_spill(&r, &lists, &e);
+	ok(rc == 0 && record_format(&r, &text, &e) == 0, "all move out: %s", e.msg);
+	ok(text.len <= RECORD_SPILL_BYTES, "%zu bytes stay", text.len);
+	for (unsigned int i = RECORD_FILTERED; i < RECORD_LISTS; i++)
+		ok(r.moved[i] && lists.v[i].len, "%s", record_list_file((enum record_movable)i));
+	ok(record_unspill(&r, &lists, &e) == 0, "and come back: %s", e.msg);
+	lists_text(&r, &after);
+	is_str(after.p, before.p, "as they were");
+	record_release(&r);
+	record_lists_release(&lists);
+	buf_release(&before);
+	buf_release(&after);
+	buf_release(&text);
+}
+
+static void text_bytes(void)
+{
+	static const char *const texts[] = {"plain",       "",           "a\"b", "\"a", "\xff\n",
+					    "caf\xc3\xa9", "back\\slash"};
+	struct record r;
+
+	record_init(&r);
+	fill(&r);
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct buf without = BUF_INIT, with = BUF_INIT;
+		struct err e = ERR_INIT;
+
+		record_set(&r.note, "x");
+		ok(record_format(&r, &without, &e) == 0, "%s", e.msg);
+		strvec_push(&r.argv, texts[i]);
+		ok(record_format(&r, &with, &e) == 0, "%s", e.msg);
+		is_u64(record_text_bytes(texts[i]) + 1, with.len - without.len, texts[i]);
+		strvec_pop(&r.argv);
+		buf_release(&without);
+		buf_release(&with);
+	}
+	record_release(&r);
 }
 
 static void recipe(void)
@@ -239,6 +333,8 @@ int main(void)
 	round_trip();
 	refusals();
 	limits();
+	every_list();
+	text_bytes();
 	recipe();
 	return done_testing();
 }

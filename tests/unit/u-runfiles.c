@@ -32,6 +32,28 @@ static void metrics_are(const char *name, const char *text, const char *want)
 	buf_release(&got);
 }
 
+/* However long their names are, they leave room for the rest of the record. */
+static void metrics_that_are_too_many(void)
+{
+	struct buf text = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct metrics m;
+	size_t bytes = 0;
+
+	for (int i = 0; i < 190; i++)
+		buf_addf(&text, "%s\"%0200d\":%d", i ? "," : "{", i, i);
+	buf_addf(&text, ",\"%0300d\":1}", 1);
+	metrics_init(&m);
+	ok(metrics_parse(&m, "m.json", text.p, text.len, &e) == 0, "long names: %s", e.msg);
+	for (size_t i = 0; i < m.final.n; i++)
+		bytes += strlen("{\"name\":\"\",\"value\":\"\"},") + strlen(m.final.v[i].name) +
+			 strlen(m.final.v[i].value);
+	ok(m.cut && m.final.n > 20 && bytes <= RECORD_METRICS_BYTES, "%zu of them are kept",
+	   m.final.n);
+	metrics_release(&m);
+	buf_release(&text);
+}
+
 static void test_metrics(void)
 {
 	struct metrics m;
@@ -45,6 +67,7 @@ static void test_metrics(void)
 		    "n=nan p=inf m=-inf s=nan");
 	metrics_are("m.json", "{\"big\": 9007199254740993, \"small\": 1e-30}",
 		    "big=9007199254740993 small=1e-30");
+	metrics_are("m.csv", "n\n100000000000000000000000000000\n", "n=1e+29");
 	metrics_are("m.json", "{\"history\": [1, 2, 3]}", "history=3");
 	metrics_are("m.json", "{\"escaped \\\" NaN\": 1}", "escaped \" NaN=1");
 	metrics_are("m.jsonl", lines, "acc=0.7");
@@ -53,6 +76,7 @@ static void test_metrics(void)
 	metrics_are("m.tsv", "a\tb\n1\t2\n", "a=1 b=2");
 	metrics_are("m.csv", "a,b\n1\n", "error: m.csv:2: 1 fields, the header has 2");
 	metrics_are("m.xml", "<a/>", "error: m.xml: metrics are .json, .jsonl, .csv or .tsv");
+	metrics_that_are_too_many();
 	metrics_init(&m);
 	ok(metrics_parse_lines(&m, "x", lines, strlen(lines), &e) == 0, "lines");
 	ok(metrics_best(&m, "acc", true, &best), "there is a best");

@@ -51,7 +51,12 @@
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)
-#define RECORD_SPILL_BYTES (32 * KIB) /* inputs, outputs move to a tree beyond this */
+#define RECORD_SPILL_BYTES (32 * KIB)  /* lists move to files of the journal tree beyond this */
+#define RECORD_BEFORE_BYTES (42 * KIB) /* before the command ran, without the lists */
+/* Room for what it brings about: with RECORD_BEFORE_BYTES and fields of fixed size they fit. */
+#define RECORD_METRICS_BYTES (12 * KIB)
+#define RECORD_CHANGED_BYTES (5 * KIB)
+#define RECORD_DIFF_BYTES (3 * KIB)
 #define RECORD_MAX_ITEMS 100
 #define JSON_MAX_DEPTH 32
 #define JSON_MAX_BYTES (16 * MIB) /* user files such as metrics.json */

@@ -451,15 +451,15 @@ int job_execute(struct job *j, struct err *e)
 
 	j->rec.started = clock_now_ms();
 	rc = make_spool(j, e);
-	if (rc < 0)
-		return rc;
-	command_env(j);
-	rc = supervise(j, e);
+	if (rc == 0) {
+		command_env(j);
+		rc = supervise(j, e);
+	}
 	if (rc < 0) {
 		struct err ignored = ERR_INIT;
 
 		/* It never ran: there is nothing to record. */
-		if (spool_remove(&j->spool, &ignored) == 0)
+		if (j->spooled && spool_remove(&j->spool, &ignored) == 0)
 			j->spooled = false;
 		return rc;
 	}

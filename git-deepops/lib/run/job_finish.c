@@ -5,13 +5,12 @@
 
 #include "base/clock.h"
 #include "base/killpoint.h"
+#include "base/limits.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "repo/tree.h"
 #include "run/job_internal.h"
 #include "run/note.h"
-
-#define CHANGED_MAX_NAMED 100 /* in the record; more are counted */
 
 static void fill_exec(struct job *j)
 {
@@ -29,11 +28,19 @@ static void fill_exec(struct job *j)
 		r->exit = WEXITSTATUS(j->end.status);
 }
 
+/* As many as there is room for; the others are counted. */
 static void limit_changed(struct record *r)
 {
-	size_t more = r->changed.nr > CHANGED_MAX_NAMED ? r->changed.nr - CHANGED_MAX_NAMED : 0;
+	size_t fit = 0, bytes = 0, more;
 
-	while (r->changed.nr > CHANGED_MAX_NAMED)
+	while (fit < r->changed.nr && fit < RECORD_MAX_ITEMS) {
+		bytes += record_text_bytes(r->changed.v[fit]) + strlen(",");
+		if (bytes > RECORD_CHANGED_BYTES)
+			break;
+		fit++;
+	}
+	more = r->changed.nr - fit;
+	while (r->changed.nr > fit)
 		strvec_pop(&r->changed);
 	if (more)
 		strvec_pushf(&r->changed, "and %zu more", more);

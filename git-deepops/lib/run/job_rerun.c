@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/xalloc.h"
 #include "run/job_internal.h"
 #include "run/match.h"
@@ -232,14 +233,20 @@ static enum record_verdict compare_exits(struct job *j)
 /* Lines of the sorted key=value texts that are in one only; keys, each once. */
 static void machine_diff(const char *a, const char *b, struct strvec *out)
 {
+	size_t bytes = 0;
+
 	while (*a || *b) {
 		size_t n = strcspn(a, "\n"), m = strcspn(b, "\n");
 		int c = !*a ? 1 : !*b ? -1 : strncmp(a, b, MIN(n, m));
 
 		if (c == 0)
 			c = n < m ? -1 : n > m;
-		if (c && out->nr < DIFF_MAX_LINES)
+		if (c && out->nr < DIFF_MAX_LINES && bytes <= RECORD_DIFF_BYTES) {
 			strvec_pushn(out, c < 0 ? a : b, strcspn(c < 0 ? a : b, "="));
+			bytes += record_text_bytes(out->v[out->nr - 1]) + strlen(",");
+			if (bytes > RECORD_DIFF_BYTES)
+				strvec_pop(out);
+		}
 		if (c <= 0)
 			a += n + (a[n] == '\n');
 		if (c >= 0)

@@ -59,19 +59,19 @@ int journal_file(struct repo *r, const struct journal_entry *j, const char *name
 	return rc < 0 ? err_wrap(e, "%s of journal commit %.12s", name, j->commit.hex) : 1;
 }
 
-static int read_spilled(struct repo *r, struct journal_entry *j, struct err *e)
+static int read_moved(struct repo *r, struct journal_entry *j, struct err *e)
 {
-	struct buf inputs = BUF_INIT, outputs = BUF_INIT;
+	struct record_lists lists;
 	int rc = 0;
 
-	if (j->rec.spill_inputs)
-		rc = journal_file(r, j, "inputs.json", JSON_MAX_BYTES, &inputs, e);
-	if (rc >= 0 && j->rec.spill_outputs)
-		rc = journal_file(r, j, "outputs.json", JSON_MAX_BYTES, &outputs, e);
+	record_lists_init(&lists);
+	for (unsigned int i = 0; rc >= 0 && i < RECORD_LISTS; i++)
+		if (j->rec.moved[i])
+			rc = journal_file(r, j, record_list_file((enum record_movable)i),
+					  JSON_MAX_BYTES, &lists.v[i], e);
 	if (rc >= 0)
-		rc = record_unspill(&j->rec, &inputs, &outputs, e);
-	buf_release(&inputs);
-	buf_release(&outputs);
+		rc = record_unspill(&j->rec, &lists, e);
+	record_lists_release(&lists);
 	return rc < 0 ? rc : 0;
 }
 
@@ -87,7 +87,7 @@ static void read_record(struct repo *r, struct journal_entry *j)
 	if (rc > 0)
 		rc = record_parse(&j->rec, j->bytes.p, j->bytes.len, &j->why);
 	if (rc == 0)
-		rc = read_spilled(r, j, &j->why);
+		rc = read_moved(r, j, &j->why);
 	j->ok = rc == 0;
 	if (!j->ok)
 		record_release(&j->rec);

@@ -145,11 +145,23 @@ static int tip_load(struct repo *r, struct tip *t, struct err *e)
 	return rc < 0 ? rc : 0;
 }
 
+static int add_lists(struct tree_builder *parts, const struct record_lists *lists, struct err *e)
+{
+	int rc = 0;
+
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
+		if (lists->v[i].len)
+			rc = tree_builder_add_blob(parts, record_list_file((enum record_movable)i),
+						   lists->v[i].p, lists->v[i].len, e);
+	return rc;
+}
+
 /* Write one record on top of `t` and move the ref there. */
 static int append_on(struct repo *r, const struct tip *t, const char *writer, struct record *rec,
 		     struct tree_builder *parts, struct repo_oid *commit, struct err *e)
 {
-	struct buf bytes = BUF_INIT, inputs = BUF_INIT, outputs = BUF_INIT, text = BUF_INIT;
+	struct buf bytes = BUF_INIT, text = BUF_INIT;
+	struct record_lists lists;
 	bool first = repo_oid_is_zero(&t->id);
 	struct repo_commit c = {.parents = first ? NULL : &t->id, .nparents = first ? 0 : 1};
 	char ref[sizeof(t->ref)];
@@ -164,15 +176,14 @@ static int append_on(struct repo *r, const struct tip *t, const char *writer, st
 		record_recipe(rec, &id);
 		record_set_digest(&rec->recipe, &id);
 	}
-	rc = record_spill(rec, &inputs, &outputs, e);
+	record_lists_init(&lists);
+	rc = record_spill(rec, &lists, e);
 	if (rc == 0)
 		rc = record_format(rec, &bytes, e);
 	if (rc == 0)
 		rc = tree_builder_add_blob(parts, "record.json", bytes.p, bytes.len, e);
-	if (rc == 0 && inputs.len)
-		rc = tree_builder_add_blob(parts, "inputs.json", inputs.p, inputs.len, e);
-	if (rc == 0 && outputs.len)
-		rc = tree_builder_add_blob(parts, "outputs.json", outputs.p, outputs.len, e);
+	if (rc == 0)
+		rc = add_lists(parts, &lists, e);
 	if (rc == 0)
 		rc = tree_builder_write(parts, &c.tree, e);
 	if (rc < 0)
@@ -191,8 +202,7 @@ static int append_on(struct repo *r, const struct tip *t, const char *writer, st
 	killpoint("run-journal-ref");
 out:
 	buf_release(&bytes);
-	buf_release(&inputs);
-	buf_release(&outputs);
+	record_lists_release(&lists);
 	buf_release(&text);
 	return rc;
 }

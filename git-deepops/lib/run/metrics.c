@@ -10,6 +10,10 @@
 #include "base/num.h"
 #include "base/xalloc.h"
 
+#define INTEGER_MAX_CHARS 20
+/* {"name":,"value":""}, and the longest value that number_text gives: -1.2345678901234567e-308. */
+#define PAIR_BYTES (22 + 24)
+
 void metrics_init(struct metrics *m)
 {
 	memset(m, 0, sizeof(*m));
@@ -27,7 +31,7 @@ void metrics_release(struct metrics *m)
 	metrics_init(m);
 }
 
-/* One spelling of a number, or false.  Digits of integers stay as they are. */
+/* One spelling of a number, or false.  Digits of integers that 64 bits hold stay as they are. */
 static bool number_text(const char *s, struct buf *out)
 {
 	double v;
@@ -38,10 +42,24 @@ static bool number_text(const char *s, struct buf *out)
 		buf_addstr(out, "nan");
 	else if (isinf(v))
 		buf_addstr(out, v < 0 ? "-inf" : "inf");
-	else if (s[strspn(s, "-0123456789")] == '\0')
+	else if (s[strspn(s, "-0123456789")] == '\0' && strlen(s) <= INTEGER_MAX_CHARS)
 		buf_addstr(out, s);
 	else
 		json_number_text(v, out);
+	return true;
+}
+
+/* For its name, that is: values are short, and the last one replaces those before it. */
+static bool has_room(struct metrics *m, const char *name)
+{
+	size_t bytes = record_text_bytes(name) + PAIR_BYTES;
+
+	if (record_pair_get(&m->final, name))
+		return true;
+	if (m->final.n >= METRICS_MAX_FINAL || strlen(name) > METRICS_MAX_NAME_BYTES ||
+	    m->final_bytes + bytes > RECORD_METRICS_BYTES)
+		return false;
+	m->final_bytes += bytes;
 	return true;
 }
 
@@ -51,7 +69,7 @@ static void add_value(struct metrics *m, const char *name, uint64_t row, const c
 
 	if (!*name || !number_text(value, &text))
 		goto out;
-	if (m->final.n < METRICS_MAX_FINAL || record_pair_get(&m->final, name))
+	if (has_room(m, name))
 		record_add_pair(&m->final, name, text.p);
 	else
 		m->cut = true;

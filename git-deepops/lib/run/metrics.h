@@ -15,11 +15,13 @@
 #include "base/limits.h"
 #include "run/record.h"
 
-#define METRICS_MAX_FINAL 200 /* in the record; the series has all */
+#define METRICS_MAX_FINAL 200 /* in the record, and RECORD_METRICS_BYTES; the series has all */
+#define METRICS_MAX_NAME_BYTES 256
 #define METRICS_MAX_SERIES_BYTES (8 * MIB)
 
 struct metrics {
 	struct record_pairs final; /* in order of appearance */
+	size_t final_bytes;        /* that they take in a record at most */
 	struct buf series;         /* lines `name TAB row TAB value`, without the header */
 	bool cut;                  /* beyond a maximum: some are missing */
 };

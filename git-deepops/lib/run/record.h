@@ -58,6 +58,17 @@ enum record_verdict {
 	RECORD_NOT_EXECUTED
 };
 
+/* Lists that need not stand in the record itself, in the order in which they leave it. */
+enum record_movable {
+	RECORD_INPUTS,
+	RECORD_OUTPUTS,
+	RECORD_FILTERED,
+	RECORD_LARGE,
+	RECORD_MODULES,
+	RECORD_PER_OUTPUT,
+	RECORD_LISTS
+};
+
 struct record_pair { /* what users name; sorted by name */
 	char *name, *value;
 };
@@ -187,8 +198,12 @@ struct record {
 	struct record_compared *compared;
 	size_t ncompared;
 	struct strvec machine_diff;
-	/* lists that moved to files of the journal tree: digests of inputs.json, outputs.json */
-	char *spill_inputs, *spill_outputs;
+	/* lists that moved to files of the journal tree: digests of those */
+	char *moved[RECORD_LISTS];
+};
+
+struct record_lists { /* canonical text of what moved out: an array and LF; empty: nothing did */
+	struct buf v[RECORD_LISTS];
 };
 
 void record_init(struct record *r);
@@ -203,15 +218,16 @@ void record_sort(struct record *r);
 /* Record id: SHA-256 of the bytes, LF included. */
 void record_id(struct chunkid *id, const void *bytes, size_t len);
 
+void record_lists_init(struct record_lists *l);
+void record_lists_release(struct record_lists *l);
+/* The file of the journal tree that holds a moved list: "inputs.json". */
+const char *record_list_file(enum record_movable list);
 /*
- * Move inputs and outputs out when the record would pass RECORD_SPILL_BYTES or a list
- * RECORD_MAX_ITEMS: their canonical text (a JSON array and LF) goes to the buffers, which stay
- * empty when nothing was moved.  record_unspill puts them back after checking the digests.
+ * Move out lists of more than RECORD_MAX_ITEMS, and then others until the record is no longer
+ * than RECORD_SPILL_BYTES.  record_unspill puts all of them back after checking the digests.
  */
-int record_spill(struct record *r, struct buf *inputs, struct buf *outputs,
-		 struct err *e) MUST_CHECK;
-int record_unspill(struct record *r, const struct buf *inputs, const struct buf *outputs,
-		   struct err *e) MUST_CHECK;
+int record_spill(struct record *r, struct record_lists *out, struct err *e) MUST_CHECK;
+int record_unspill(struct record *r, const struct record_lists *in, struct err *e) MUST_CHECK;
 
 const char *record_kind_name(enum record_kind k);
 const char *record_verdict_name(enum record_verdict v);
@@ -225,6 +241,8 @@ void record_set_digest(char **field, const struct chunkid *id);
 void record_add_pair(struct record_pairs *p, const char *name, const char *value); /* last wins */
 /* Append `s` as records write it: as it is where it is clean and does not look quoted, else C-quoted. */
 void record_add_text(struct buf *out, const char *s);
+/* Bytes that `s` takes in a record, with its quotes. */
+size_t record_text_bytes(const char *s);
 const char *record_pair_get(const struct record_pairs *p, const char *name); /* or NULL */
 struct record_input *record_add_input(struct record *r);
 struct record_output *record_add_output(struct record *r);

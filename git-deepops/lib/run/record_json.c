@@ -25,6 +25,19 @@ void record_add_text(struct buf *out, const char *s)
 		path_quote(out, s, len);
 }
 
+size_t record_text_bytes(const char *s)
+{
+	struct buf b = BUF_INIT;
+	size_t n;
+
+	record_add_text(&b, s);
+	n = b.len + strlen("\"\"");
+	for (const char *p = b.p; *p; p++)
+		n += *p == '"' || *p == '\\';
+	buf_release(&b);
+	return n;
+}
+
 static struct json *raw_to_json(const char *s)
 {
 	struct buf b = BUF_INIT;
@@ -336,6 +349,27 @@ static int check_fields(const struct record_field *f, const void *base, bool run
 	return 0;
 }
 
+static const struct {
+	const char *path, *file;
+} movable[RECORD_LISTS] = {
+	[RECORD_INPUTS] = {"inputs", "inputs.json"},
+	[RECORD_OUTPUTS] = {"outputs", "outputs.json"},
+	[RECORD_FILTERED] = {"code.filtered", "filtered.json"},
+	[RECORD_LARGE] = {"code.large", "large.json"},
+	[RECORD_MODULES] = {"code.modules", "modules.json"},
+	[RECORD_PER_OUTPUT] = {"rerun.per_output", "per_output.json"},
+};
+
+const char *record_list_file(enum record_movable list)
+{
+	return movable[list].file;
+}
+
+static size_t list_len(const struct record *r, enum record_movable list)
+{
+	return *CMEMBER(size_t, r, record_field_at(movable[list].path)->items->n);
+}
+
 /* What no single field can say. */
 static int check_whole(const struct record *r, struct err *e)
 {
@@ -349,8 +383,10 @@ static int check_whole(const struct record *r, struct err *e)
 		return err_set(e, ERR_INPUT, "record: exit and signal are both there");
 	if ((r->exit != RECORD_NONE || r->signal != RECORD_NONE) && r->ended == RECORD_NONE)
 		return err_set(e, ERR_INPUT, "record: a known end without its time");
-	if ((r->spill_inputs && r->ninputs) || (r->spill_outputs && r->noutputs))
-		return err_set(e, ERR_INPUT, "record: a list is both here and moved out");
+	for (unsigned int i = 0; i < RECORD_LISTS; i++)
+		if (r->moved[i] && list_len(r, (enum record_movable)i))
+			return err_set(e, ERR_INPUT, "record: %s are both here and moved out",
+				       movable[i].path);
 	if (!r->fork_writer != (r->fork_seq == RECORD_NONE) ||
 	    (r->kind == RECORD_FORK) != (r->fork_writer != NULL))
 		return err_set(e, ERR_INPUT, "record: fork needs its writer and seq");
@@ -602,10 +638,29 @@ out:
 
 /* ---- lists that moved out ---- */
 
-static int spill_list(const char *path, void *base, char **digest, struct buf *out, struct err *e)
+void record_lists_init(struct record_lists *l)
 {
-	const struct record_field *f = record_field_at(path);
-	struct json *arr = list_to_json(f, base);
+	for (size_t i = 0; i < RECORD_LISTS; i++)
+		buf_init(&l->v[i]);
+}
+
+void record_lists_release(struct record_lists *l)
+{
+	for (size_t i = 0; i < RECORD_LISTS; i++)
+		buf_release(&l->v[i]);
+}
+
+static void drop_list(const struct record_field *f, struct record *r)
+{
+	const struct record_field one[] = {*f, {NULL, RT_RAW, RN_OPTIONAL, 0, NULL, NULL}};
+
+	record_release_fields(one, r);
+}
+
+static int spill_list(struct record *r, enum record_movable list, struct buf *out, struct err *e)
+{
+	const struct record_field *f = record_field_at(movable[list].path);
+	struct json *arr = list_to_json(f, r);
 	struct chunkid id;
 	int rc;
 
@@ -613,46 +668,50 @@ static int spill_list(const char *path, void *base, char **digest, struct buf *o
 		return 0;
 	rc = json_canonical(arr, out, e);
 	json_unref(arr);
+	if (rc == 0 && out->len > JSON_MAX_BYTES)
+		rc = err_set(e, ERR_LIMIT, "%zu of them are more than a record can name",
+			     list_len(r, list));
 	if (rc < 0)
-		return err_wrap(e, "record: %s", path);
+		return err_wrap(e, "record: %s", f->path);
 	chunkid_of(&id, out->p, out->len);
-	record_set_digest(digest, &id);
+	record_set_digest(&r->moved[list], &id);
+	drop_list(f, r);
 	return 0;
 }
 
-static void drop_list(const char *path, struct record *r)
-{
-	const struct record_field one[] = {*record_field_at(path),
-					   {NULL, RT_RAW, RN_OPTIONAL, 0, NULL, NULL}};
-
-	record_release_fields(one, r);
-}
-
-int record_spill(struct record *r, struct buf *inputs, struct buf *outputs, struct err *e)
+static int record_bytes(const struct record *r, size_t *n, struct err *e)
 {
 	struct buf whole = BUF_INIT;
-	bool big;
 	int rc = format_any(r, &whole, e);
 
-	big = whole.len > RECORD_SPILL_BYTES;
+	*n = whole.len;
 	buf_release(&whole);
-	if (rc == 0 && (big || r->ninputs > RECORD_MAX_ITEMS)) {
-		rc = spill_list("inputs", r, &r->spill_inputs, inputs, e);
+	return rc;
+}
+
+int record_spill(struct record *r, struct record_lists *out, struct err *e)
+{
+	size_t n = 0;
+	int rc = 0;
+
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
+		if (list_len(r, (enum record_movable)i) > RECORD_MAX_ITEMS)
+			rc = spill_list(r, (enum record_movable)i, &out->v[i], e);
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++) {
+		rc = record_bytes(r, &n, e);
+		if (n <= RECORD_SPILL_BYTES)
+			break;
 		if (rc == 0)
-			drop_list("inputs", r);
-	}
-	if (rc == 0 && (big || r->noutputs > RECORD_MAX_ITEMS)) {
-		rc = spill_list("outputs", r, &r->spill_outputs, outputs, e);
-		if (rc == 0)
-			drop_list("outputs", r);
+			rc = spill_list(r, (enum record_movable)i, &out->v[i], e);
 	}
 	return rc;
 }
 
-static int unspill_list(const char *path, struct record *r, char **digest, const struct buf *text,
+static int unspill_list(struct record *r, enum record_movable list, const struct buf *text,
 			struct err *e)
 {
-	const struct record_field *f = record_field_at(path);
+	const struct record_field *f = record_field_at(movable[list].path);
+	char **digest = &r->moved[list];
 	struct json *arr = NULL;
 	struct buf again = BUF_INIT;
 	struct chunkid id;
@@ -662,7 +721,8 @@ static int unspill_list(const char *path, struct record *r, char **digest, const
 		return 0;
 	chunkid_of(&id, text->p, text->len);
 	if (strcmp(chunkid_text(&id).s, *digest) != 0)
-		return err_set(e, ERR_CORRUPT, "record: %s.json does not hash to its digest", path);
+		return err_set(e, ERR_CORRUPT, "record: %s does not hash to its digest",
+			       movable[list].file);
 	rc = json_parse_canonical(&arr, text->p, text->len, JSON_MAX_BYTES, e);
 	if (rc == 0)
 		rc = json_to_list(arr, f, r, e);
@@ -672,9 +732,9 @@ static int unspill_list(const char *path, struct record *r, char **digest, const
 	arr = rc == 0 ? list_to_json(f, r) : NULL;
 	if (rc == 0)
 		rc = arr ? json_canonical(arr, &again, e)
-			 : err_set(e, ERR_INPUT, "%s: empty", path);
+			 : err_set(e, ERR_INPUT, "%s: empty", f->path);
 	if (rc == 0 && buf_cmp(&again, text) != 0)
-		rc = err_set(e, ERR_INPUT, "%s.json: not in canonical form", path);
+		rc = err_set(e, ERR_INPUT, "%s: not in canonical form", movable[list].file);
 	if (rc == 0)
 		record_set(digest, NULL);
 	else
@@ -684,10 +744,11 @@ static int unspill_list(const char *path, struct record *r, char **digest, const
 	return rc;
 }
 
-int record_unspill(struct record *r, const struct buf *inputs, const struct buf *outputs,
-		   struct err *e)
+int record_unspill(struct record *r, const struct record_lists *in, struct err *e)
 {
-	int rc = unspill_list("inputs", r, &r->spill_inputs, inputs, e);
+	int rc = 0;
 
-	return rc < 0 ? rc : unspill_list("outputs", r, &r->spill_outputs, outputs, e);
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
+		rc = unspill_list(r, (enum record_movable)i, &in->v[i], e);
+	return rc;
 }

@@ -173,8 +173,12 @@ const struct record_field record_fields[] = {
 	F_ENUM("rerun.verdict", RN_OPTIONAL, verdict, record_verdict_names),
 	F_LIST("rerun.per_output", RN_OPTIONAL, compared, compared),
 	F("rerun.diff", RT_SET, RN_OPTIONAL, machine_diff),
-	F("spill.inputs", RT_DIGEST, RN_OPTIONAL, spill_inputs),
-	F("spill.outputs", RT_DIGEST, RN_OPTIONAL, spill_outputs),
+	F("spill.inputs", RT_DIGEST, RN_OPTIONAL, moved[RECORD_INPUTS]),
+	F("spill.outputs", RT_DIGEST, RN_OPTIONAL, moved[RECORD_OUTPUTS]),
+	F("spill.filtered", RT_DIGEST, RN_OPTIONAL, moved[RECORD_FILTERED]),
+	F("spill.large", RT_DIGEST, RN_OPTIONAL, moved[RECORD_LARGE]),
+	F("spill.modules", RT_DIGEST, RN_OPTIONAL, moved[RECORD_MODULES]),
+	F("spill.per_output", RT_DIGEST, RN_OPTIONAL, moved[RECORD_PER_OUTPUT]),
 	{NULL, RT_RAW, RN_OPTIONAL, 0, NULL, NULL},
 };
 

@@ -148,59 +148,72 @@ static int read_file(struct spool *s, const char *name, size_t max, struct buf *
 	return rc;
 }
 
-static int write_lists(struct spool *s, const struct buf *inputs, const struct buf *outputs,
-		       struct err *e)
+static int write_lists(struct spool *s, const struct record_lists *lists, struct err *e)
 {
 	int rc = 0;
 
-	if (inputs->len)
-		rc = write_small(s, "inputs.json", inputs->p, e);
-	if (rc == 0 && outputs->len)
-		rc = write_small(s, "outputs.json", outputs->p, e);
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
+		if (lists->v[i].len)
+			rc = write_small(s, record_list_file((enum record_movable)i), lists->v[i].p,
+					 e);
+	return rc;
+}
+
+/* What is found out after the command must still fit: nothing may fail then for want of room. */
+static int format_with_room(const struct record *rec, struct buf *text, struct err *e)
+{
+	int rc = record_format(rec, text, e);
+
+	if (rc == ERR_LIMIT || (rc == 0 && text->len > RECORD_BEFORE_BYTES)) {
+		rc = err_set(e, ERR_LIMIT,
+			     "arguments, environment and parameters are too long for a record");
+		err_hint(e, "put a long list into a file and name that with -i");
+	}
 	return rc;
 }
 
 int spool_write_record(struct spool *s, struct record *rec, const struct repo_oid *parts,
 		       struct err *e)
 {
-	struct buf text = BUF_INIT, inputs = BUF_INIT, outputs = BUF_INIT;
+	struct buf text = BUF_INIT;
+	struct record_lists lists;
 	char ref[sizeof(SPOOL_REFS) + RECORD_RUN_HEX];
 	int rc;
 
+	record_lists_init(&lists);
 	record_set(&rec->writer, NO_WRITER);
 	rec->seq = 1;
 	record_set(&rec->prev, NULL);
 	ref_name(s, ref);
 	rc = repo_ref_set(s->repo, ref, parts, NULL, "deepops: spool", e);
 	if (rc == 0)
-		rc = record_spill(rec, &inputs, &outputs, e);
+		rc = record_spill(rec, &lists, e);
 	if (rc == 0)
-		rc = record_format(rec, &text, e);
+		rc = format_with_room(rec, &text, e);
 	if (rc == 0)
-		rc = write_lists(s, &inputs, &outputs, e);
+		rc = write_lists(s, &lists, e);
 	if (rc == 0)
 		rc = write_small(s, "record.json", text.p, e);
 	if (rc == 0)
-		rc = record_unspill(rec, &inputs, &outputs, e);
+		rc = record_unspill(rec, &lists, e);
 	buf_release(&text);
-	buf_release(&inputs);
-	buf_release(&outputs);
+	record_lists_release(&lists);
 	return rc < 0 ? err_wrap(e, "spool") : 0;
 }
 
 static int read_lists(struct spool *s, struct record *rec, struct err *e)
 {
-	struct buf inputs = BUF_INIT, outputs = BUF_INIT;
+	struct record_lists lists;
 	int rc = 0;
 
-	if (rec->spill_inputs)
-		rc = read_file(s, "inputs.json", JSON_MAX_BYTES, &inputs, e);
-	if (rc == 0 && rec->spill_outputs)
-		rc = read_file(s, "outputs.json", JSON_MAX_BYTES, &outputs, e);
+	record_lists_init(&lists);
+	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
+		if (rec->moved[i])
+			rc = read_file(s, record_list_file((enum record_movable)i), JSON_MAX_BYTES,
+				       &lists.v[i], e);
 	if (rc == 0)
-		rc = record_unspill(rec, &inputs, &outputs, e);
-	buf_release(&inputs);
-	buf_release(&outputs);
+		rc = record_unspill(rec, &lists, e);
+	record_lists_release(&lists);
 	return rc;
 }
 

@@ -4,7 +4,7 @@
  *
  *	lock		held while the supervisor lives
  *	record.json	the record as far as it is known, writer 0 and seq 1
- *	inputs.json	and outputs.json: lists that it is too small for
+ *	inputs.json	and the like: lists that it is too small for
  *	child		pid and start time of the command
  *	end		how it ended: written before anything is made of it
  *	stdout stderr	logs, scrubbed
