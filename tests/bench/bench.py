@@ -171,6 +171,12 @@ class DeepopsPeer(GitPeer):
     def pull(self):
         return self.t.run("git", "deepops", "pull", "-q", cwd=self.copy)
 
+    def switch(self):
+        took = 0
+        for commit in ("HEAD~1", "main"):
+            took += self.git("checkout", "-q", commit) + self.git("deepops", "checkout", "-q")
+        return took / 2
+
     def verify(self):
         return self.git("deepops", "fsck", "--deep", "-q")
 
