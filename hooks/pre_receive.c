@@ -14,15 +14,13 @@
 #define DEADLINE_SECONDS 4 /* one forge gives all hooks of a push 5 */
 #define GRACE_SECONDS 2    /* between noticing the deadline and being ended */
 
-static const char too_slow[] = "deepops: push refused [E-LIMIT-TIME]\n"
-			       "  limit: judging it took too long\n"
-			       "  fix:  on the server: git deepops server index REPO\n";
+static struct buf too_slow = BUF_INIT; /* written before it is needed, for a signal handler */
 
 /* The deadline that loops ask for was missed: say no before the forge ends us. */
 static void out_of_time(int sig)
 {
 	(void)sig;
-	if (write(STDERR_FILENO, too_slow, sizeof(too_slow) - 1) < 0)
+	if (write(STDERR_FILENO, too_slow.p, too_slow.len) < 0)
 		_exit(2);
 	_exit(1);
 }
@@ -50,20 +48,21 @@ static void limit_time(uint64_t seconds)
 	alarm((unsigned int)(seconds + GRACE_SECONDS));
 }
 
-static void say(const struct push *p, const struct verdict *v)
+static void text_of(const struct push *p, const struct verdict *v, struct buf *out)
 {
-	struct buf out = BUF_INIT;
-
 	if (p->json)
-		verdict_json(v, &out);
+		verdict_json(v, out);
 	else
-		verdict_text(v, push_prefix(p), &out);
-	(void)!io_write_all(STDERR_FILENO, out.p, out.len, NULL);
-	buf_release(&out);
+		verdict_text(v, push_prefix(p), out);
+}
+
+static void say(const struct buf *text)
+{
+	(void)!io_write_all(STDERR_FILENO, text->p, text->len, NULL);
 }
 
 /* What could not be judged is refused, with a code and a way out. */
-static int refuse(const struct push *p, enum reason reason, const struct err *e)
+static void refusal(const struct push *p, enum reason reason, const char *why, struct buf *out)
 {
 	struct verdict v;
 	struct verdict_ref *r;
@@ -71,9 +70,18 @@ static int refuse(const struct push *p, enum reason reason, const struct err *e)
 	verdict_init(&v);
 	r = verdict_add_ref(&v, p->n ? p->updates[0].ref : "the server", "", "");
 	r->state = VERDICT_REFUSED;
-	verdict_add(r, reason, "%s", e->msg);
-	say(p, &v);
+	verdict_add(r, reason, "%s", why);
+	text_of(p, &v, out);
 	verdict_release(&v);
+}
+
+static int refuse(const struct push *p, enum reason reason, const struct err *e)
+{
+	struct buf text = BUF_INIT;
+
+	refusal(p, reason, e->msg, &text);
+	say(&text);
+	buf_release(&text);
 	return 1;
 }
 
@@ -88,11 +96,13 @@ static int judge(const struct push *p, struct repo *r)
 	struct evidence_store store;
 	struct evidence evidence;
 	struct err e = ERR_INIT;
+	struct buf text = BUF_INIT;
 	struct verdict v;
 	uint64_t seconds = deadline_seconds(r);
 	bool refused;
 	int rc;
 
+	refusal(p, REASON_LIMIT_TIME, "judging it took too long", &too_slow);
 	limit_time(seconds);
 	in.deadline_ms = clock_mono_ms() + seconds * 1000;
 	evidence_of_store(&evidence, &store, repo_deepops_dir(r));
@@ -100,10 +110,13 @@ static int judge(const struct push *p, struct repo *r)
 	verdict_init(&v);
 	rc = judge_push(&in, &v, &e);
 	refused = verdict_refused(&v);
+	if (rc == 0)
+		text_of(p, &v, &text);
 	if (rc < 0)
 		refused = refuse(p, REASON_INTERNAL, &e);
 	else
-		say(p, &v);
+		say(&text);
+	buf_release(&text);
 	verdict_release(&v);
 	evidence_store_release(&store);
 	return refused;

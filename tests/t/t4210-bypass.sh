@@ -179,12 +179,39 @@ test_expect_success 'a hook outside of the quarantine sees nothing and refuses' 
 	reset
 '
 
-test_expect_success 'the hook writes nothing' '
+# Everything about every file and directory, the time of its last change among it: something
+# that was made and removed again shows in its directory.
+state () {
+	find srv.git work/.git/objects -printf "%p %y %m %n %s %T@ %C@\n" | sort
+}
+
+# hook_alone CODE REF...: the hook as git would run it, with the clone's objects as the quarantine.
+hook_alone () {
+	code=$1 && shift &&
+	for ref; do
+		echo "$(git -C srv.git rev-parse -q --verify "$ref" || printf %040d 0) $(
+			git -C work rev-parse "$ref") $ref"
+	done >line &&
+	(
+		cd srv.git && GIT_DIR=. && export GIT_DIR &&
+		GIT_ALTERNATE_OBJECT_DIRECTORIES=$TRASH/srv.git/objects \
+		GIT_OBJECT_DIRECTORY=$TRASH/work/.git/objects GIT_QUARANTINE_PATH=$TRASH/work/.git/objects \
+		test_expect_code "$code" git-deepops-pre-receive <../line 2>../err
+	)
+}
+
+test_expect_success 'the hook writes nothing, whatever it says' '
 	policy_settle srv.git &&
-	(cd srv.git && find . -type f ! -name "*.lock" | sort | xargs sha256sum) >before &&
-	invent 89 && policy_refused work E-EXEC-NORECORD main &&
-	(cd srv.git && find . -type f ! -name "*.lock" | sort | xargs sha256sum) >after &&
-	test_cmp before after
+	invent 89 && state >before &&
+	hook_alone 1 refs/heads/main && test_grep -F "[E-EXEC-NORECORD]" err &&
+	state >after && test_cmp before after &&
+	reset && policy_run work 90 && (cd work && git deepops push --data-only) && state >before &&
+	hook_alone 0 "$(policy_journal work)" refs/heads/main && test_must_be_empty err &&
+	state >after && test_cmp before after &&
+	mv srv.git/deepops/runs.db keep.db && state >before &&
+	hook_alone 1 refs/heads/main && test_grep -F "[E-INDEX-MISSING]" err &&
+	state >after && test_cmp before after &&
+	mv keep.db srv.git/deepops/runs.db
 '
 
 test_done

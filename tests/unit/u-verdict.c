@@ -68,19 +68,25 @@ static void test_many(void)
 	struct verdict v;
 	struct verdict_ref *r;
 	char word[200];
+	size_t widest = 0;
 
 	verdict_init(&v);
 	r = verdict_add_ref(&v, "refs/heads/main", COMMIT, COMMIT);
 	r->state = VERDICT_WARNED;
 	memset(word, 'x', sizeof(word) - 1);
 	word[sizeof(word) - 1] = '\0';
-	verdict_add(r, REASON_EXEC_NORECORD, "%s", word);
+	verdict_add(r, REASON_EXEC_NORECORD, "%s", word)->fix =
+		xstrfmt("git deepops run -o %s", word);
 	for (int i = 1; i < 150; i++)
 		verdict_add(r, REASON_EXEC_NORECORD, "metrics-%d.json", i);
 	verdict_text(&v, "", &out);
 	ok(strstr(out.p, "refs/heads/main would be refused"), "a warning says so");
 	ok(strstr(out.p, "  and 145 more\n"), "the rest is counted");
-	ok(strstr(out.p, word), "a long word stays whole");
+	for (const char *p = out.p; *p; p += strcspn(p, "\n") + 1)
+		widest = MAX(widest, strcspn(p, "\n"));
+	ok(widest == VERDICT_COLUMNS, "a long word is broken where the line ends");
+	ok(strstr(out.p, "fix:  Make it with git deepops run -o PATH"),
+	   "a command is not: the general mend stands for it");
 	ok(!verdict_refused(&v), "a warning refuses nothing");
 	verdict_release(&v);
 	buf_release(&out);

@@ -39,6 +39,28 @@ bool judge_expired(struct judge_pass *p)
 	return p->expired;
 }
 
+/* ---- the chunk store ---- */
+
+/* That it can't be read has a code and a mend of its own, wherever it was asked. */
+static int watch_root(void *arg, enum chunk_kind kind, const struct chunkid *id,
+		      struct store_root *out, struct err *e)
+{
+	struct judge *j = arg;
+	int rc = j->in->evidence->root(j->in->evidence->arg, kind, id, out, e);
+
+	j->store_failed = j->store_failed || rc < 0;
+	return rc;
+}
+
+static int watch_dataset(void *arg, const struct pointer *p, struct chunkid *id, struct err *e)
+{
+	struct judge *j = arg;
+	int rc = j->in->evidence->dataset(j->in->evidence->arg, p, id, e);
+
+	j->store_failed = j->store_failed || (rc < 0 && rc != ERR_NOTFOUND);
+	return rc;
+}
+
 /* ---- records ---- */
 
 static void open_finder(struct judge *j)
@@ -74,7 +96,7 @@ struct finder *judge_finder(struct judge_pass *p)
 int judge_record(struct judge *j, const struct journal_entry *entry, const struct triple **out,
 		 struct err *e)
 {
-	struct triple_ctx ctx = {j->in->repo, j->in->evidence, &j->cache, j->in->now_ms};
+	struct triple_ctx ctx = {j->in->repo, &j->evidence, &j->cache, j->in->now_ms};
 	struct judge_triple *one;
 	int rc;
 
@@ -258,6 +280,13 @@ static void merge_same(struct verdict *v)
 	verdict_drop_last(v);
 }
 
+static enum reason reason_of(const struct judge *j, int rc)
+{
+	if (rc == ERR_INTR)
+		return REASON_LIMIT_TIME;
+	return j->store_failed ? REASON_STORE_MISSING : REASON_INTERNAL;
+}
+
 static int judge_by_rule(struct judge *j, const struct judge_update *u, enum policies_which which,
 			 struct err *e)
 {
@@ -271,7 +300,7 @@ static int judge_by_rule(struct judge *j, const struct judge_update *u, enum pol
 	p.out = verdict_add_ref(j->out, u->ref, u->old_id.hex, u->new_id.hex);
 	rc = run_pass(&p, e);
 	if (rc < 0) { /* what can't be judged does not pass, as far as the rule enforces */
-		judge_say(&p, NULL, rc == ERR_INTR ? REASON_LIMIT_TIME : REASON_INTERNAL, "%s",
+		judge_say(&p, NULL, reason_of(j, rc), "%s",
 			  e && *e->msg ? e->msg : "unknown error");
 		err_clear(e);
 	}
@@ -340,9 +369,10 @@ static int load_policies(struct judge *j, struct err *e)
 
 int judge_push(const struct judge_input *in, struct verdict *out, struct err *e)
 {
-	struct judge j = {.in = in, .out = out};
+	struct judge j = {.in = in, .out = out, .evidence = {watch_root, watch_dataset, NULL}};
 	int rc;
 
+	j.evidence.arg = &j;
 	policies_init(&j.policies);
 	if (in->pusher.override_reason)
 		out->override_reason = xstrdup(in->pusher.override_reason);

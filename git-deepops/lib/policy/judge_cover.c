@@ -180,7 +180,7 @@ static int candidate(void *arg, const struct journal_entry *entry, struct err *e
 /* Is it a pointer, and of which dataset? */
 static int look_at_pointer(struct cover *v, struct err *e)
 {
-	const struct evidence *ev = v->p->j->in->evidence;
+	const struct evidence *ev = &v->p->j->evidence;
 	struct buf text = BUF_INIT, root = BUF_INIT;
 	struct pointer ptr;
 	struct chunkid id;
@@ -207,9 +207,20 @@ out:
 	return rc;
 }
 
+/* As one word of a shell: who copies the line runs it. */
+static void add_word(struct buf *out, const char *s)
+{
+	if (*s && s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+			      "@%+=:,./_-")] == '\0')
+		buf_addstr(out, s);
+	else
+		path_shell_quote(out, s);
+}
+
 static void say_uncovered(struct cover *v)
 {
 	struct verdict_finding *f;
+	struct buf fix = BUF_INIT;
 
 	if (v->why)
 		f = judge_say(v->p, v->r->commit, v->reason, "%s", v->why);
@@ -219,10 +230,14 @@ static void say_uncovered(struct cover *v)
 	if (!f)
 		return;
 	f->record = v->record ? xstrdup(v->record) : NULL;
-	if (v->fix)
+	if (v->fix) {
 		f->fix = xstrdup(v->fix);
-	else if (!v->why)
-		f->fix = xstrfmt("git deepops run -o %s -- CMD, commit it, push", v->r->path);
+	} else if (!v->why) {
+		buf_addstr(&fix, "git deepops run -o ");
+		add_word(&fix, v->r->path);
+		buf_addstr(&fix, " -- CMD, commit it, push");
+		f->fix = buf_detach(&fix, NULL);
+	}
 }
 
 /* A link has no content of its own, and a submodule's is elsewhere: no run writes either. */

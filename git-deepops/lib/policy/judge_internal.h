@@ -20,6 +20,8 @@ struct judge {
 	struct verdict *out;
 	struct finder *finder; /* opened when first needed */
 	struct treehash_cache cache;
+	struct evidence evidence;  /* in->evidence, watched */
+	bool store_failed;         /* it could not be asked */
 	enum reason finder_reason; /* where opening failed */
 	struct err finder_why;     /* code != 0: it did */
 	struct judge_triple *seen;

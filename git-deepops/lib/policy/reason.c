@@ -218,9 +218,11 @@ static const struct reason_info reasons[REASON_COUNT] = {
 				 "the server's index of runs is far behind",
 				 "More records came since it was written than a push may read.",
 				 "On the server: git deepops server index REPO."},
-	[REASON_STORE_MISSING] = {"E-STORE-MISSING", "server", "the chunk store can't be read",
-				  "Whether data is complete is known only there.",
-				  "On the server: git deepops server doctor REPO."},
+	[REASON_STORE_MISSING] =
+		{"E-STORE-MISSING", "server", "the chunk store can't be read",
+		 "Whether data is complete is known only there.  After a crash it\n"
+		 "has to be mended by somebody who may write to it.",
+		 "On the server, as its owner: git deepops server index REPO."},
 	[REASON_INTERNAL] = {"E-INTERNAL", "server", "the hook could not finish",
 			     "Something unexpected happened, and what can't be judged is refused.",
 			     "On the server: git deepops server doctor REPO."},

@@ -5,6 +5,7 @@
 
 #define SHORT_ID 7
 #define SUBJECT_BYTES 60
+#define FIX_WORD_BYTES 60 /* fits behind any indentation */
 
 /* Printable ASCII: what a terminal or a web page on the way could take for more is a '?'. */
 static void add_clean(struct buf *out, const char *s)
@@ -27,7 +28,7 @@ static size_t fitting(const char *s, size_t room)
 		return len;
 	while (cut && s[cut] != ' ')
 		cut--;
-	return cut ? cut : strcspn(s, " "); /* a word longer than the line stays whole */
+	return cut ? cut : room;
 }
 
 /* One message line, folded at blanks; what follows is indented two columns more. */
@@ -80,6 +81,17 @@ static void add_head(struct buf *out, const char *prefix, const struct verdict_r
 static const char *fix_of(const struct verdict_finding *f)
 {
 	return f->fix ? f->fix : reason_info(f->reason)->mend;
+}
+
+/* A command with a word that no line has room for can't be copied: then what to do in general. */
+static const char *told_fix(const struct verdict_finding *f)
+{
+	for (const char *p = f->fix; p && *p; p += strspn(p, " ")) {
+		if (strcspn(p, " ") > FIX_WORD_BYTES)
+			return reason_info(f->reason)->mend;
+		p += strcspn(p, " ");
+	}
+	return fix_of(f);
 }
 
 static bool same_commit(const struct verdict_finding *a, const struct verdict_finding *b)
@@ -135,8 +147,8 @@ static void add_finding(struct buf *out, const char *prefix, const struct verdic
 	add_line(out, prefix, indent, line.p);
 	if (!next || !same_commit(next, f) || strcmp(fix_of(next), fix_of(f)) != 0) {
 		buf_reset(&line);
-		buf_addf(&line, "fix:  %s", fix_of(f));
-		for (size_t k = 0; !f->fix && k < line.len; k++)
+		buf_addf(&line, "fix:  %s", told_fix(f));
+		for (size_t k = 0; told_fix(f) != f->fix && k < line.len; k++)
 			if (line.p[k] == '\n') /* the table has lines of its own */
 				line.p[k] = ' ';
 		add_line(out, prefix, indent, line.p);
