@@ -3,9 +3,7 @@
 #include "cmd/doctor.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
-#include <sys/vfs.h>
 
 #include "base/io.h"
 #include "base/limits.h"
@@ -15,7 +13,6 @@
 #include "repo/hooks.h"
 #include "repo/settings.h"
 #include "repo/workfile.h"
-#include "store/store.h"
 
 static const char *const state_names[] = {"present", "absent", "bypassed", "broken"};
 
@@ -106,8 +103,12 @@ static void check_config_file(struct doctor *d)
 		if (rc == 0)
 			cmd_doctor_say(d, DOCTOR_PRESENT, SETTINGS_PATH, NULL, "can be read");
 	}
-	if (rc < 0)
+	if (rc < 0) {
+		if (!e.hint[0])
+			err_hint(&e, "git checkout -- %s brings back the one that git has",
+				 SETTINGS_PATH);
 		cmd_doctor_err(d, SETTINGS_PATH, &e);
+	}
 	settings_release(&settings);
 	buf_release(&text);
 }
@@ -176,7 +177,7 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 	enum hooks_state state;
 	struct buf line = BUF_INIT;
 	char *part = xstrfmt("hook %s", name);
-	char *mend;
+	char *mend, *run_bit = xstrfmt("chmod +x %s/%s", place->dir.p, name);
 	int rc = hooks_look(place, name, &state, e);
 
 	hooks_line(name, &line);
@@ -186,7 +187,7 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 	if (rc == 0 && state == HOOKS_OURS)
 		cmd_doctor_say(d, DOCTOR_PRESENT, part, NULL, "%s/%s", place->dir.p, name);
 	else if (rc == 0 && state == HOOKS_NOT_EXECUTABLE)
-		cmd_doctor_say(d, DOCTOR_BROKEN, part, "make it executable",
+		cmd_doctor_say(d, DOCTOR_BROKEN, part, run_bit,
 			       "%s/%s is not executable: git ignores it", place->dir.p, name);
 	else if (rc == 0 && place->kind == HOOKS_ELSEWHERE)
 		cmd_doctor_say(d, DOCTOR_BYPASSED, part, mend, "core.hooksPath leads to %s",
@@ -198,6 +199,7 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 		cmd_doctor_say(d, DOCTOR_BROKEN, part, mend, "not installed");
 	free(part);
 	free(mend);
+	free(run_bit);
 	buf_release(&line);
 	return rc;
 }
@@ -211,42 +213,6 @@ static int check_hooks(struct doctor *d, struct err *e)
 		rc = check_hook(d, &place, hooks_names[i], e);
 	hooks_place_release(&place);
 	return rc;
-}
-
-/* ---- the local store ---- */
-
-static bool is_network_fs(long type)
-{
-	static const long types[] = {NFS_SUPER_MAGIC,       SMB_SUPER_MAGIC,
-				     0xff534d42 /* cifs */, 0xfe534d42 /* smb2 */,
-				     AFS_SUPER_MAGIC,       0x0bd00bd0 /* lustre */,
-				     0x47504653 /* gpfs */, FUSE_SUPER_MAGIC};
-
-	for (size_t i = 0; i < ARRAY_SIZE(types); i++)
-		if (types[i] == type)
-			return true;
-	return false;
-}
-
-static void check_store(struct doctor *d)
-{
-	struct store *s = NULL;
-	struct err e = ERR_INIT;
-	struct statfs fs;
-	int rc = store_open(&s, repo_deepops_dir(d->repo), STORE_READONLY, &e);
-
-	if (rc == 0)
-		cmd_doctor_say(d, DOCTOR_PRESENT, "local store", NULL, "%s in %s",
-			       num_human_bytes(store_bytes(s)).s, repo_deepops_dir(d->repo));
-	else if (rc == ERR_NOTFOUND)
-		cmd_doctor_say(d, DOCTOR_ABSENT, "local store", NULL,
-			       "nothing was tracked here yet");
-	else
-		cmd_doctor_err(d, "local store", &e);
-	store_close(s);
-	if (statfs(repo_commondir(d->repo), &fs) == 0 && is_network_fs(fs.f_type))
-		cmd_doctor_say(d, DOCTOR_PRESENT, "file system", NULL,
-			       "a network or user-space one: locks and caches may be slow");
 }
 
 /* ---- everything ---- */
@@ -267,7 +233,7 @@ static int check_all(struct doctor *d, bool offline, struct err *e)
 		rc = check_notes(d, e);
 	if (rc == 0)
 		rc = check_hooks(d, e);
-	check_store(d);
+	cmd_doctor_place(d);
 	if (rc == 0)
 		rc = cmd_doctor_datasets(d, e);
 	if (rc == 0)
@@ -304,6 +270,10 @@ int cmd_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return rc;
 	if (argc > 1)
 		return err_set(e, ERR_USAGE, "unexpected argument '%s'", argv[1]);
+	if (!repo_worktree(ctx->repo)) {
+		err_set(e, ERR_INPUT, "%s is a bare repository", repo_gitdir(ctx->repo));
+		return err_hint(e, "git deepops server doctor %s", repo_gitdir(ctx->repo));
+	}
 	d.list = json ? json_mkarr() : NULL;
 	rc = check_all(&d, offline, e);
 	if (rc == 0 && json)

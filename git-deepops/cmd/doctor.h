@@ -29,7 +29,8 @@ void cmd_doctor_say(struct doctor *d, enum doctor_state state, const char *part,
 /* Broken, in the words of the error and its hint. */
 void cmd_doctor_err(struct doctor *d, const char *part, const struct err *why);
 
-/* ---- doctor_remote.c, doctor_datasets.c ---- */
+/* ---- doctor_place.c, doctor_remote.c, doctor_datasets.c ---- */
+void cmd_doctor_place(struct doctor *d);
 int cmd_doctor_remote(struct doctor *d, bool offline, struct err *e) MUST_CHECK;
 int cmd_doctor_datasets(struct doctor *d, struct err *e) MUST_CHECK;
 

@@ -68,6 +68,23 @@ static int check_ignored(struct doctor *d, const char *root, struct err *e)
 	return rc;
 }
 
+/* A pointer that git mv moved: its data has no line in .gitignore yet. */
+static int check_unignored(struct doctor *d, const struct strvec *roots, struct err *e)
+{
+	struct strvec unignored = STRVEC_INIT;
+	int rc = dataset_unignored(d->repo, roots, &unignored, e);
+
+	for (size_t i = 0; i < unignored.nr; i++) {
+		char *mend = xstrfmt("git deepops track %s", unignored.v[i]);
+
+		cmd_doctor_say(d, DOCTOR_BROKEN, unignored.v[i], mend,
+			       "git does not ignore it: git add would take the data itself");
+		free(mend);
+	}
+	strvec_release(&unignored);
+	return rc;
+}
+
 int cmd_doctor_datasets(struct doctor *d, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT;
@@ -78,6 +95,8 @@ int cmd_doctor_datasets(struct doctor *d, struct err *e)
 		check_pointer(d, roots.v[i]);
 		rc = check_ignored(d, roots.v[i], e);
 	}
+	if (rc == 0)
+		rc = check_unignored(d, &roots, e);
 	if (rc == 0 && roots.nr)
 		rc = repo_ref_each(d->repo, "refs/heads/", check_branch, &b, e);
 	if (rc == 0 && roots.nr)

@@ -98,4 +98,50 @@ test_expect_success 'a pointer that is none' '
 	test_grep "^broken.*data" out
 '
 
+test_expect_success 'each with the command that mends it' '
+	for c in unrun:"chmod +x" malformed:"git checkout -- .deepops/config" conflicted:"git checkout --merge -- .data.deepops."
+	do
+		test_expect_code 1 doctor "${c%%:*}" && test_grep "mend: .*${c#*:}" out || return 1
+	done
+'
+
+test_expect_success 'nobody to record runs under' '
+	cp -a one nobody && git -C nobody config user.useConfigOnly true &&
+	(
+		unset GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL &&
+		test_expect_code 1 doctor nobody
+	) &&
+	test_grep "^broken *identity:" out && test_grep "mend: git config --global user.name" out &&
+	doctor one && test_grep "^present *identity: A U Thor <author@example.org>$" out
+'
+
+test_expect_success 'git does not find the program: merges would fail' '
+	(cd one && test_expect_code 1 env PATH=/usr/bin:/bin "$DEEPOPS_BUILD/git-deepops" doctor >../out) &&
+	test_grep "^broken *git deepops: not in git" out && test_grep "mend: PATH=$DEEPOPS_BUILD:" out
+'
+
+test_expect_success 'data that git does not ignore' '
+	cp -a one loose &&
+	(cd loose && mkdir data && echo 1 >data/f && git deepops track data && git commit -q -m data && git mv data.deepops moved.deepops) &&
+	test_expect_code 1 doctor loose &&
+	test_grep "^broken *moved: git does not ignore it" out && test_grep "mend: git deepops track moved" out
+'
+
+test_expect_success 'a run that nobody recorded' '
+	cp -a one cut && (cd cut && test_commit one && test_expect_code 137 env DEEPOPS_KILL_AT=run-ended git-deepops run --no-data -- true) &&
+	test_expect_code 1 doctor cut &&
+	test_grep "^broken *runs: 1 ended without being recorded" out && test_grep "mend: git deepops recover" out &&
+	git -C cut deepops recover && doctor cut && test_grep ! "runs:" out
+'
+
+test_expect_success 'a repository that cannot be written to' '
+	cp -a one readonly && chmod a-w readonly/.git && test_when_finished "chmod u+w $TRASH/readonly/.git" &&
+	(cd readonly && test_expect_code 1 test_unprivileged git deepops doctor >../out) &&
+	test_grep "^broken *file system: $TRASH/readonly/.git cannot be written to: Permission denied" out
+'
+
+test_expect_success 'a bare repository has a doctor of its own' '
+	test_expect_code 128 doctor srv.git && test_grep "^hint: git deepops server doctor $TRASH/srv.git$" err
+'
+
 test_done

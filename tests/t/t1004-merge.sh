@@ -74,6 +74,15 @@ test_expect_success 'plain git: conflicts where it must be, and said so' '
 	conflict "rm -r b" "echo y >b/1"
 '
 
+test_expect_success 'the hint for such a pointer merges it' '
+	(make_repo late) && cd late && if merge "echo x >b/1" "echo y >b/2"; then false; fi &&
+	test_expect_code 128 git deepops status 2>../err &&
+	test_grep "^hint: .*git deepops init && git checkout --merge -- .data.deepops." ../err &&
+	git deepops init && git checkout --merge -- data.deepops && git deepops checkout && git deepops track data &&
+	git ls-files -u >../out && test_must_be_empty ../out && git commit -q -m merged && test "$(cat data/b/1 data/b/2)" = "x
+y"
+'
+
 test_expect_success 'with the driver all of these merge' '
 	(make_repo driven) && cd driven && git deepops init >/dev/null 2>&1 && git add -A && git commit -q -m init && git tag -f base &&
 	clean "echo x >b/1" "echo y >b/2" && same_shard=$n &&

@@ -468,8 +468,11 @@ int pointer_parse(struct pointer *p, const void *text, size_t len, const char *n
 	if (rc < 0) {
 		pointer_release(p);
 		if (memmem(text, len, "\n<<<<<<< ", 9) || (len > 8 && !memcmp(text, "<<<<<<< ", 8)))
-			return err_hint(e, "the pointer has merge conflicts: take one side, then "
-					   "'git deepops track' its path");
+			return err_hint(
+				e,
+				"the pointer has merge conflicts: git deepops init && git checkout "
+				"--merge -- '%s' merges it entry by entry",
+				name);
 	}
 	return rc;
 }
