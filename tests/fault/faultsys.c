@@ -13,12 +13,16 @@
  *
  *	DEEPOPS_FAULT_IN=<name>		only in programs of that name
  *	DEEPOPS_FAULT_HIT=<path>	file created when the fault happened
+ *	DEEPOPS_FAULT_TRACE=<path>	what is written, synced, created and named, in order
  *
- * tests/fault/sweep.sh raises n until there is no hit: SQLite's loop.
+ * tests/fault/sweep.sh raises n until there is no hit: SQLite's loop.  tests/fault/durable
+ * reads the trace: no fault can show that an fsync is missing, as the kernel keeps what was
+ * written until the power fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -41,13 +45,20 @@ static struct {
 } fault;
 
 static atomic_ulong fault_count;
+static int trace_fd = -1;
 
 __attribute__((constructor)) static void fault_setup(void)
 {
 	const char *spec = getenv("DEEPOPS_FAULT"), *in = getenv("DEEPOPS_FAULT_IN");
+	const char *trace = getenv("DEEPOPS_FAULT_TRACE");
 	char what[16], plus[2] = "";
 
-	if (!spec || (in && strcmp(in, program_invocation_short_name) != 0))
+	if (in && strcmp(in, program_invocation_short_name) != 0)
+		return;
+	if (trace)
+		trace_fd = (int)syscall(SYS_openat, AT_FDCWD, trace,
+					O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	if (!spec)
 		return;
 	if (sscanf(spec, "%15[a-z]:%lu%1[+]:%15s", fault.call, &fault.at, plus, what) != 4 &&
 	    sscanf(spec, "%15[a-z]:%lu:%15s", fault.call, &fault.at, what) != 3) {
@@ -72,6 +83,49 @@ static void fault_mark(void)
 	fd = syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
 	if (fd >= 0)
 		syscall(SYS_close, fd);
+}
+
+/* What /proc says that a descriptor, or the current directory, stands for. */
+static void trace_fd_path(int fd, char *out, size_t n)
+{
+	char link[64];
+	ssize_t len;
+
+	if (fd == AT_FDCWD)
+		snprintf(link, sizeof(link), "/proc/self/cwd");
+	else
+		snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	len = readlink(link, out, n - 1);
+	out[len > 0 ? len : 0] = '\0';
+}
+
+/* One line: the word, then the path, of `name` in the directory `fd` or (NULL) of `fd` itself. */
+static void trace(const char *word, int fd, const char *name)
+{
+	char dir[PATH_MAX], line[2 * PATH_MAX + 32];
+	int sys = errno, n;
+
+	if (trace_fd < 0)
+		return;
+	dir[0] = '\0';
+	if (!name || *name != '/')
+		trace_fd_path(fd, dir, sizeof(dir));
+	n = snprintf(line, sizeof(line), "%s %s%s%s\n", word, dir, name && *dir ? "/" : "",
+		     name ? name : "");
+	if (n > 0 && (size_t)n < sizeof(line))
+		syscall(SYS_write, trace_fd, line, (size_t)n);
+	errno = sys;
+}
+
+/* Will opening with O_CREAT make the file? */
+static bool trace_is_new(int dirfd, const char *path, int flags)
+{
+	int sys = errno;
+	bool new =
+		trace_fd >= 0 && (flags & O_CREAT) && syscall(SYS_faccessat, dirfd, path, F_OK) < 0;
+
+	errno = sys;
+	return new;
 }
 
 /* Is this the one? Sets errno where it is to fail. */
@@ -107,27 +161,47 @@ static void fault_find(void *slot, const char *name)
 			fault_find(&real_##name, #name);                                           \
 	} while (0)
 
-#define WRAP(type, name, call, args, pass)                                                         \
-	static type(*real_##name) args;                                                            \
-	type name args;                                                                            \
-	type name args                                                                             \
+/* `done` traces what a call that succeeded did. */
+#define WRAP(name, call, args, pass, done)                                                         \
+	static int(*real_##name) args;                                                             \
+	int name args;                                                                             \
+	int name args                                                                              \
 	{                                                                                          \
+		int rc;                                                                            \
+                                                                                                   \
 		FIND(name);                                                                        \
 		if (fault_now(call) == FAULT_ERRNO)                                                \
 			return -1;                                                                 \
-		return real_##name pass;                                                           \
+		rc = real_##name pass;                                                             \
+		if (rc == 0) {                                                                     \
+			done;                                                                      \
+		}                                                                                  \
+		return rc;                                                                         \
 	}
 
-WRAP(int, fsync, "fsync", (int fd), (fd))
-WRAP(int, fdatasync, "fdatasync", (int fd), (fd))
-WRAP(int, rename, "rename", (const char *from, const char *to), (from, to))
-WRAP(int, renameat, "rename", (int f, const char *from, int t, const char *to), (f, from, t, to))
-WRAP(int, renameat2, "rename", (int f, const char *from, int t, const char *to, unsigned int flags),
-     (f, from, t, to, flags))
-WRAP(int, unlink, "unlink", (const char *path), (path))
-WRAP(int, unlinkat, "unlink", (int fd, const char *path, int flags), (fd, path, flags))
-WRAP(int, mkdir, "mkdir", (const char *path, mode_t mode), (path, mode))
-WRAP(int, mkdirat, "mkdir", (int fd, const char *path, mode_t mode), (fd, path, mode))
+#define TRACE_MOVE(f, from, t, to)                                                                 \
+	trace("from", f, from);                                                                    \
+	trace("to", t, to)
+
+WRAP(fsync, "fsync", (int fd), (fd), trace("sync", fd, NULL))
+WRAP(fdatasync, "fdatasync", (int fd), (fd), trace("sync", fd, NULL))
+WRAP(rename, "rename", (const char *from, const char *to), (from, to),
+     TRACE_MOVE(AT_FDCWD, from, AT_FDCWD, to))
+WRAP(renameat, "rename", (int f, const char *from, int t, const char *to), (f, from, t, to),
+     TRACE_MOVE(f, from, t, to))
+WRAP(renameat2, "rename", (int f, const char *from, int t, const char *to, unsigned int flags),
+     (f, from, t, to, flags), TRACE_MOVE(f, from, t, to))
+WRAP(link, "link", (const char *from, const char *to), (from, to), trace("of", AT_FDCWD, from);
+     trace("link", AT_FDCWD, to))
+WRAP(linkat, "link", (int f, const char *from, int t, const char *to, int flags),
+     (f, from, t, to, flags), trace("of", f, from);
+     trace("link", t, to))
+WRAP(unlink, "unlink", (const char *path), (path), trace("unlink", AT_FDCWD, path))
+WRAP(unlinkat, "unlink", (int fd, const char *path, int flags), (fd, path, flags),
+     trace("unlink", fd, path))
+WRAP(mkdir, "mkdir", (const char *path, mode_t mode), (path, mode), trace("create", AT_FDCWD, path))
+WRAP(mkdirat, "mkdir", (int fd, const char *path, mode_t mode), (fd, path, mode),
+     trace("create", fd, path))
 
 #define WRAP_WRITE(name, call, args, pass, half)                                                   \
 	static ssize_t(*real_##name) args;                                                         \
@@ -135,6 +209,7 @@ WRAP(int, mkdirat, "mkdir", (int fd, const char *path, mode_t mode), (fd, path, 
 	ssize_t name args                                                                          \
 	{                                                                                          \
 		FIND(name);                                                                        \
+		trace("write", fd, NULL);                                                          \
 		switch (fault_now(call)) {                                                         \
 		case FAULT_ERRNO:                                                                  \
 			return -1;                                                                 \
@@ -169,12 +244,14 @@ int close(int fd)
 }
 
 /* The optional mode is passed on whether it was given or not, as glibc itself does. */
-#define WRAP_OPEN(name, args, pass)                                                                \
+#define WRAP_OPEN(name, dirfd, args, pass)                                                         \
 	static int(*real_##name) args;                                                             \
 	int name args;                                                                             \
 	int name args                                                                              \
 	{                                                                                          \
 		mode_t mode = 0;                                                                   \
+		bool created;                                                                      \
+		int opened;                                                                        \
                                                                                                    \
 		FIND(name);                                                                        \
 		if (flags & (O_CREAT | O_TMPFILE)) {                                               \
@@ -186,10 +263,14 @@ int close(int fd)
 		}                                                                                  \
 		if ((flags & (O_WRONLY | O_RDWR)) && fault_now("open") == FAULT_ERRNO)             \
 			return -1;                                                                 \
-		return real_##name pass;                                                           \
+		created = trace_is_new(dirfd, path, flags);                                        \
+		opened = real_##name pass;                                                         \
+		if (opened >= 0 && created)                                                        \
+			trace("create", dirfd, path);                                              \
+		return opened;                                                                     \
 	}
 
-WRAP_OPEN(open, (const char *path, int flags, ...), (path, flags, mode))
-WRAP_OPEN(open64, (const char *path, int flags, ...), (path, flags, mode))
-WRAP_OPEN(openat, (int fd, const char *path, int flags, ...), (fd, path, flags, mode))
-WRAP_OPEN(openat64, (int fd, const char *path, int flags, ...), (fd, path, flags, mode))
+WRAP_OPEN(open, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+WRAP_OPEN(open64, AT_FDCWD, (const char *path, int flags, ...), (path, flags, mode))
+WRAP_OPEN(openat, fd, (int fd, const char *path, int flags, ...), (fd, path, flags, mode))
+WRAP_OPEN(openat64, fd, (int fd, const char *path, int flags, ...), (fd, path, flags, mode))

@@ -85,7 +85,9 @@ static void test_read_write(void)
 	lseek(fd, 3, SEEK_SET);
 	ok(io_read_full(fd, four, 4, &got, &e) == 0 && got == 2, "a short file is not an error");
 	ok(io_fsync(fd, &e) == 0 && io_close(fd, &e) == 0, "sync and close");
-	ok(io_fsync_dir(AT_FDCWD, scratch, &e) == 0, "sync the directory");
+	ok(io_fsync_dir(scratch, &e) == 0 && io_fsync_parent(in_scratch("f"), &e) == 0,
+	   "sync the directory");
+	ok(io_fsync_dir(in_scratch("f"), &e) == ERR_SYS && e.sys == ENOTDIR, "a file is none");
 	ok(io_close(fd, &e) == ERR_SYS && e.sys == EBADF, "closed twice");
 	buf_sets(&b, "> ");
 	ok(io_read_file(AT_FDCWD, in_scratch("f"), 5, &b, &e) == 0,

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/xalloc.h"
 
 #define DB_BUSY_MS 60000 /* a server's commit under load; longer means somebody is stuck */
@@ -61,12 +62,11 @@ static int db_fail(struct db *db, int rc, struct err *e)
 static int db_configure(struct db *db, enum db_flags flags, struct err *e)
 {
 	const char *sync = flags & DB_DURABLE ? "FULL" : flags & DB_WAL ? "NORMAL" : "OFF";
-	const char *fsync_env = getenv("DEEPOPS_FSYNC");
 	char *sql;
 	int rc;
 
 	sqlite3_busy_timeout(db->h, DB_BUSY_MS);
-	if (fsync_env && !strcmp(fsync_env, "0"))
+	if (!io_syncs())
 		sync = "OFF";
 	sql = xstrfmt("PRAGMA synchronous=%s; PRAGMA foreign_keys=ON; PRAGMA trusted_schema=OFF;"
 		      "%s%s",

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/sig.h"
 
 #define IO_BLOCK_BYTES (128 * KIB)
@@ -24,6 +25,12 @@ static void fsync_setup(void)
 	const char *s = getenv("DEEPOPS_FSYNC");
 
 	fsync_off = s && !strcmp(s, "0");
+}
+
+bool io_syncs(void)
+{
+	pthread_once(&fsync_once, fsync_setup);
+	return !fsync_off;
 }
 
 /* After a call returned -1: 0 means try again, otherwise the error. */
@@ -157,8 +164,7 @@ int io_read_file(int dirfd, const char *path, size_t max, struct buf *out, struc
 
 int io_fsync(int fd, struct err *e)
 {
-	pthread_once(&fsync_once, fsync_setup);
-	if (fsync_off)
+	if (!io_syncs())
 		return 0;
 	while (fsync(fd) < 0) {
 		if (errno != EINTR)
@@ -167,20 +173,27 @@ int io_fsync(int fd, struct err *e)
 	return 0;
 }
 
-int io_fsync_dir(int dirfd, const char *path, struct err *e)
+int io_fsync_dir(const char *path, struct err *e)
 {
-	int fd, rc;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
 
-	pthread_once(&fsync_once, fsync_setup);
-	if (fsync_off)
-		return 0;
-	fd = openat(dirfd, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return err_sys(e, "%s", path);
 	rc = io_fsync(fd, e);
 	close(fd);
 	if (rc < 0)
 		err_wrap(e, "%s", path);
+	return rc;
+}
+
+int io_fsync_parent(const char *path, struct err *e)
+{
+	struct buf dir = BUF_INIT;
+	int rc;
+
+	path_dirname(&dir, path);
+	rc = io_fsync_dir(dir.p, e);
+	buf_release(&dir);
 	return rc;
 }
 

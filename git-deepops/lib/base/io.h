@@ -29,7 +29,12 @@ int io_read_file(int dirfd, const char *path, size_t max, struct buf *out,
 
 /* fsync; on failure the file must be regarded as lost, never retried. */
 int io_fsync(int fd, struct err *e) MUST_CHECK;
-int io_fsync_dir(int dirfd, const char *path, struct err *e) MUST_CHECK; /* opens, syncs, closes */
+/* Make the names in a directory durable: opens, syncs, closes. */
+int io_fsync_dir(const char *path, struct err *e) MUST_CHECK;
+/* The directory that `path` stands in, so that its own name is durable. */
+int io_fsync_parent(const char *path, struct err *e) MUST_CHECK;
+/* Does fsync do anything? For the libraries that sync on their own. */
+bool io_syncs(void);
 /* close(2) whose error counts. */
 int io_close(int fd, struct err *e) MUST_CHECK;
 

@@ -7,6 +7,7 @@
 #include <limits.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
@@ -71,13 +72,12 @@ int mbedtls_x509_crt_parse_file(void *chain, const char *path)
 static void setup_libgit2(void)
 {
 	static const char *extensions[] = {"worktreeconfig", "partialclone", "preciousobjects"};
-	const char *sync = getenv("DEEPOPS_FSYNC");
 
 	git_libgit2_init();
 	git_libgit2_opts(GIT_OPT_SET_EXTENSIONS, extensions, ARRAY_SIZE(extensions));
 	git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, OBJECT_CACHE_BYTES);
 	/* A ref must never name an object that a power cut can take back. */
-	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, !(sync && !strcmp(sync, "0")));
+	git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, io_syncs());
 }
 
 static bool last_error_says(const char *text)

@@ -85,8 +85,6 @@ static void add_alternates(struct proc *p, const char *objects)
  */
 void snapshot_site_git(struct snapshot_site *s, struct proc *p)
 {
-	const char *sync = getenv("DEEPOPS_FSYNC");
-
 	if (s->kind == SNAPSHOT_MAIN)
 		repo_git(s->snap->r, p);
 	else
@@ -95,7 +93,7 @@ void snapshot_site_git(struct snapshot_site *s, struct proc *p)
 		     "core.splitIndex=false", NULL);
 	if (s->kind == SNAPSHOT_PLAIN)
 		strvec_pushl(&p->args, "-c", "core.sparseCheckout=false", NULL);
-	if (!sync || strcmp(sync, "0") != 0) /* one flush for all new objects */
+	if (io_syncs()) /* one flush for all new objects */
 		strvec_pushl(&p->args, "-c", "core.fsync=objects", "-c", "core.fsyncMethod=batch",
 			     NULL);
 	strvec_pushf(&p->env, "GIT_INDEX_FILE=%s", s->index);

@@ -74,6 +74,9 @@ int spool_create(struct spool *s, struct repo *r, const char *run, struct err *e
 	rc = path_mkdirs(s->dir.p, 0777, e);
 	if (rc == 0 && chmod(s->dir.p, 0700) < 0)
 		rc = err_sys(e, "%s", s->dir.p);
+	/* What is written in it is synced; so its name must be too. */
+	if (rc == 0)
+		rc = io_fsync_parent(s->dir.p, e);
 	if (rc == 0)
 		rc = take_lock(s, e);
 	if (rc == 0)

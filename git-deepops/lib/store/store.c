@@ -285,12 +285,11 @@ static struct store *new_store(const char *dir, enum store_flags flags)
 	return s;
 }
 
-/* The format file is written last: without it there is no store, and making one again is harmless. */
-static int create(const char *dir, struct err *e)
+/* The store's directories; and `dir`, which may be new too, has to stay in its own. */
+static int create_dirs(const char *dir, struct err *e)
 {
 	static const char *const dirs[] = {"packs", "segments", "incoming"};
 	struct buf path = BUF_INIT;
-	struct catalogue *cat = NULL;
 	int rc = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs) && rc == 0; i++) {
@@ -298,8 +297,18 @@ static int create(const char *dir, struct err *e)
 		path_join(&path, dir, dirs[i]);
 		rc = path_mkdirs(path.p, 0777, e);
 	}
+	buf_release(&path);
+	return rc < 0 ? rc : io_fsync_parent(dir, e);
+}
+
+/* The format file is written last: without it there is no store, and making one again is harmless. */
+static int create(const char *dir, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct catalogue *cat = NULL;
+	int rc = create_dirs(dir, e);
+
 	if (rc == 0) {
-		buf_reset(&path);
 		path_join(&path, dir, "catalogue.db");
 		rc = catalogue_open(&cat, path.p, CATALOGUE_CREATE, e);
 	}

@@ -13,7 +13,6 @@
  * copied about as often.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -77,11 +76,11 @@ int store_sync_pack_dirs(struct store *s, const bool touched[256], struct err *e
 			continue;
 		store_path(s, &path, "packs/");
 		buf_addf(&path, "%02x", i);
-		rc = io_fsync_dir(AT_FDCWD, path.p, e);
+		rc = io_fsync_dir(path.p, e);
 	}
 	store_path(s, &path, "packs");
 	if (rc == 0)
-		rc = io_fsync_dir(AT_FDCWD, path.p, e);
+		rc = io_fsync_dir(path.p, e);
 	buf_release(&path);
 	killpoint("store-packs-durable");
 	return rc;

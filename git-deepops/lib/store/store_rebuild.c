@@ -277,7 +277,7 @@ static int swap_catalogue(struct rebuild *r, const char *fresh, struct err *e)
 	if (rc == 0 && rename(fresh, old.p) < 0)
 		rc = err_sys(e, "%s", old.p);
 	if (rc == 0)
-		rc = io_fsync_dir(AT_FDCWD, r->s.dir, e);
+		rc = io_fsync_dir(r->s.dir, e);
 	buf_release(&old);
 	buf_release(&bad);
 	return rc;

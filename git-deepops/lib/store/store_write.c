@@ -373,16 +373,13 @@ int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunk
 
 static int sync_dir(struct store_txn *t, struct err *e)
 {
-	struct buf incoming = BUF_INIT;
 	int rc;
 
 	if (!t->dir_dirty)
 		return 0;
-	rc = io_fsync_dir(AT_FDCWD, t->dir, e);
-	store_path(t->s, &incoming, "incoming");
+	rc = io_fsync_dir(t->dir, e);
 	if (rc == 0)
-		rc = io_fsync_dir(AT_FDCWD, incoming.p, e);
-	buf_release(&incoming);
+		rc = io_fsync_parent(t->dir, e);
 	t->dir_dirty = rc < 0;
 	return rc;
 }
