@@ -10,12 +10,13 @@
 
 #define SHOWN_METRICS 4
 
-static void say_warnings(const struct job *job)
+/* Those that came since the last call. */
+static void say_warnings(const struct job *job, size_t *said)
 {
 	const struct strvec *w = job_warnings(job);
 
-	for (size_t i = 0; i < w->nr; i++)
-		log_warn("%s", w->v[i]);
+	for (; *said < w->nr; (*said)++)
+		log_warn("%s", w->v[*said]);
 }
 
 static void add_end(const struct record *r, struct buf *out)
@@ -67,18 +68,15 @@ static void say_plan(const struct record *r)
 static int execute(struct job *job, struct repo *repo, struct err *e)
 {
 	struct journal_entry entry;
+	size_t said = 0;
 	int rc;
 
 	journal_entry_init(&entry);
-	say_warnings(job);
+	say_warnings(job, &said);
 	rc = job_execute(job, e);
-	if (rc == 0) {
-		size_t said = job_warnings(job)->nr;
-
+	if (rc == 0)
 		rc = job_finish(job, &entry, e);
-		for (size_t i = said; i < job_warnings(job)->nr; i++)
-			log_warn("%s", job_warnings(job)->v[i]);
-	}
+	say_warnings(job, &said);
 	if (rc == 0) {
 		say_result(&entry.rec);
 		cmd_init_remind(repo);
@@ -91,13 +89,14 @@ static int execute(struct job *job, struct repo *repo, struct err *e)
 static int run(struct cmd_ctx *ctx, const struct job_opts *o, struct err *e)
 {
 	struct job *job;
+	size_t said = 0;
 	int rc = job_new(&job, ctx->repo, o, e);
 
 	if (rc < 0)
 		return rc;
 	rc = job_prepare(job, e);
 	if (rc == 0 && o->dry_run) {
-		say_warnings(job);
+		say_warnings(job, &said);
 		say_plan(job_record(job));
 	} else if (rc == 0) {
 		rc = execute(job, ctx->repo, e);

@@ -414,6 +414,19 @@ static int64_t cpu_ms(const struct rusage *u)
 	       (int64_t)(u->ru_utime.tv_usec + u->ru_stime.tv_usec) / 1000;
 }
 
+static void say_of_output(struct job *j, const struct supervise *s)
+{
+	if (s->log_error.code)
+		strvec_pushf(&j->warnings, "%s", s->log_error.msg);
+	for (int i = 0; i < SUPERVISE_STREAMS; i++)
+		if (s->out_error[i].code)
+			strvec_pushf(&j->warnings, "%s; the rest is in the log alone",
+				     s->out_error[i].msg);
+	if (s->left_behind)
+		strvec_pushf(&j->warnings, "something that the command started still runs: what it "
+					   "does from now on is not recorded");
+}
+
 static int supervise(struct job *j, struct err *e)
 {
 	struct supervise s = {
@@ -435,10 +448,10 @@ static int supervise(struct job *j, struct err *e)
 	if (rc < 0)
 		return rc;
 	killpoint("run-ended");
-	if (s.log_error.code)
-		strvec_pushf(&j->warnings, "%s", s.log_error.msg);
-	j->end = (struct spool_end){s.status, clock_now_ms(), (int64_t)(clock_mono_ms() - began),
-				    cpu_ms(&s.usage), (int64_t)s.usage.ru_maxrss * 1024};
+	say_of_output(j, &s);
+	j->end = (struct spool_end){
+		s.status, clock_now_ms() - (int64_t)(clock_mono_ms() - s.ended_ms),
+		(int64_t)(s.ended_ms - began), cpu_ms(&s.usage), (int64_t)s.usage.ru_maxrss * 1024};
 	/* A clock set back while it ran must not make the record end before it began. */
 	if (j->end.ended < j->rec.started)
 		j->end.ended = j->rec.started + j->end.wall_ms;
