@@ -151,7 +151,7 @@ test_expect_success 'the fresh directory goes, or stays with --keep' '
 '
 
 test_expect_success 'interrupted before the command begins, it removes its directory' '
-	mkdir -p bin tmp &&
+	mkdir bin interrupted &&
 	cat >bin/git <<-END &&
 	#!/bin/sh
 	case " \$* " in
@@ -163,10 +163,10 @@ test_expect_success 'interrupted before the command begins, it removes its direc
 	(
 		cd repo &&
 		run=$(newest) &&
-		TMPDIR="$TRASH/tmp" && PATH="$TRASH/bin:$PATH" && export TMPDIR PATH &&
+		TMPDIR="$TRASH/interrupted" && PATH="$TRASH/bin:$PATH" && export TMPDIR PATH &&
 		test_expect_code 143 git-deepops rerun $run >../out 2>../err
 	) &&
-	ls -A tmp >left &&
+	ls -A interrupted >left &&
 	test_must_be_empty left &&
 	test_must_be_empty out
 '
