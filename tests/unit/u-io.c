@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/killpoint.h"
 #include "base/lockfile.h"
@@ -295,6 +296,37 @@ static void nohup(void)
 	raise(SIGHUP);
 }
 
+/* As git does: one signal from the parent is dropped, the next is not. */
+static void copy_of_a_signal(void)
+{
+	int up[2], status;
+	char c;
+	pid_t pid;
+
+	if (pipe(up) < 0 || (pid = fork()) < 0)
+		_exit(1);
+	if (pid == 0) {
+		sigset_t term, none;
+
+		sig_setup();
+		sigemptyset(&none);
+		sigemptyset(&term);
+		sigaddset(&term, SIGTERM);
+		sigprocmask(SIG_BLOCK, &term, NULL);
+		sig_expect_copy(SIGTERM, clock_mono_ms() + 60000);
+		for (const char *p = "xy"; *p; p++)
+			if (write(up[1], p, 1) != 1 || sigsuspend(&none) == 0)
+				_exit(2);
+		sigprocmask(SIG_UNBLOCK, &term, NULL); /* and the second one kills */
+		_exit(4);
+	}
+	for (int i = 0; i < 2; i++)
+		if (read(up[0], &c, 1) != 1 || kill(pid, SIGTERM) < 0)
+			_exit(5);
+	waitpid(pid, &status, 0);
+	_exit(c == 'y' && WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM ? 9 : 6);
+}
+
 static void killed_second_time(void)
 {
 	setenv("DEEPOPS_KILL_AT", "track-a:2", 1);
@@ -330,6 +362,8 @@ static void test_death(void)
 	ok(WIFEXITED(status) && WEXITSTATUS(status) == 9, "a waiting read is woken");
 	status = in_child(nohup);
 	ok(WIFEXITED(status) && WEXITSTATUS(status) == 7, "an ignored signal stays ignored");
+	status = in_child(copy_of_a_signal);
+	ok(WIFEXITED(status) && WEXITSTATUS(status) == 9, "a copy that was announced is dropped");
 	status = in_child(killed_second_time);
 	ok(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL &&
 		   !access(in_scratch("passed"), F_OK),

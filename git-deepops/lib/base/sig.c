@@ -7,9 +7,13 @@
 #include <stdatomic.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* Lock-free atomics: the handler and every thread may touch them. */
 static atomic_int deferred;
 static atomic_int pending;
+static atomic_int copied; /* 0: none is expected */
+static _Atomic uint64_t copy_until_ms;
 static _Atomic(void (*)(void)) on_death;
 
 static void die_by(int signo)
@@ -23,11 +27,21 @@ static void die_by(int signo)
 	raise(signo);
 }
 
-static void on_signal(int signo)
+/* What sig_expect_copy() announced: only async-signal-safe calls. */
+static bool is_copy(int signo, const siginfo_t *info)
+{
+	return signo == atomic_load(&copied) && info->si_code == SI_USER &&
+	       info->si_pid == getppid() && clock_mono_ms() < atomic_load(&copy_until_ms);
+}
+
+static void on_signal(int signo, siginfo_t *info, void *context)
 {
 	int keep = errno;
 
-	if (atomic_load(&deferred) > 0)
+	(void)context;
+	if (is_copy(signo, info))
+		atomic_store(&copied, 0);
+	else if (atomic_load(&deferred) > 0)
 		atomic_store(&pending, signo);
 	else
 		die_by(signo);
@@ -42,7 +56,8 @@ void sig_setup(void)
 	act.sa_handler = SIG_IGN;
 	sigaction(SIGPIPE, &act, NULL);
 	/* No SA_RESTART: a deferred signal must wake the call that waits. */
-	act.sa_handler = on_signal;
+	act.sa_sigaction = on_signal;
+	act.sa_flags = SA_SIGINFO;
 	sigemptyset(&act.sa_mask);
 	for (size_t i = 0; i < ARRAY_SIZE(fatal); i++)
 		sigaddset(&act.sa_mask, fatal[i]);
@@ -81,6 +96,12 @@ int sig_err(struct err *e)
 
 	return err_set(e, ERR_INTR, "interrupted by %s%s", name ? "SIG" : "a signal",
 		       name ? name : "");
+}
+
+void sig_expect_copy(int signo, uint64_t until_ms)
+{
+	atomic_store(&copy_until_ms, until_ms);
+	atomic_store(&copied, signo);
 }
 
 void sig_on_death(void (*fn)(void))

@@ -26,6 +26,12 @@ void sig_undefer(void);     /* of the outermost pair: raises what came in betwee
 int sig_pending(void);      /* signal number or 0 */
 int sig_err(struct err *e); /* ERR_INTR "interrupted by SIGTERM" */
 
+/*
+ * git passes on to us what it gets itself.  Where a signal was dealt with already, the same one from
+ * our parent is dropped, once, until `until_ms` of clock_mono_ms().
+ */
+void sig_expect_copy(int signo, uint64_t until_ms);
+
 /* Called by the handler on its way out; async-signal-safe. One slot: tempfile.c. */
 void sig_on_death(void (*fn)(void));
 

@@ -21,7 +21,7 @@
 
 #define PIECE_BYTES 65536
 #define LINGER_MS 2000      /* for output of what the command left behind */
-#define SAME_EVENT_MS 1000  /* between a signal from outside and git's copy of it */
+#define SAME_EVENT_MS 2000  /* between a signal from outside and git's copy of it */
 #define FORWARDED_SIGNALS 7 /* without those about stopping */
 
 struct stream {
@@ -199,11 +199,15 @@ static void look_after_child(struct watch *w)
 
 /* ---- signals ---- */
 
+/* What we were told to ignore (nohup) stays ignored, here as in the command. */
 static void watched(sigset_t *set)
 {
+	struct sigaction act;
+
 	sigemptyset(set);
 	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
-		sigaddset(set, forwarded[i]);
+		if (sigaction(forwarded[i], NULL, &act) < 0 || act.sa_handler != SIG_IGN)
+			sigaddset(set, forwarded[i]);
 	sigaddset(set, SIGCHLD);
 	sigaddset(set, SIGTSTP);
 }
@@ -227,6 +231,14 @@ static bool is_copy(struct watch *w, const struct signalfd_siginfo *info)
 	last->at = now;
 	last->from_parent = from_parent;
 	return false;
+}
+
+/* git may be slower than the end of the command: its copy must not kill us while we record that. */
+static void announce_copies(const struct watch *w)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(forwarded); i++)
+		if (w->last[i].at && !w->last[i].from_parent)
+			sig_expect_copy(forwarded[i], w->last[i].at + SAME_EVENT_MS);
 }
 
 static void forward(struct watch *w, int signo)
@@ -399,6 +411,7 @@ int supervise_run(struct supervise *s, struct err *e)
 		close(w->signals);
 	if (w->terminal >= 0)
 		close(w->terminal);
+	announce_copies(w);
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	proc_release(&p);
 	free(w);
