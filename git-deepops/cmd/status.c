@@ -70,6 +70,8 @@ static int show(struct status *s, const char *root, struct err *e)
 	}
 	if (rc == 0)
 		rc = dataset_status(s->env, root, &p, &st, e);
+	if (rc == 0 && st.state == DATASET_CLEAN)
+		rc = dataset_synced(s->env, root, &p, e);
 	pointer_release(&p);
 	if (rc < 0)
 		return rc;

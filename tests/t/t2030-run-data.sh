@@ -89,6 +89,8 @@ test_expect_success 'a modified input is pinned as it is, not as its pointer say
 		git cat-file blob "$(journal):inputs/0" >../pin && test_cmp ../pin ../got &&
 		field ../record "\$r->{code}{dirty} ? 1 : 0" >../got &&
 		echo 1 >../want && test_cmp ../want ../got &&
+		git deepops status data/train >../got && test_grep "^modified" ../got &&
+		test_expect_code 128 git deepops checkout data/train && test "$(cat data/train/3)" = changed &&
 		git deepops track data/train && test_cmp ../pin data/train.deepops &&
 		git add . && test_tick && git commit -qm changed
 	)

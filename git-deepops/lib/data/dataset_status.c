@@ -108,7 +108,6 @@ static int compare_work(struct dataset_env *d, const char *root, const struct po
 	if (same) {
 		out->state = DATASET_CLEAN;
 		out->counted = true;
-		statcache_set_base(dataset_cache(d), root, p, false);
 		return 0;
 	}
 	if (rc == 0 || rc == ERR_LIMIT) /* too many shards: it differs all the same */
