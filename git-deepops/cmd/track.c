@@ -16,7 +16,7 @@
 struct track {
 	struct repo *repo;
 	struct dataset_env *env;
-	bool reshard, dry_run;
+	bool reshard, dry_run, force;
 	struct strvec tracked;      /* roots that have a pointer already */
 	struct strvec roots;        /* to track now */
 	struct dataset_snap *snaps; /* one for each of roots */
@@ -165,6 +165,17 @@ static int warn_branches(struct track *t, const char *root, struct err *e)
 
 /* ---- content ---- */
 
+/* Somebody else's version came with git, and the work tree is still at the one before. */
+static int refuse_behind(const char *root, struct err *e)
+{
+	err_set(e, ERR_EXISTS, "'%s%s' has changed since the data was last in step with it", root,
+		POINTER_SUFFIX);
+	return err_hint(e,
+			"git deepops checkout %s brings its version; --force records the work tree "
+			"in its place",
+			root);
+}
+
 static int snap_one(struct track *t, size_t i, struct store_txn *txn, struct err *e)
 {
 	const char *root = t->roots.v[i];
@@ -180,10 +191,13 @@ static int snap_one(struct track *t, size_t i, struct store_txn *txn, struct err
 		err_clear(e);
 		rc = dataset_snapshot(t->env, txn, root, &opts, &t->snaps[i], e);
 	}
-	t->changed[i] = !opts.previous || !pointer_equal(&previous, &t->snaps[i].pointer);
-	pointer_release(&previous);
 	if (rc == ERR_EXISTS)
 		err_hint(e, "nothing was recorded; track again when nobody writes there");
+	t->changed[i] = !opts.previous || !pointer_equal(&previous, &t->snaps[i].pointer);
+	if (rc == 0 && opts.previous && t->changed[i] && !t->force &&
+	    dataset_is_behind(t->env, root, &previous))
+		rc = refuse_behind(root, e);
+	pointer_release(&previous);
 	return rc;
 }
 
@@ -336,11 +350,13 @@ static int track(struct track *t, int n, char **paths, struct err *e)
 
 int cmd_track(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops track [-n] [--reshard] [--] PATH...",
+	static const char *const usage[] = {"git deepops track [-n] [-f] [--reshard] [--] PATH...",
 					    NULL};
 	struct track t = {.repo = ctx->repo, .tracked = STRVEC_INIT, .roots = STRVEC_INIT};
 	struct opt opts[] = {
 		OPT_BOOL("reshard", 0, &t.reshard, "choose anew how the dataset is split"),
+		OPT_BOOL("force", 'f', &t.force,
+			 "record data of an older version than the pointer's"),
 		OPT_BOOL("dry-run", 'n', &t.dry_run, "say what would be tracked, write nothing"),
 		OPT_END};
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);

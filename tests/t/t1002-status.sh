@@ -87,9 +87,19 @@ test_expect_success 'new pointer: the work tree is as it was, the pointer is not
 	cd repo &&
 	git checkout -q HEAD~2 && git deepops status >../out && test_grep "^new pointer  *data" ../out &&
 	echo mine >data/a/5 && git deepops status >../out && test_grep "^modified  *data" ../out &&
+	test_expect_code 128 git deepops checkout data 2>../err && test_grep "^hint: commit them on a branch" ../err &&
 	echo 5 >data/a/5 && git deepops status >../out && test_grep "^new pointer  *data" ../out &&
 	git deepops checkout -q data && git deepops status data >../out && test_grep "^clean  *data" ../out &&
 	git checkout -q main && git deepops checkout -q data
+'
+
+test_expect_success 'data of an older version is not recorded over a pointer that has moved on' '
+	cd repo && cp -a data ../newer && git checkout -q HEAD~2 && cp data.deepops ../pointer && git deepops fsck &&
+	test_expect_code 128 git deepops track data 2>../err && test_grep "^fatal: .data.deepops. has changed since" ../err &&
+	test_grep "^hint: git deepops checkout data" ../err && test_cmp ../pointer data.deepops &&
+	echo mine >data/a/mine && test_expect_code 128 git deepops track -q data 2>../err && test_cmp ../pointer data.deepops &&
+	git deepops track -q --force data && git deepops status --exit-code data && rm data/a/mine &&
+	diff -r ../newer data && git deepops track -q data && git reset -q --hard main && git deepops status --exit-code
 '
 
 test_expect_success 'an edit that keeps size and times is seen where the kernel lets it be' '

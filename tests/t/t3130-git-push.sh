@@ -117,7 +117,7 @@ test_expect_success 'a detached HEAD' '
 		git push -q origin HEAD:refs/heads/detached
 	) &&
 	arrived one.git detached one/data &&
-	git -C one checkout -q main
+	git -C one checkout -q main && (cd one && git deepops checkout -q)
 '
 
 test_expect_success 'an unborn branch is pushed from nothing' '

@@ -111,7 +111,7 @@ test_expect_success 'a path to the repository with blanks, quotes and a newline'
 '
 
 test_expect_success 'through a symbolic link to the work tree' '
-	ln -s plain via && (cd via && git pull -q && make_data 15 && git deepops track "$TRASH/via/data" &&
+	ln -s plain via && (cd via && git deepops pull -q && make_data 15 && git deepops track "$TRASH/via/data" &&
 	git commit -q -a -m via && git push -q origin main)
 '
 

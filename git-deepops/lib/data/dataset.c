@@ -357,6 +357,18 @@ bool dataset_is_partial(struct dataset_env *d, const char *root)
 	return partial;
 }
 
+bool dataset_is_behind(struct dataset_env *d, const char *root, const struct pointer *p)
+{
+	struct pointer base;
+	bool partial, behind;
+
+	pointer_init(&base);
+	behind = statcache_base(dataset_cache(d), root, &base, &partial) &&
+		 !dataset_same_shards(&base, p);
+	pointer_release(&base);
+	return behind;
+}
+
 void dataset_forget(struct dataset_env *d, const char *root)
 {
 	statcache_forget(dataset_cache(d), root);

@@ -110,11 +110,13 @@ int dataset_snapshot(struct dataset_env *d, struct store_txn *txn, const char *r
 /* The content of one open file (from its start) or of memory, as dataset_snapshot would store it. */
 int dataset_put_fd(struct dataset_env *d, struct store_txn *txn, int fd, struct chunkid *id,
 		   uint64_t *bytes, struct err *e) MUST_CHECK;
-/* Say that the work tree now equals `p`: the base that later local changes are told by. */
+/* Say that the work tree now equals `p`, its own pointer: the base that later local changes are told by. */
 int dataset_synced(struct dataset_env *d, const char *root, const struct pointer *p,
 		   struct err *e) MUST_CHECK;
 /* Was only a part of `root` checked out (include, exclude)?  Then its work tree is no version to record. */
 bool dataset_is_partial(struct dataset_env *d, const char *root);
+/* Was the work tree last equal to another version than `p`?  Recording it would undo what `p` brought. */
+bool dataset_is_behind(struct dataset_env *d, const char *root, const struct pointer *p);
 /* Forget the base and the stat cache of a root that is no longer tracked. */
 void dataset_forget(struct dataset_env *d, const char *root);
 
@@ -191,7 +193,10 @@ struct dataset_status {
 };
 
 void dataset_status_release(struct dataset_status *s);
-/* Compare the work tree at `root` with `p`. Content is re-read only where the stat cache does not know it. */
+/*
+ * Compare the work tree at `root` with `p`, any version.  Content is re-read only where the stat cache
+ * does not know it.
+ */
 int dataset_status(struct dataset_env *d, const char *root, const struct pointer *p,
 		   struct dataset_status *out, struct err *e) MUST_CHECK;
 
