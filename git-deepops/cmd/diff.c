@@ -110,7 +110,7 @@ static int diff_worktree(struct diff *d, const char *root, const struct pointer 
 	else if (!st.counted)
 		rc = err_set(e, ERR_NOTFOUND, "the list of files of '%s' is not here", root);
 	if (rc < 0)
-		return err_hint(e, "git deepops fetch");
+		return err_hint(e, DATASET_FETCH_HINT);
 	*out = st.changes;
 	if (st.state == DATASET_MISSING)
 		memset(out, 0, sizeof(*out));

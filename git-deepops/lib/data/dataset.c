@@ -70,7 +70,7 @@ void dataset_set_progress(struct dataset_env *d, struct progress *p)
 int dataset_not_here(struct err *e, const char *what, const struct chunkid *id)
 {
 	err_set(e, ERR_NOTFOUND, "%s %s is not in the local store", what, chunkid_short(id).s);
-	err_hint(e, "git deepops fetch");
+	err_hint(e, DATASET_FETCH_HINT);
 	return ERR_NOTFOUND;
 }
 

@@ -44,6 +44,10 @@ struct store *dataset_store(struct dataset_env *d, struct err *e) MUST_CHECK;
 /* Count bytes read (snapshot) or written (checkout) here; NULL: nowhere. Borrowed. */
 void dataset_set_progress(struct dataset_env *d, struct progress *p);
 
+/* What brings the bytes that the local store lacks. */
+#define DATASET_FETCH_HINT                                                                         \
+	"git deepops fetch; of other versions than the current one: git deepops fetch --all"
+
 /* node_load_fn over the local store; `env` is a struct dataset_env. Missing: ERR_NOTFOUND with the hint to fetch. */
 int dataset_load_node(void *env, const struct chunkid *id, struct buf *text,
 		      struct err *e) MUST_CHECK;

@@ -330,7 +330,7 @@ static int check_content(struct dataset_env *d, const struct plan *p, struct err
 	else
 		err_set(e, ERR_NOTFOUND, "content of '%s' and %zu more is not in the local store",
 			first, files - 1);
-	err_hint(e, "git deepops fetch");
+	err_hint(e, DATASET_FETCH_HINT);
 	return ERR_NOTFOUND;
 }
 
