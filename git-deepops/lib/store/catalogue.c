@@ -632,11 +632,75 @@ static int check_link(struct db_stmt *q, struct audit *last, struct chunkid *las
 	return 0;
 }
 
-int catalogue_check(struct catalogue *c, struct err *e)
+#define NO_INT(col) "typeof(" col ") <> 'integer' OR " col " < 0"
+#define NO_BLOB(col, n) "typeof(" col ") <> 'blob' OR length(" col ") <> " n
+#define NO_TEXT(col) "typeof(" col ") <> 'text'"
+
+/* Per table, which rows no writer writes. */
+static const struct row_rule {
+	const char *table, *bad;
+} row_rules[] = {
+	{"meta", NO_TEXT("key") " OR " NO_INT("value")},
+	{"pack", NO_BLOB("id", "32") " OR " NO_INT("entries") " OR entries = 0 OR " NO_INT(
+			 "bytes") " OR bytes = 0 OR " NO_INT("generation")},
+	{"segment",
+	 NO_BLOB("id", "32") " OR " NO_INT("entries") " OR entries = 0 OR " NO_INT("generation")},
+	{"lost", "kind NOT IN (1, 2, 3) OR " NO_BLOB("id", "32") " OR " NO_INT("generation")},
+	{"session", NO_BLOB("nonce", "16") " OR state NOT IN (1, 2) OR " NO_INT(
+			    "generation") " OR " NO_INT("seen")},
+	{"root",
+	 "kind NOT IN (1, 2) OR " NO_BLOB("id", "32") " OR " NO_INT(
+		 "files") " OR " NO_INT("bytes") " OR state NOT IN (1, 2, 3) OR rooted NOT IN (0, "
+						 "1) OR " NO_INT("pin_until") " OR " NO_INT("genera"
+											    "tio"
+											    "n")},
+	{"dataset",
+	 NO_BLOB("split_key", "32") " OR " NO_BLOB("id", "32") " OR " NO_INT("generation")},
+	{"quota", NO_TEXT("scope") " OR " NO_INT("max_bytes")},
+	{"scrub",
+	 NO_BLOB("pack", "32") " OR depth NOT IN (1, 2) OR " NO_INT("at") " OR " NO_INT("damaged")},
+	{"audit", "seq < 1 OR " NO_INT("at") " OR " NO_TEXT("who") " OR " NO_TEXT(
+			  "what") " OR " NO_TEXT("detail")},
+};
+
+static int check_rows(struct catalogue *c, const struct row_rule *rule, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct buf sql = BUF_INIT;
+	int64_t bad = 0;
+	int rc;
+
+	buf_addf(&sql, "SELECT count(*) FROM %s WHERE %s", rule->table, rule->bad);
+	rc = one_int(c, sql.p, &bad, &why);
+	if (rc == ERR_SYS && !why.sys) /* not the file system's: a table or column is not there */
+		rc = err_set(&why, ERR_CORRUPT, "table %s is not as it should be", rule->table);
+	else if (rc == 1 && bad)
+		rc = err_set(&why, ERR_CORRUPT, "malformed rows in %s: %" PRId64, rule->table, bad);
+	buf_release(&sql);
+	if (rc < 0 && e)
+		*e = why;
+	return rc;
+}
+
+static int check_audit(struct catalogue *c, struct err *e)
 {
 	struct audit last = {0};
 	struct chunkid hash = {{0}};
 	struct db_stmt *q = NULL;
+	int rc = db_prepare(c->db, &q,
+			    "SELECT seq, at, who, what, detail, prev, hash FROM audit ORDER BY seq",
+			    e);
+
+	while (rc >= 0 && (rc = db_step(q, e)) == 1)
+		rc = check_link(q, &last, &hash, e);
+	db_finish(&q);
+	return rc;
+}
+
+int catalogue_check(struct catalogue *c, struct err *e)
+{
+	struct db_stmt *q = NULL;
+	uint64_t generation;
 	int rc = db_prepare(c->db, &q, "PRAGMA quick_check(1)", e);
 
 	if (rc == 0)
@@ -644,13 +708,11 @@ int catalogue_check(struct catalogue *c, struct err *e)
 	if (rc == 1 && strcmp(db_text(q, 0), "ok") != 0)
 		rc = err_set(e, ERR_CORRUPT, "%s", db_text(q, 0));
 	db_finish(&q);
+	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(row_rules); i++)
+		rc = check_rows(c, &row_rules[i], e);
 	if (rc >= 0)
-		rc = prepare(
-			c, e, &q,
-			"SELECT seq, at, who, what, detail, prev, hash FROM audit ORDER BY seq",
-			"");
-	while (rc >= 0 && (rc = db_step(q, e)) == 1)
-		rc = check_link(q, &last, &hash, e);
-	db_finish(&q);
+		rc = catalogue_generation(c, &generation, e);
+	if (rc >= 0)
+		rc = check_audit(c, e);
 	return rc < 0 ? err_wrap(e, "catalogue.db") : 0;
 }

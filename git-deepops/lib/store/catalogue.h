@@ -26,7 +26,7 @@ enum catalogue_flags { CATALOGUE_CREATE = 1 << 0, CATALOGUE_READONLY = 1 << 1 };
 int catalogue_open(struct catalogue **out, const char *path, enum catalogue_flags flags,
 		   struct err *e) MUST_CHECK;
 void catalogue_close(struct catalogue *c); /* NULL is fine */
-/* SQLite's own check, and that the audit chain is unbroken. */
+/* SQLite's own check, every row by its table's rules, and that the audit chain is unbroken. */
 int catalogue_check(struct catalogue *c, struct err *e) MUST_CHECK;
 
 /* ---- what a reader needs, in one consistent look ---- */
