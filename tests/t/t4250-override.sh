@@ -41,6 +41,11 @@ test_expect_success 'not by somebody the server does not know, or the rule does 
 	test_grep -F "[E-OVERRIDE-DENIED]" work.said
 '
 
+test_expect_success 'not with a reason that no record could hold' '
+	override "$(printf "%05000d" 1)" alice@example.org &&
+	test_grep "a reason has at most 4096 bytes" work.said
+'
+
 test_expect_success 'by whom it names, and the server keeps the reason' '
 	DEEPOPS_USER=alice@example.org \
 		git -C work push -o "deepops.override=cluster down, T-42" origin main >work.said 2>&1 &&

@@ -69,5 +69,6 @@
 #define PUSH_MAX_REFS 10000
 #define PUSH_MAX_COMMITS 10000
 #define PUSH_MAX_RECORDS 500
+#define PUSH_MAX_REASON_BYTES 4096 /* of an override: it has to fit in a record, quoted */
 
 #endif

@@ -35,6 +35,8 @@ static int lock(struct repo *r, struct err *e)
 
 /* ---- overrides ---- */
 
+#define OVERRIDE_FINDINGS 10 /* named in the record, which has a limit */
+
 static void fill_override(struct record *rec, const struct verdict *v, const struct verdict_ref *r)
 {
 	char run[RECORD_RUN_HEX + 1];
@@ -48,8 +50,10 @@ static void fill_override(struct record *rec, const struct verdict *v, const str
 	record_set(&rec->code.commit, r->new_id);
 	record_setf(&rec->title, "override: %s", r->ref);
 	buf_addf(&note, "%s\n%s..%s", v->override_reason, r->old_id, r->new_id);
-	for (size_t i = 0; i < r->n; i++)
+	for (size_t i = 0; i < MIN(r->n, OVERRIDE_FINDINGS); i++)
 		buf_addf(&note, "\n%s %s", reason_info(r->v[i].reason)->code, r->v[i].text);
+	if (r->n + r->dropped > OVERRIDE_FINDINGS)
+		buf_addf(&note, "\nand %zu more", r->n + r->dropped - OVERRIDE_FINDINGS);
 	record_set(&rec->note, note.p);
 	rec->started = clock_now_ms();
 	buf_release(&note);

@@ -223,6 +223,9 @@ static bool may_override(struct judge_pass *p)
 		judge_say(p, NULL, REASON_OVERRIDE_DENIED, "the server does not know who pushes");
 	else if (rule->override == RULES_OVERRIDE_SIGNED && !who->certified)
 		judge_say(p, NULL, REASON_OVERRIDE_DENIED, "an override has to be signed");
+	else if (strlen(p->j->in->pusher.override_reason) > PUSH_MAX_REASON_BYTES)
+		judge_say(p, NULL, REASON_OVERRIDE_DENIED, "a reason has at most %d bytes",
+			  PUSH_MAX_REASON_BYTES);
 	else if (rule->override_by.nr && !strvec_has(&rule->override_by, who->name))
 		judge_say(p, NULL, REASON_OVERRIDE_DENIED, "%s may not override", who->name);
 	else
