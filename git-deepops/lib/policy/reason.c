@@ -138,6 +138,11 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "Both output streams have a digest in the record, and what the journal\n"
 		 "holds of them has to fit it.",
 		 "Run the experiment again."},
+	[REASON_EXEC_PARTS] =
+		{"E-EXEC-PARTS", "exec", "the record and its parts don't fit",
+		 "The parameters and the series of metrics in the journal have the digest\n"
+		 "that the record names, and the recipe follows from the record.",
+		 "Run the experiment again."},
 	[REASON_EXEC_METRIC] =
 		{"E-EXEC-METRIC", "exec", "a metric is missing or beyond the rule's gate",
 		 "The rule asks for a value of a metric that the run does not reach.",

@@ -54,6 +54,41 @@ static int one_log(struct triple_pass *p, const char *name, const struct record_
 	return rc < 0 ? rc : 0;
 }
 
+/* X3: a file of the journal whose digest the record has. */
+static int one_part(struct triple_pass *p, const char *name, const char *digest, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct chunkid id;
+	int rc;
+
+	if (!digest)
+		return 0;
+	rc = journal_file(p->ctx->repo, p->j, name, JSON_MAX_BYTES, &text, e);
+	chunkid_of(&id, text.p, text.len);
+	if (rc == ERR_LIMIT)
+		err_clear(e);
+	if (rc == 0 || rc == ERR_LIMIT || (rc == 1 && strcmp(digest, chunkid_text(&id).s) != 0)) {
+		triple_add(p, REASON_EXEC_PARTS, "%s in the journal is not what was recorded",
+			   name);
+		rc = 0;
+	}
+	buf_release(&text);
+	return rc < 0 ? rc : 0;
+}
+
+/* X4: what says which runs are the same experiment is not for the writer to choose. */
+static void recipe(struct triple_pass *p)
+{
+	struct chunkid id;
+
+	if (!p->rec->recipe)
+		return;
+	record_recipe(p->rec, &id);
+	if (strcmp(p->rec->recipe, chunkid_text(&id).s) != 0)
+		triple_add(p, REASON_EXEC_PARTS,
+			   "the recipe of run %.12s is not that of its fields", p->rec->run);
+}
+
 /* X5 */
 static int chain(struct triple_pass *p, struct err *e)
 {
@@ -84,6 +119,11 @@ int triple_exec(struct triple_pass *p, struct err *e)
 	rc = one_log(p, "stdout", &p->rec->out_log, e);
 	if (rc == 0)
 		rc = one_log(p, "stderr", &p->rec->err_log, e);
+	if (rc == 0)
+		rc = one_part(p, "params.json", p->rec->params_digest, e);
+	if (rc == 0)
+		rc = one_part(p, "metrics.tsv", p->rec->series, e);
+	recipe(p);
 	if (rc == 0)
 		rc = chain(p, e);
 	return rc;

@@ -273,10 +273,10 @@ static void recipe_line(struct hash *h, const char *what, const char *name, cons
 {
 	struct buf b = BUF_INIT;
 
-	buf_addf(&b, "%s ", what);
+	buf_addf(&b, "%s\t", what);
 	path_quote(&b, name, strlen(name));
 	if (value) {
-		buf_addch(&b, ' ');
+		buf_addch(&b, '\t');
 		path_quote(&b, value, strlen(value));
 	}
 	buf_addch(&b, '\n');

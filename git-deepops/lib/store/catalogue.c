@@ -633,49 +633,72 @@ static int check_link(struct db_stmt *q, struct audit *last, struct chunkid *las
 }
 
 #define NO_INT(col) "typeof(" col ") <> 'integer' OR " col " < 0"
+#define NO_COUNT(col) "typeof(" col ") <> 'integer' OR " col " < 1"
 #define NO_BLOB(col, n) "typeof(" col ") <> 'blob' OR length(" col ") <> " n
+#define NO_ID(col) NO_BLOB(col, "32")
 #define NO_TEXT(col) "typeof(" col ") <> 'text'"
 
-/* Per table, which rows no writer writes. */
+/* What no writer writes, each table's rules in a row. */
 static const struct row_rule {
 	const char *table, *bad;
 } row_rules[] = {
-	{"meta", NO_TEXT("key") " OR " NO_INT("value")},
-	{"pack", NO_BLOB("id", "32") " OR " NO_INT("entries") " OR entries = 0 OR " NO_INT(
-			 "bytes") " OR bytes = 0 OR " NO_INT("generation")},
-	{"segment",
-	 NO_BLOB("id", "32") " OR " NO_INT("entries") " OR entries = 0 OR " NO_INT("generation")},
-	{"lost", "kind NOT IN (1, 2, 3) OR " NO_BLOB("id", "32") " OR " NO_INT("generation")},
-	{"session", NO_BLOB("nonce", "16") " OR state NOT IN (1, 2) OR " NO_INT(
-			    "generation") " OR " NO_INT("seen")},
-	{"root",
-	 "kind NOT IN (1, 2) OR " NO_BLOB("id", "32") " OR " NO_INT(
-		 "files") " OR " NO_INT("bytes") " OR state NOT IN (1, 2, 3) OR rooted NOT IN (0, "
-						 "1) OR " NO_INT("pin_until") " OR " NO_INT("genera"
-											    "tio"
-											    "n")},
-	{"dataset",
-	 NO_BLOB("split_key", "32") " OR " NO_BLOB("id", "32") " OR " NO_INT("generation")},
-	{"quota", NO_TEXT("scope") " OR " NO_INT("max_bytes")},
-	{"scrub",
-	 NO_BLOB("pack", "32") " OR depth NOT IN (1, 2) OR " NO_INT("at") " OR " NO_INT("damaged")},
-	{"audit", "seq < 1 OR " NO_INT("at") " OR " NO_TEXT("who") " OR " NO_TEXT(
-			  "what") " OR " NO_TEXT("detail")},
+	{"meta", NO_TEXT("key")},
+	{"meta", NO_INT("value")},
+	{"pack", NO_ID("id")},
+	{"pack", NO_COUNT("entries")},
+	{"pack", NO_COUNT("bytes")},
+	{"pack", NO_INT("generation")},
+	{"segment", NO_ID("id")},
+	{"segment", NO_COUNT("entries")},
+	{"segment", NO_INT("generation")},
+	{"lost", "kind NOT IN (1, 2, 3)"},
+	{"lost", NO_ID("id")},
+	{"lost", NO_INT("generation")},
+	{"session", NO_BLOB("nonce", "16")},
+	{"session", "state NOT IN (1, 2)"},
+	{"session", NO_INT("generation")},
+	{"session", NO_INT("seen")},
+	{"root", "kind NOT IN (1, 2)"},
+	{"root", NO_ID("id")},
+	{"root", NO_INT("files")},
+	{"root", NO_INT("bytes")},
+	{"root", "state NOT IN (1, 2, 3)"},
+	{"root", "rooted NOT IN (0, 1)"},
+	{"root", NO_INT("pin_until")},
+	{"root", NO_INT("generation")},
+	{"dataset", NO_ID("split_key")},
+	{"dataset", NO_ID("id")},
+	{"dataset", NO_INT("generation")},
+	{"quota", NO_TEXT("scope")},
+	{"quota", NO_INT("max_bytes")},
+	{"scrub", NO_ID("pack")},
+	{"scrub", "depth NOT IN (1, 2)"},
+	{"scrub", NO_INT("at")},
+	{"scrub", NO_INT("damaged")},
+	{"audit", NO_COUNT("seq")},
+	{"audit", NO_INT("at")},
+	{"audit", NO_TEXT("who")},
+	{"audit", NO_TEXT("what")},
+	{"audit", NO_TEXT("detail")},
 };
 
-static int check_rows(struct catalogue *c, const struct row_rule *rule, struct err *e)
+/* All rules of the table of rule *at in one pass; *at moves on to the next table's. */
+static int check_rows(struct catalogue *c, size_t *at, struct err *e)
 {
+	const char *table = row_rules[*at].table;
 	struct err why = ERR_INIT;
 	struct buf sql = BUF_INIT;
 	int64_t bad = 0;
 	int rc;
 
-	buf_addf(&sql, "SELECT count(*) FROM %s WHERE %s", rule->table, rule->bad);
+	buf_addf(&sql, "SELECT count(*) FROM %s WHERE %s", table, row_rules[(*at)++].bad);
+	for (; *at < ARRAY_SIZE(row_rules) && !strcmp(row_rules[*at].table, table); (*at)++)
+		buf_addf(&sql, " OR %s", row_rules[*at].bad);
 	rc = one_int(c, sql.p, &bad, &why);
 	if (rc == ERR_SYS && !why.sys) /* not the file system's: a table or column is not there */
-		rc = err_set(&why, ERR_CORRUPT, "table %s is not as it should be", rule->table);
+		rc = err_set(&why, ERR_CORRUPT, "table %s is not as it should be", table);
 	else if (rc == 1 && bad)
-		rc = err_set(&why, ERR_CORRUPT, "malformed rows in %s: %" PRId64, rule->table, bad);
+		rc = err_set(&why, ERR_CORRUPT, "malformed rows in %s: %" PRId64, table, bad);
 	buf_release(&sql);
 	if (rc < 0 && e)
 		*e = why;
@@ -708,8 +731,8 @@ int catalogue_check(struct catalogue *c, struct err *e)
 	if (rc == 1 && strcmp(db_text(q, 0), "ok") != 0)
 		rc = err_set(e, ERR_CORRUPT, "%s", db_text(q, 0));
 	db_finish(&q);
-	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(row_rules); i++)
-		rc = check_rows(c, &row_rules[i], e);
+	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(row_rules);)
+		rc = check_rows(c, &i, e);
 	if (rc >= 0)
 		rc = catalogue_generation(c, &generation, e);
 	if (rc >= 0)
