@@ -94,10 +94,12 @@ test_expect_success 'records stand before the branch they speak of, and are foun
 	policy_push_only work main
 '
 
-test_expect_success 'journal and branch in one push' '
-	policy_run work 8 &&
+test_expect_success 'journal and branch in one push, when nothing in the branch needs the journal' '
+	(cd work && test_commit harmless && test_expect_code 1 git deepops run -i in.txt -- sh -c "exit 1") &&
 	(cd work && git deepops push --data-only) &&
-	policy_push_only work "$journal" main
+	policy_push_only work "$journal" main &&
+	policy_run work 8 &&
+	policy_push work main
 '
 
 test_expect_success 'a journal of a copied repository goes on under another name' '

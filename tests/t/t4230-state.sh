@@ -133,8 +133,12 @@ test_expect_success 'data whose time is over no longer counts, if no ref names i
 	test_must_fail env DEEPOPS_TEST_CLOCK_OFFSET=$((90 * day - 3600)) \
 		git -C work push --no-verify origin "$(policy_journal work)" main 2>err &&
 	test_grep -F "[E-DATA-EXPIRED]" err &&
-	env DEEPOPS_TEST_CLOCK_OFFSET=$((80 * day)) \
-		git -C work push --no-verify origin "$(policy_journal work)" main
+	# Nothing but that the journal has to go first.
+	test_must_fail env DEEPOPS_TEST_CLOCK_OFFSET=$((80 * day)) \
+		git -C work push --no-verify origin "$(policy_journal work)" main 2>err &&
+	test_grep -F "[E-RECORD-PENDING]" err && test_grep ! E-DATA err &&
+	git -C work push --no-verify origin "$(policy_journal work)" &&
+	git -C work push --no-verify origin main
 '
 
 test_expect_success 'data that a ref or journal names is kept' '

@@ -32,7 +32,8 @@ broken () {
 passes () {
 	rm -rf once.git && cp -r template.git once.git &&
 	policy_forge work $w "$@" &&
-	git -C work push -q --no-verify ../once.git refs/deepops/log/$w main
+	git -C work push -q --no-verify ../once.git refs/deepops/log/$w &&
+	git -C work push -q --no-verify ../once.git main
 }
 
 # Another capture, and the record changed to have its digest.

@@ -7,8 +7,9 @@
 struct finder {
 	struct repo *repo;
 	struct runindex *index;
-	struct journal_entry *tail; /* not in the index */
+	struct journal_entry *tail; /* not in the index: of refs, then of what is being pushed */
 	size_t n, alloc;
+	size_t nrefs; /* so many are of refs */
 };
 
 /* What is looked for; one member is set. */
@@ -74,10 +75,11 @@ int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips
 	rc = runindex_open(&f->index, r, readonly ? RUNINDEX_READONLY : 0, e);
 	if (rc == 0 && !readonly)
 		rc = runindex_update(f->index, NULL, e);
-	for (size_t i = 0; rc == 0 && i < n; i++)
-		rc = read_tail(f, "", &tips[i], e);
 	if (rc == 0)
 		rc = journal_refs(r, read_tail, f, e);
+	f->nrefs = f->n;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = read_tail(f, "", &tips[i], e);
 	if (rc < 0) {
 		finder_close(&f);
 		return rc;
@@ -98,6 +100,14 @@ void finder_close(struct finder **p)
 	runindex_close(&f->index);
 	free(f);
 	*p = NULL;
+}
+
+bool finder_came_along(const struct finder *f, const struct journal_entry *entry)
+{
+	for (size_t i = f->nrefs; i < f->n; i++)
+		if (repo_oid_equal(&f->tail[i].commit, &entry->commit))
+			return true;
+	return false;
 }
 
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out)
@@ -121,7 +131,7 @@ static int note_retraction(void *arg, const struct runindex_row *row, struct err
 static int retracted(struct finder *f, const char *run, bool *out, struct err *e)
 {
 	*out = false;
-	for (size_t i = 0; i < f->n; i++) {
+	for (size_t i = 0; i < f->nrefs; i++) {
 		const struct journal_entry *j = &f->tail[i];
 
 		if (j->ok && j->rec.kind == RECORD_RETRACT && j->rec.parent &&

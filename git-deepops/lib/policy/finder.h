@@ -26,12 +26,19 @@ enum finder_flags {
 };
 
 /*
- * `tips`: journal tips that refs don't name yet (the pushed ones).  ERR_NOTFOUND: no
+ * `tips`: journal tips that refs don't name yet (the pushed ones).  Their records are found like
+ * others, but finder_came_along() knows them, and what they retract is not.  ERR_NOTFOUND: no
  * index; ERR_LIMIT: it is far behind.
  */
 int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips, size_t n,
 		enum finder_flags flags, struct err *e) MUST_CHECK;
 void finder_close(struct finder **f); /* NULL is fine */
+
+/*
+ * Is it only in what is being pushed?  After the hook git may take one ref and refuse
+ * another (objects missing, somebody else was faster), so such an entry proves nothing yet.
+ */
+bool finder_came_along(const struct finder *f, const struct journal_entry *entry);
 
 /* The index's cache of tree hashes. */
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out);

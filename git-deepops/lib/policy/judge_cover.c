@@ -171,6 +171,13 @@ static int candidate(void *arg, const struct journal_entry *entry, struct err *e
 	if (v->pointer && !wrote_dataset(&entry->rec, v->id.s))
 		return 0; /* the record names the pointer's bytes and another dataset */
 	rc = meets_rule(v, entry, &meets, e);
+	if (rc == 0 && meets && finder_came_along(v->p->j->finder, entry)) {
+		reject(v, entry, REASON_RECORD_PENDING,
+		       xstrfmt("run %.12s, which wrote %s, came with this push", entry->rec.run,
+			       v->r->path),
+		       NULL);
+		return 0;
+	}
 	v->covered = rc == 0 && meets;
 	return rc < 0 ? rc : v->covered;
 }

@@ -164,6 +164,11 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		{"E-RECORD-REWIND", "record", "a journal was rewound or deleted",
 		 "Journals only grow.",
 		 "git fetch, then push again; a copied .git continues as a new journal."},
+	[REASON_RECORD_PENDING] =
+		{"E-RECORD-PENDING", "record", "a record that is needed is not on the server yet",
+		 "It came with the same push as the result.  git may still refuse its\n"
+		 "journal and take the branch, so journals go first, in a push of their own.",
+		 "git deepops push does both; or git push origin 'refs/deepops/log/*' first."},
 	[REASON_REF_NAME] =
 		{"E-REF-NAME", "ref", "a ref of this name is not accepted",
 		 "A branch or tag called HEAD could be taken for the repository's HEAD.",
