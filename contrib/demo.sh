@@ -55,14 +55,15 @@ say () {
 	printf '%s\n' "$*" | fold -s -w 78 | sed 's/^/# /; s/ *$//'
 }
 
-# Print a command line as one would type it, then run it; its output stays in $demo/out.
-# git pads what a server says with blanks.
+# Print a command line as one would type it, then run it, with its output as it comes, which
+# stays in $demo/out.  git pads what a server says with blanks.
 show () {
 	printf '\n$ %s\n' "$1"
-	eval "$1" >"$demo/out" 2>&1
-	set -- $?
-	sed 's/ *$//' "$demo/out"
-	return "$1"
+	{
+		eval "$1" 2>&1
+		echo $? >"$demo/status"
+	} | sed -u 's/ *$//' | tee "$demo/out"
+	return "$(cat "$demo/status")"
 }
 
 must () {
@@ -132,6 +133,8 @@ heading "The mend, as the message says, and the accepted push"
 must "git deepops push --data-only && git push origin main"
 
 heading "What everybody sees now"
+say "The server has put on the commit what it found of the run; that comes with a pull."
+must "git deepops pull -q"
 must "git log -1"
 must "git deepops runs"
 must "git deepops show $(git deepops runs | sed -n '1s/ .*//p')"
