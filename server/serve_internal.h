@@ -24,6 +24,7 @@ struct serve {
 	uint64_t part_at;                /* chunks in the txn that make a commit on the way due */
 	uint64_t put_bytes, acked_bytes; /* payload of PUT frames of this session */
 	uint64_t unsynced_since_ms;      /* 0: everything is acknowledged */
+	unsigned int rounds;             /* COMMITs of this session that lacked something */
 	struct serve_commit commit;
 	bool greeted, bye;
 };

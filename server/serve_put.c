@@ -10,8 +10,8 @@
 #define SERVE_BEGIN_TRIES 10
 #define SERVE_BEGIN_NAP_MS 200
 #define NS_PER_MS 1000000L
-/* Eight times what a session may hold before it is committed in part: some 300 MB of memory. */
-#define SERVE_OPEN_CHUNKS (8 * STORE_TXN_CHUNKS)
+/* Six times what a session may hold before it is committed in part: some 200 MB of memory. */
+#define SERVE_OPEN_CHUNKS (6 * STORE_TXN_CHUNKS)
 
 void serve_leave(struct serve *s, int code)
 {
@@ -74,7 +74,16 @@ int serve_begin(struct serve *s, const struct frame *q, struct err *e)
 		return rc;
 	killpoint("serve-begin");
 	s->put_bytes = 0;
+	s->rounds = 0;
 	return acknowledge(s, e);
+}
+
+/* Who cares for the store may push what costs it most: an edit of a file of a terabyte. */
+static uint64_t hash_budget(const struct serve *s)
+{
+	return s->setup->role >= MSG_ROLE_MAINTAIN
+		       ? 0
+		       : SESSION_HASH_BYTES + SESSION_HASH_PER_BYTE * s->put_bytes;
 }
 
 /*
@@ -93,6 +102,7 @@ static int commit_part(struct serve *s, struct err *e)
 		return err_set(e, ERR_LIMIT,
 			       "session of %" PRIu64 " chunks that name others not sent", count);
 	none.who = s->setup->who;
+	none.hash_budget = hash_budget(s);
 	killpoint("serve-part");
 	rc = store_commit(s->txn, &none, e);
 	s->part_at = rc > 0 ? count + STORE_TXN_CHUNKS : STORE_TXN_CHUNKS;
@@ -147,9 +157,13 @@ static int answer_missing(struct serve *s, const struct chunkset *missing, uint1
 			  struct err *e)
 {
 	struct chunkkey key;
-	struct buf *b = framed_begin(&s->f, FRAME_MISSING, 0, stream);
+	struct buf *b;
 	size_t it = 0;
 
+	if (++s->rounds > COMMIT_MAX_ROUNDS)
+		return err_set(e, ERR_LIMIT, "after %u COMMITs there is still something missing",
+			       s->rounds);
+	b = framed_begin(&s->f, FRAME_MISSING, 0, stream);
 	for (size_t n = 0; n < BATCH_MAX_IDS && chunkset_next(missing, &it, &key, NULL); n++)
 		msg_put_key(b, key.kind, key.id.b);
 	return framed_end(&s->f, e);
@@ -163,6 +177,7 @@ static int commit_roots(struct serve *s, uint16_t stream, struct err *e)
 
 	c.missing = missing;
 	c.who = s->setup->who;
+	c.hash_budget = hash_budget(s);
 	killpoint("serve-commit");
 	rc = store_commit(s->txn, &c, e);
 	if (rc == 0) {

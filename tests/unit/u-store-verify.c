@@ -350,6 +350,39 @@ static void test_damage(void)
 	store_close(s);
 }
 
+/* One sent chunk may be named any number of times: that costs us, not the sender. */
+static void test_budget(void)
+{
+	struct store *s = lib_open("budget", STORE_VERIFY);
+	struct store_txn *x = begin(s, "b");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct store_rootref absent = {CHUNK_DATA, lib_id(77, CHUNK)};
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	c.missing = chunkset_new();
+	c.files = &absent;
+	c.nfiles = 1;
+	c.hash_budget = t.big_bytes - 1;
+	ok(store_commit(x, &c, &e) == ERR_LIMIT, "a recipe beyond the budget: %s", e.msg);
+	store_abort(x, false);
+
+	x = begin(s, "b2");
+	put_files(x, &t);
+	c.hash_budget = t.big_bytes;
+	ok(store_commit(x, &c, &e) == 1, "within the budget it is proved, and the rest missed");
+	must(store_put(x, CHUNK_RECIPE, &absent.id, t.recipe.p, t.recipe.len, true, &e), &e);
+	ok(store_commit(x, &c, &e) == ERR_LIMIT, "another try has no other budget: %s", e.msg);
+	c.hash_budget = 0;
+	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "without a limit it is read: %s", e.msg);
+	store_abort(x, false);
+	chunkset_free(c.missing);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
 int main(void)
 {
 	lib_begin();
@@ -357,6 +390,7 @@ int main(void)
 	test_missing();
 	test_lies();
 	test_damage();
+	test_budget();
 	lib_end();
 	return done_testing();
 }

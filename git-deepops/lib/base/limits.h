@@ -48,6 +48,10 @@
 #define HELLO_MAX_CAPS 64
 #define COMMIT_MAX_BYTES (16 * MIB) /* one COMMIT message over all its frames */
 #define COMMIT_MAX_ROOTS 65536      /* splits, shards and files of one COMMIT */
+#define COMMIT_MAX_ROUNDS 512       /* COMMITs of a session that lack something; a tree needs 256 */
+/* Proving a recipe hashes all that it names: what a session may ask for, and for each byte it sent. */
+#define SESSION_HASH_BYTES (64 * GIB)
+#define SESSION_HASH_PER_BYTE 64
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)

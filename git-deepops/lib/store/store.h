@@ -197,10 +197,12 @@ struct store_commit {
 	 */
 	struct chunkset *missing;
 	const char *who; /* for the audit log */
+	/* ERR_LIMIT when proving the txn's recipes has hashed more, all tries together; 0: no limit. */
+	uint64_t hash_budget;
 };
 #define STORE_COMMIT_INIT                                                                          \
 	{                                                                                          \
-		NULL, 0, NULL, 0, NULL, NULL                                                       \
+		NULL, 0, NULL, 0, NULL, NULL, 0                                                    \
 	}
 
 /*

@@ -72,8 +72,10 @@ static int hash_entry(void *arg, uint64_t offset, const struct recipe_entry *ent
 	struct assembling *f = arg;
 	int rc;
 
-	if (entry->bytes > f->a->budget)
-		return err_set(e, ERR_LIMIT, "files name far more content than was sent");
+	if (entry->bytes > f->a->budget) {
+		err_set(e, ERR_LIMIT, "files name far more content than was sent");
+		return err_hint(e, "the role maintain may push them: git-deepops-serve(1)");
+	}
 	f->a->budget -= entry->bytes;
 	f->bytes = offset + entry->bytes;
 	buf_reset(&f->plain);

@@ -93,6 +93,7 @@ struct store_txn {
 	struct chunkset *have;   /* key -> pack number << 32 | row number */
 	struct chunkset *proved; /* nodes and recipes that passed the closure check */
 	uint64_t bytes, count;
+	uint64_t hashed; /* to prove its recipes */
 };
 
 /* A chunk's place in a committed pack. */

@@ -14,10 +14,6 @@
 #include "chunk/recipe.h"
 #include "store/store_internal.h"
 
-/* Verifying a recipe hashes its whole content: a session may ask for so much, and no more. */
-#define BUDGET_PER_BYTE 64
-#define BUDGET_BYTES (64 * GIB)
-
 struct totals {
 	uint64_t files, bytes;
 };
@@ -329,10 +325,10 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 		struct err *e)
 {
 	struct chunkset *wanted = c ? c->missing : NULL, *own = wanted ? NULL : chunkset_new();
+	uint64_t budget = c && c->hash_budget ? c->hash_budget : UINT64_MAX;
+	uint64_t left = budget - MIN(t->hashed, budget);
 	struct prover p = {
-		.in = {t->s, t, wanted ? wanted : own, BUDGET_BYTES + BUDGET_PER_BYTE * t->bytes},
-		.out = out,
-		.known = chunkset_new()};
+		.in = {t->s, t, wanted ? wanted : own, left}, .out = out, .known = chunkset_new()};
 	int rc = store_refresh(t->s, e);
 	bool lacks;
 
@@ -342,6 +338,7 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 		rc = prove_kind(&p, CHUNK_NODE, e);
 	if (rc == 0 && c)
 		rc = prove_roots(&p, c, e);
+	t->hashed += left - p.in.budget;
 	lacks = p.lacks || has_enough(&p); /* enough: the rest was not looked at */
 	free(p.totals);
 	chunkset_free(p.known);
