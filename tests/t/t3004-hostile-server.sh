@@ -103,4 +103,41 @@ test_expect_success 'control bytes in its words never reach the terminal' '
 	refused "/some/repo: malformed ERR" bad-err get=f
 '
 
+# Every path but what a dataset may write: its own tree, the local store, our own logs.
+world () {
+	find . ../outside /tmp/outside -path ./said -prune -o -path ./before -o -path ./after -o -path ./clone/.git/deepops -prune -o -print 2>/dev/null |
+		grep -v -E "^./clone/data(/x(/y)?)?$" | sort
+	cksum clone/.git/config clone/.git/hooks/*
+}
+
+# hostile CASE: a clone whose server is in league with who made the tree.
+hostile () {
+	rm -rf clone chunks said && git init -q clone && mkdir chunks said &&
+	(
+		cd clone && git remote add origin /some/repo &&
+		git config remote.origin.deepopsServe "'$TESTS_DIR/helper/fake-serve' 'dir:$TRASH/chunks'" &&
+		git deepops init && "$TESTS_DIR/helper/hostile-tree" ../chunks "$1" >data.deepops &&
+		echo /data >.gitignore && git add -A && git commit -q -m evil
+	)
+}
+
+# The ids are right, the pointer is committed: only what they say must not be done.
+for case in $("$TESTS_DIR/helper/hostile-tree" . list); do
+	test_expect_success "a tree that is not to be checked out: $case" '
+		hostile '"$case"' && world >before &&
+		(
+			cd clone &&
+			{ timeout 60 git-deepops fetch; echo $? >../said/rc; } >../said/out 2>../said/err &&
+			{ timeout 60 git-deepops checkout; echo $? >>../said/rc; } >>../said/out 2>>../said/err
+		) &&
+		test_grep "^128$" said/rc && ! grep -v -x -e 0 -e 128 said/rc &&
+		test_grep "^fatal: .*data" said/err && ! LC_ALL=C grep "[[:cntrl:]]" said/err &&
+		world >after && test_cmp before after
+	'
+done
+
+test_expect_success 'a tree that names one node any number of times is fetched in no time' '
+	hostile many && (cd clone && timeout 20 git-deepops fetch)
+'
+
 test_done

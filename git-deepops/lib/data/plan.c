@@ -216,12 +216,12 @@ static int plan_dir(struct planner *pl, struct spot *s, struct err *e)
 	int rc = 0;
 
 	if (pl->depth > TREE_MAX_DEPTH)
-		return err_set(e, ERR_CORRUPT, "dataset is more than %d directories deep",
+		return err_set(e, ERR_CORRUPT, "%s: more than %d directories deep", pl->in->root,
 			       TREE_MAX_DEPTH);
 	if (is_dir(s->to)) {
 		rc = dtree_expand(s->to, pl->in->load, pl->in->load_arg, e);
 		if (rc < 0)
-			return rc;
+			return rc == ERR_CORRUPT ? err_wrap(e, "%s", pl->path.p) : rc;
 		dtree_stats(s->to->sub);
 	}
 	rc = load_base(pl, s, e);
@@ -301,6 +301,9 @@ static int plan_gone(struct planner *pl, struct spot *s, struct err *e)
 
 static int plan_spot(struct planner *pl, struct spot *s, struct err *e)
 {
+	if (s->to && pl->path.len >= PATH_MAX_BYTES)
+		return err_set(e, ERR_LIMIT, "%s: a path of %zu bytes, below '%.*s'", pl->in->root,
+			       pl->path.len, 80, pl->path.p);
 	if (is_dir(s->to))
 		return plan_wanted_dir(pl, s, e);
 	return s->to ? plan_file(pl, s, e) : plan_gone(pl, s, e);
