@@ -2,6 +2,7 @@
 /* u-repo.c - opening, paths, config, objects, refs and walks of real repositories */
 #include "repo/repo.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -364,6 +365,39 @@ static void test_refs(void)
 	buf_release(&names);
 }
 
+static void leave_lock(const char *ref)
+{
+	struct buf path = BUF_INIT;
+	int fd;
+
+	buf_addf(&path, ".git/%s.lock", ref);
+	fd = open(path.p, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+	ok(fd >= 0 && close(fd) == 0, "a lock is left on %s", ref);
+	buf_release(&path);
+}
+
+static void test_dead_lock(void)
+{
+	struct err e = ERR_INIT;
+	struct repo_oid a;
+	struct repo *r;
+
+	enter("main");
+	ok(repo_open(&r, NULL, 0, &e) == 0 && repo_resolve(r, "HEAD", &a, &e) == 0, "open");
+	leave_lock("refs/heads/main");
+	ok(repo_ref_set(r, "refs/heads/main", &a, NULL, "no", &e) == ERR_SYS,
+	   "git's refs are left to people: %s", e.msg);
+	ok(unlink(".git/refs/heads/main.lock") == 0, "and so is the lock");
+	err_clear(&e);
+	leave_lock("refs/deepops/log/aaa");
+	ok(repo_ref_set(r, "refs/deepops/log/aaa", &a, NULL, "yes", &e) == 0,
+	   "nobody holds that of ours: %s", e.msg);
+	ok(access(".git/refs/deepops/log/aaa.lock", F_OK) < 0, "it is gone");
+	leave_lock("refs/deepops/log/aaa");
+	ok(repo_ref_delete(r, "refs/deepops/log/aaa", &e) == 0, "to remove it, too: %s", e.msg);
+	repo_close(r);
+}
+
 static void test_git(void)
 {
 	struct err e = ERR_INIT;
@@ -462,6 +496,7 @@ int main(void)
 	test_commits();
 	test_ident();
 	test_refs();
+	test_dead_lock();
 	test_git();
 	enter("..");
 	ok(path_remove_tree(top, &e) == 0, "cleaned up");

@@ -139,10 +139,14 @@ int repo_walk(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *
 int repo_ref_get(struct repo *r, const char *name, struct repo_oid *out, struct err *e) MUST_CHECK;
 int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target,
 		      struct err *e) MUST_CHECK; /* 1 symbolic, 0 not */
-/* Compare-and-swap: expect NULL = any, zero id = must not exist. ERR_EXISTS when it moved meanwhile. */
+/*
+ * Compare-and-swap: expect NULL = any, zero id = must not exist. ERR_EXISTS when it moved meanwhile.
+ * Waits for a lock that another process holds; one on a ref of ours (refs/deepops/, refs/notes/deepops) that
+ * has stood still for seconds was left by a process that was killed, and is removed.
+ */
 int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 		 const struct repo_oid *expect, const char *why, struct err *e) MUST_CHECK;
-/* Remove a ref of ours; absent is fine. */
+/* Remove a ref of ours; absent is fine.  Locks: as repo_ref_set. */
 int repo_ref_delete(struct repo *r, const char *name, struct err *e) MUST_CHECK;
 typedef int (*repo_ref_fn)(void *arg, const char *name, const struct repo_oid *id, struct err *e);
 /* Every ref whose name begins with `prefix`, symbolic ones resolved, in name order. */

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* repo_refs.c - reading and moving refs; see repo.h */
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/path.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
-#define LOCKED_TRIES 20      /* another process holds <ref>.lock for a moment */
-#define LOCKED_WAIT_US 50000 /* at most this long between two tries */
+#define LOCKED_TRIES 20       /* another process holds <ref>.lock for a moment */
+#define LOCKED_TRIES_OURS 500 /* some 12 s */
+#define LOCKED_WAIT_US 50000  /* at most this long between two tries */
+#define LOCKED_DEAD_MS 5000   /* the same lock for so long: who made it was killed */
 
 int repo_ref_get(struct repo *r, const char *name, struct repo_oid *out, struct err *e)
 {
@@ -39,6 +44,66 @@ int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target, stru
 	return symbolic;
 }
 
+/* ---- <ref>.lock ---- */
+
+struct lock_wait {
+	const char *name;
+	unsigned int tries;
+	struct stat lock; /* as it was seen last */
+	uint64_t since_ms;
+};
+
+/* Writers of these hold a lock of ours besides, or repeat: git touches them for milliseconds. */
+static bool is_ours(const char *name)
+{
+	return str_startswith(name, "refs/deepops/", NULL) ||
+	       str_startswith(name, "refs/notes/deepops", NULL);
+}
+
+static bool same_lock(const struct stat *a, const struct stat *b)
+{
+	return a->st_ino == b->st_ino && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/*
+ * libgit2, as git, leaves the lock of a ref behind when it is killed, and refuses the ref from
+ * then on.  git leaves it to people to remove that; but a run that was killed must not stop
+ * all later ones.
+ */
+static void break_dead_lock(struct repo *r, struct lock_wait *w)
+{
+	struct buf path = BUF_INIT;
+	struct stat now;
+
+	path_join(&path, repo_commondir(r), w->name);
+	buf_addstr(&path, ".lock");
+	if (stat(path.p, &now) < 0)
+		memset(&now, 0, sizeof(now));
+	if (!same_lock(&now, &w->lock)) {
+		w->lock = now;
+		w->since_ms = clock_mono_ms();
+	} else if (now.st_ino && clock_mono_ms() - w->since_ms > LOCKED_DEAD_MS) {
+		(void)unlink(path.p); /* the next attempt tells */
+	}
+	buf_release(&path);
+}
+
+/* `rc` is libgit2's for an attempt to change a ref: is it worth another, after a pause? */
+static bool try_again(struct repo *r, struct lock_wait *w, int rc)
+{
+	bool ours = is_ours(w->name);
+	uint16_t jitter;
+
+	if (rc != GIT_ELOCKED || ++w->tries >= (ours ? LOCKED_TRIES_OURS : LOCKED_TRIES))
+		return false;
+	if (ours)
+		break_dead_lock(r, w);
+	random_bytes(&jitter, sizeof(jitter));
+	usleep(jitter % LOCKED_WAIT_US);
+	return true;
+}
+
 static int try_set(struct repo *r, const char *name, const git_oid *to, const git_oid *expect,
 		   const char *why)
 {
@@ -54,6 +119,7 @@ static int try_set(struct repo *r, const char *name, const git_oid *to, const gi
 int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 		 const struct repo_oid *expect, const char *why, struct err *e)
 {
+	struct lock_wait wait = {.name = name};
 	git_oid to_oid;
 	git_oid expect_oid;
 	int rc = repo_may_write(r, name, e);
@@ -64,15 +130,9 @@ int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 		rc = repo_oid_to(&expect_oid, expect, e);
 	if (rc < 0)
 		return rc;
-	for (unsigned int i = 0; i < LOCKED_TRIES; i++) {
-		uint16_t jitter;
-
+	do
 		rc = try_set(r, name, &to_oid, expect ? &expect_oid : NULL, why);
-		if (rc != GIT_ELOCKED)
-			break;
-		random_bytes(&jitter, sizeof(jitter));
-		usleep(jitter % LOCKED_WAIT_US);
-	}
+	while (try_again(r, &wait, rc));
 	if (rc == 0)
 		return 0;
 	/* A ref that was expected and is gone has moved, too. */
@@ -83,11 +143,14 @@ int repo_ref_set(struct repo *r, const char *name, const struct repo_oid *to,
 
 int repo_ref_delete(struct repo *r, const char *name, struct err *e)
 {
+	struct lock_wait wait = {.name = name};
 	int rc = repo_may_write(r, name, e);
 
 	if (rc < 0)
 		return rc;
-	rc = git_reference_remove(r->git, name);
+	do
+		rc = git_reference_remove(r->git, name);
+	while (try_again(r, &wait, rc));
 	return rc < 0 && rc != GIT_ENOTFOUND ? repo_lgerr(e, rc, "ref %s", name) : 0;
 }
 
