@@ -174,7 +174,7 @@ int cmd_check(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE, "too many arguments");
 	verdict_init(&v);
 	where_init(&c.where);
-	rc = where_resolve(ctx->repo, remote, &c.where, e);
+	rc = where_resolve(ctx->repo, remote, WHERE_TO, &c.where, e);
 	if (rc == 0)
 		rc = resolve(&c, e);
 	if (rc == 0)

@@ -57,7 +57,7 @@ int cmd_doctor_remote(struct doctor *d, bool offline, struct err *e)
 	int rc;
 
 	where_init(&w);
-	if (where_resolve(d->repo, NULL, &w, &why) < 0) {
+	if (where_resolve(d->repo, NULL, WHERE_TO, &w, &why) < 0) {
 		if (why.code == ERR_NOTFOUND)
 			cmd_doctor_say(d, DOCTOR_ABSENT, "remote", why.hint, "%s", why.msg);
 		else

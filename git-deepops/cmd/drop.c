@@ -121,7 +121,7 @@ static int not_on_remote(struct drop *d, struct err *e)
 	int rc;
 
 	where_init(&w);
-	rc = where_resolve(d->repo, NULL, &w, e);
+	rc = where_resolve(d->repo, NULL, WHERE_TO, &w, e);
 	if (rc == 0) {
 		view = where_view(&w);
 		rc = remote_open(&remote, &view, e);

@@ -45,7 +45,7 @@ static int fetch_plan(struct cmd_ctx *ctx, const struct fetch_args *a, const str
 	int rc;
 
 	where_init(&where);
-	rc = where_resolve(ctx->repo, a->remote, &where, e);
+	rc = where_resolve(ctx->repo, a->remote, WHERE_FROM, &where, e);
 	if (rc == 0)
 		rc = sync_fetch(ctx->repo, &where, plan->items, plan->n, &opts, &result, e);
 	if (rc == 0 && result.skipped)

@@ -129,14 +129,14 @@ static int find_remote(struct repo *r, const char *name, struct where *w, struct
 
 	if (rc == 0 && !ours) {
 		/* A raw URL stands for the remote that has exactly this one. */
-		rc = where_resolve(r, name, w, NULL);
+		rc = where_resolve(r, name, WHERE_TO, w, NULL);
 		if (rc < 0)
 			return 0;
 		rc = where_is_ours(r, w->name.p, &ours, e);
 		return rc < 0 ? rc : ours;
 	}
 	if (rc == 0)
-		rc = where_resolve(r, name, w, e);
+		rc = where_resolve(r, name, WHERE_TO, w, e);
 	return rc < 0 ? rc : 1;
 }
 

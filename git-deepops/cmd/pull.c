@@ -81,7 +81,7 @@ static int pull_data(struct repo *r, const char *remote, struct err *e)
 	where_init(&where);
 	rc = bring_current(r, NULL, &plan, NULL, e);
 	if (rc == 0 && plan.n)
-		rc = where_resolve(r, remote, &where, e);
+		rc = where_resolve(r, remote, WHERE_FROM, &where, e);
 	if (rc == 0 && plan.n)
 		rc = sync_fetch(r, &where, plan.items, plan.n, &opts, &result, e);
 	if (rc == 0 && plan.n)

@@ -161,7 +161,7 @@ int cmd_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc)
 		return rc;
 	where_init(&where);
-	rc = where_resolve(ctx->repo, argc > 1 ? argv[1] : NULL, &where, e);
+	rc = where_resolve(ctx->repo, argc > 1 ? argv[1] : NULL, WHERE_TO, &where, e);
 	if (rc == 0)
 		rc = must_be_ours(ctx->repo, &where, e);
 	if (rc == 0)

@@ -74,7 +74,7 @@ static int remote_list(struct repo *r, bool json, struct err *e)
 		struct where w;
 
 		where_init(&w);
-		if (where_resolve(r, names.v[i], &w, &why) < 0)
+		if (where_resolve(r, names.v[i], WHERE_TO, &w, &why) < 0)
 			buf_sets(&w.name, names.v[i]); /* said in its line: others are fine */
 		list_one(&w, &why, list);
 		where_release(&w);
@@ -172,7 +172,7 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 	int rc;
 
 	where_init(&w);
-	rc = where_resolve(r, name, &w, e);
+	rc = where_resolve(r, name, WHERE_TO, &w, e);
 	if (rc == 0) {
 		view = where_view(&w);
 		rc = remote_open(&remote, &view, e);

@@ -76,7 +76,7 @@ static int bring_data(struct rerun *x, struct dataset_env *d, struct err *e)
 	if (rc < 0 || !missing)
 		return rc;
 	where_init(&w);
-	rc = where_resolve(x->repo, NULL, &w, e);
+	rc = where_resolve(x->repo, NULL, WHERE_FROM, &w, e);
 	if (rc == 0)
 		rc = sync_fetch(x->repo, &w, x->plan.items, x->plan.n, &o, &result, e);
 	where_release(&w);

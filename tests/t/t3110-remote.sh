@@ -64,12 +64,37 @@ test_expect_success 'a place that only the committed file names has to be confir
 	test_grep "elsewhere.git" out
 '
 
+evil="/x.git'; touch pwned; echo '"
+test_expect_success 'and the command that confirms it is safe to paste' '
+	printf "[deepops]\n\tremote = \"%s\"\n" "$evil" >stranger/.deepops/config &&
+	test_expect_code 128 git -C stranger deepops remote check 2>err && cat err &&
+	mend=$(sed -n "s/^hint: if you trust it: //p" err) &&
+	(cd stranger && eval "$mend") && test_path_is_missing stranger/pwned &&
+	git -C stranger config --get-all deepops.confirmed >got && test_grep "x.git.*; touch pwned" got
+'
+
 test_expect_success 'of the committed file nothing else is taken' '
 	printf "[deepops]\n\tsshTransport = ssh\n[core]\n\tsshCommand = touch %s/pwned\n" "$TRASH" \
 		>stranger/.deepops/config &&
 	git -C stranger deepops remote check >out &&
 	test_grep "$TRASH/srv.git" out &&
 	test_path_is_missing pwned
+'
+
+test_expect_success 'data comes from where the branch comes from, and goes where it goes' '
+	git init -q --bare up.git && git init -q --bare fork.git &&
+	git clone -q up.git author 2>/dev/null && git -C author deepops init &&
+	mkdir author/data && echo 1 >author/data/f && git -C author deepops track data &&
+	git -C author add -A && git -C author commit -q -m one && git -C author push -q origin main &&
+	git clone -q up.git me && git -C me remote add fork "$TRASH/fork.git" &&
+	git -C me deepops init && git -C me config remote.pushDefault fork && git -C me config remote.fork.deepops true &&
+	git -C me deepops pull -q && test_cmp author/data/f me/data/f &&
+	git -C me checkout -q -b topic --track main && git -C me deepops fetch &&
+	echo 2 >me/data/f && git -C me deepops track data && git -C me commit -q -a -m two &&
+	git -C me push -q fork topic && git clone -q -b topic fork.git there && git -C there deepops init &&
+	git -C there deepops pull -q && test_cmp me/data/f there/data/f &&
+	git -C me config --unset remote.pushDefault && git -C me deepops remote check >out &&
+	test_grep "up.git" out
 '
 
 test_expect_success SSHD 'over ssh' '

@@ -146,7 +146,7 @@ int bring_nodes(struct repo *r, const char *root, const struct pointer *versions
 		buf_release(&text);
 	}
 	if (rc == 0)
-		rc = where_resolve(r, NULL, &where, e);
+		rc = where_resolve(r, NULL, WHERE_FROM, &where, e);
 	if (rc == 0)
 		rc = sync_fetch(r, &where, plan.items, plan.n, &opts, &result, e);
 	where_release(&where);

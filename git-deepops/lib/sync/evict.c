@@ -189,7 +189,7 @@ static int open_remote(struct evict *v, struct remote **remote)
 	int rc;
 
 	where_init(&w);
-	rc = where_resolve(v->repo, NULL, &w, &v->out->remote);
+	rc = where_resolve(v->repo, NULL, WHERE_TO, &w, &v->out->remote);
 	if (rc == 0) {
 		view = where_view(&w);
 		rc = remote_open(remote, &view, &v->out->remote);

@@ -61,8 +61,19 @@ static int list_remotes(struct repo *r, struct strvec *names, struct err *e)
 	return rc;
 }
 
-/* As git chooses for `git push` without a name. */
-static int default_remote(struct repo *r, struct buf *name, struct err *e)
+/* Where a branch comes from; "." is this repository, as a branch of another local one has it. */
+static int branch_remote(struct repo *r, const char *branch, struct buf *name, struct err *e)
+{
+	int rc = get3(r, "branch.", branch, ".remote", name, e);
+
+	if (rc != 1 || strcmp(name->p, ".") != 0)
+		return rc;
+	buf_reset(name);
+	return 0;
+}
+
+/* As git chooses for `git push` or `git fetch` without a name. */
+static int default_remote(struct repo *r, enum where_way way, struct buf *name, struct err *e)
 {
 	struct strvec names = STRVEC_INIT;
 	struct buf branch = BUF_INIT;
@@ -72,12 +83,12 @@ static int default_remote(struct repo *r, struct buf *name, struct err *e)
 
 	if (rc == 0)
 		str_startswith(branch.p, "refs/heads/", &b);
-	if (rc == 0 && *b)
+	if (rc == 0 && *b && way == WHERE_TO)
 		rc = get3(r, "branch.", b, ".pushRemote", name, e);
-	if (rc == 0)
+	if (rc == 0 && way == WHERE_TO)
 		rc = repo_config_get(r, "remote.pushDefault", name, e);
 	if (rc == 0 && *b)
-		rc = get3(r, "branch.", b, ".remote", name, e);
+		rc = branch_remote(r, b, name, e);
 	if (rc == 0) {
 		rc = list_remotes(r, &names, e);
 		if (rc == 0)
@@ -107,13 +118,14 @@ static int remote_with_url(struct repo *r, const char *url, struct buf *name, st
 	return rc;
 }
 
-static int find_remote(struct repo *r, const char *name, struct where *out, struct err *e)
+static int find_remote(struct repo *r, const char *name, enum where_way way, struct where *out,
+		       struct err *e)
 {
 	struct buf url = BUF_INIT;
 	int rc;
 
 	if (!name) {
-		rc = default_remote(r, &out->name, e);
+		rc = default_remote(r, way, &out->name, e);
 		if (rc < 0)
 			return rc;
 		name = out->name.p;
@@ -173,6 +185,7 @@ static bool same_host(const char *a, const char *b)
 static int check_confirmed(struct repo *r, const char *url, const char *git_url, struct err *e)
 {
 	struct strvec confirmed = STRVEC_INIT;
+	struct buf quoted = BUF_INIT;
 	bool found;
 	int rc;
 
@@ -185,25 +198,35 @@ static int check_confirmed(struct repo *r, const char *url, const char *git_url,
 		return rc;
 	err_set(e, ERR_DENIED,
 		".deepops/config sends data to %s, which is not the git remote's host", url);
-	err_hint(e, "if you trust it: git config --add deepops.confirmed '%s'", url);
+	path_shell_quote(&quoted, url); /* an outsider's word in a command that people paste */
+	err_hint(e, "if you trust it: git config --add deepops.confirmed %s", quoted.p);
+	buf_release(&quoted);
 	return ERR_DENIED;
 }
 
-static int resolve_url(struct repo *r, struct where *out, struct err *e)
+static int git_url_of(struct repo *r, const char *name, enum where_way way, struct buf *url,
+		      struct err *e)
+{
+	int rc = way == WHERE_TO
+			 ? repo_git_run(r, url, e, "remote", "get-url", "--push", name, NULL)
+			 : repo_git_run(r, url, e, "remote", "get-url", name, NULL);
+
+	buf_rtrim(url);
+	return rc;
+}
+
+static int resolve_url(struct repo *r, enum where_way way, struct where *out, struct err *e)
 {
 	struct buf git_url = BUF_INIT;
 	struct settings settings;
 	int rc = get3(r, "remote.", out->name.p, ".deepopsUrl", &out->url, e);
 
-	settings_init(&settings);
-
 	if (rc == 0)
 		rc = repo_config_get(r, "deepops.remote", &out->url, e);
-	if (rc == 0)
-		rc = repo_git_run(r, &git_url, e, "remote", "get-url", "--push", out->name.p, NULL);
-	else
-		return rc < 0 ? rc : 0;
-	buf_rtrim(&git_url);
+	if (rc != 0)
+		return MIN(rc, 0);
+	settings_init(&settings);
+	rc = git_url_of(r, out->name.p, way, &git_url, e);
 	if (rc == 0)
 		rc = settings_load(r, &settings, e);
 	if (rc == 0)
@@ -237,12 +260,13 @@ static int resolve_ssh(struct repo *r, struct where *out, struct err *e)
 	return 0;
 }
 
-int where_resolve(struct repo *r, const char *name, struct where *out, struct err *e)
+int where_resolve(struct repo *r, const char *name, enum where_way way, struct where *out,
+		  struct err *e)
 {
-	int rc = find_remote(r, name, out, e);
+	int rc = find_remote(r, name, way, out, e);
 
 	if (rc == 0)
-		rc = resolve_url(r, out, e);
+		rc = resolve_url(r, way, out, e);
 	if (rc < 0)
 		return rc;
 	absolute_url(r, &out->url);

@@ -24,13 +24,17 @@ struct where {
 void where_init(struct where *w);
 void where_release(struct where *w);
 
+/* Data goes where commits go to and comes from where they come from: not always the same. */
+enum where_way { WHERE_TO, WHERE_FROM };
+
 /*
- * `name` NULL: the remote a plain `git push` of the current branch would use
- * (branch.<name>.pushRemote, remote.pushDefault, branch.<name>.remote, the only
- * remote, origin).  ERR_NOTFOUND: no such remote, with the hint that adds one.
+ * `name` NULL: the remote that a plain `git push` or `git fetch` of the current branch would
+ * use: branch.<name>.pushRemote and remote.pushDefault (to), branch.<name>.remote, the only
+ * remote, origin.  ERR_NOTFOUND: no such remote, with the hint that adds one.
  * ERR_DENIED: the committed file names a place that was not confirmed.
  */
-int where_resolve(struct repo *r, const char *name, struct where *out, struct err *e) MUST_CHECK;
+int where_resolve(struct repo *r, const char *name, enum where_way way, struct where *out,
+		  struct err *e) MUST_CHECK;
 
 /* remote.<name>.deepops is true: hooks act on it. */
 int where_is_ours(struct repo *r, const char *name, bool *ours, struct err *e) MUST_CHECK;
