@@ -53,20 +53,23 @@ static struct dataset_env *open_env(void)
 	return d;
 }
 
-/* Snapshot and commit; the work tree then counts as synced. */
-static void track(struct dataset_env *d, const char *root, const struct pointer *previous,
-		  struct dataset_snap *out)
+/* Snapshot and commit; the work tree then counts as synced.  Returns how many chunks were new. */
+static uint64_t track(struct dataset_env *d, const char *root, const struct pointer *previous,
+		      struct dataset_snap *out)
 {
 	struct dataset_snap_opts opts = {.previous = previous};
 	struct store_txn *txn;
 	struct err e = ERR_INIT;
 	struct store *s = dataset_store(d, &e);
+	uint64_t stored;
 
 	must(s ? 0 : e.code, &e, "store");
 	must(store_begin(s, NULL, &txn, &e), &e, "begin");
 	must(dataset_snapshot(d, txn, root, &opts, out, &e), &e, "snapshot");
+	stored = store_txn_count(txn);
 	must(store_commit(txn, NULL, &e), &e, "commit");
 	must(dataset_synced(d, root, &out->pointer, &e), &e, "synced");
+	return stored;
 }
 
 static enum dataset_state state_of(struct dataset_env *d, const char *root, const struct pointer *p,
@@ -128,6 +131,7 @@ static void test_snapshot(struct dataset_snap *snap)
 	struct chunkid id;
 	struct err e = ERR_INIT;
 	cpu_set_t all, single;
+	uint64_t stored;
 
 	make_tree("data", false);
 	make_tree("other", true);
@@ -145,9 +149,10 @@ static void test_snapshot(struct dataset_snap *snap)
 	sched_setaffinity(0, sizeof(single), &single);
 	dataset_close(d);
 	d = open_env();
-	track(d, "other", NULL, &one);
+	stored = track(d, "other", NULL, &one);
 	sched_setaffinity(0, sizeof(all), &all);
 	ok(pointer_equal(&one.pointer, &snap->pointer), "other order, one thread: same pointer");
+	is_u64(stored, 0, "and the same chunks");
 	dataset_snap_release(&one);
 
 	ok(state_of(d, "data", &snap->pointer, &st) == DATASET_CLEAN, "clean");

@@ -523,6 +523,52 @@ static void test_same_name_twice(void)
 	nodes_release(&s);
 }
 
+/* What of a directory's nodes is not stored yet. */
+struct fresh {
+	struct chunkset *ids;
+	uint64_t nodes, bytes;
+};
+
+static int count_fresh(void *arg, const struct chunkid *id, const struct buf *text, struct err *e)
+{
+	struct fresh *f = arg;
+
+	(void)e;
+	if (chunkset_add(f->ids, CHUNK_NODE, id, 0)) {
+		f->nodes++;
+		f->bytes += text->len;
+	}
+	return 0;
+}
+
+/* One file in a million, all in one directory: what has to be stored of the tree. */
+static void test_million(void)
+{
+	enum { FILES = 1000000 };
+	struct node_entry *entries = xcalloc(FILES, sizeof(*entries)), out = {.name = "d"};
+	struct strvec names = STRVEC_INIT;
+	struct fresh f = {chunkset_new(), 0, 0};
+	struct err e = ERR_INIT;
+	int rc;
+
+	for (size_t i = 0; i < FILES; i++)
+		strvec_pushf(&names, "%07zu.jpg", i);
+	for (size_t i = 0; i < FILES; i++)
+		entries[i] = (struct node_entry){NODE_MODE_FILE, NODE_FILE,         {{1}}, 12345, 1,
+						 names.v[i],     strlen(names.v[i])};
+	rc = node_build(entries, FILES, count_fresh, &f, &out, &e);
+	ok(rc == 0 && f.bytes > 80 * MIB, "a million names: %" PRIu64 " nodes (%s)", f.nodes,
+	   e.msg);
+	entries[FILES / 2].id.b[0] ^= 1;
+	f.nodes = f.bytes = 0;
+	rc = node_build(entries, FILES, count_fresh, &f, &out, &e);
+	ok(rc == 0 && f.nodes > 1 && f.bytes < 700 * KIB,
+	   "one of them changed: %" PRIu64 " nodes, %" PRIu64 " bytes", f.nodes, f.bytes);
+	chunkset_free(f.ids);
+	strvec_release(&names);
+	free(entries);
+}
+
 int main(void)
 {
 	test_iter();
@@ -532,6 +578,7 @@ int main(void)
 	test_parts(4095, true, "-with-a-name-so-long-that-512-KiB-are-full-before-4096-entries");
 	test_parts(4097, true, "");
 	test_parts(30000, true, "");
+	test_million();
 	test_tall();
 	test_parts_refused();
 	test_datasets();
