@@ -12,6 +12,7 @@
 #include "base/proc.h"
 #include "base/random.h"
 #include "base/xalloc.h"
+#include "chunk/recipe.h"
 #include "tap.h"
 
 static char top[] = "/tmp/u-dataset-XXXXXX";
@@ -248,6 +249,80 @@ static void test_checkout(const struct pointer *p)
 	dataset_close(d);
 }
 
+static int no_pieces(void *arg, const struct chunkid *id, const struct buf *piece, struct err *e)
+{
+	(void)arg;
+	(void)id;
+	(void)piece;
+	return err_set(e, ERR_LIMIT, "a short recipe has no pieces");
+}
+
+/*
+ * Put the file `text`, two chunks of `half` bytes, in the store, the second one wrong by a byte at
+ * `lie` (none: SIZE_MAX): what stands in the pack has a right checksum and is not what its id says.
+ */
+static void put_halves(struct dataset_env *d, uint8_t *text, size_t half, size_t lie,
+		       struct pointer *p, struct chunkid *second)
+{
+	struct recipe_writer *w = recipe_writer_new(1, no_pieces, NULL);
+	struct buf recipe = BUF_INIT;
+	struct store_txn *txn;
+	struct chunkid id;
+	struct err e = ERR_INIT;
+
+	must(store_begin(dataset_store(d, &e), NULL, &txn, &e), &e, "begin");
+	chunkid_of(&p->id, text, 2 * half);
+	p->kind = POINTER_FILE;
+	p->bytes = 2 * half;
+	p->files = 1;
+	p->mode = NODE_MODE_FILE;
+	for (size_t i = 0; i < 2; i++) {
+		uint8_t *at = text + i * half;
+
+		chunkid_of(&id, at, half);
+		if (i && lie != SIZE_MAX)
+			at[lie] ^= 1;
+		must(recipe_writer_add(w, &id, (uint32_t)half, &e), &e, "recipe");
+		must(store_put(txn, CHUNK_DATA, &id, at, half, true, &e), &e, "chunk");
+	}
+	*second = id;
+	must(recipe_writer_finish(w, &recipe, &e), &e, "recipe");
+	must(store_put(txn, CHUNK_RECIPE, &p->id, recipe.p, recipe.len, true, &e), &e, "put");
+	must(store_commit(txn, NULL, &e), &e, "commit");
+	recipe_writer_free(w);
+	buf_release(&recipe);
+}
+
+/* Checkout hashes a large file as a whole: a chunk that is wrong behind a right checksum is found and named. */
+static void test_lying_chunk(void)
+{
+	enum { HALF = 200000 };
+	static uint8_t text[2 * HALF];
+	struct dataset_env *d = open_env();
+	struct dataset_checkout_opts opts = {.force = false};
+	struct dataset_checkout_result res;
+	struct chunkid second;
+	struct pointer p;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < sizeof(text); i++)
+		text[i] = (uint8_t)(i % 251);
+	pointer_init(&p);
+	put_halves(d, text, HALF, SIZE_MAX, &p, &second);
+	ok(dataset_checkout(d, "halves", &p, &opts, &res, &e) == 0, "sound: %s", e.msg);
+	dataset_checkout_result_release(&res);
+	text[0] = 1;
+	text[HALF] = 2;
+	put_halves(d, text, HALF, 1000, &p, &second);
+	ok(dataset_checkout(d, "lie", &p, &opts, &res, &e) == ERR_CORRUPT &&
+		   strstr(e.msg, chunkid_hex(&second).s),
+	   "the wrong chunk is named: %s", e.msg);
+	ok(access("lie", F_OK) < 0, "and nothing of the file is there");
+	dataset_checkout_result_release(&res);
+	pointer_release(&p);
+	dataset_close(d);
+}
+
 /* Loading through this counts. */
 struct counted {
 	struct dataset_env *d;
@@ -433,6 +508,7 @@ int main(void)
 	test_split(&snap);
 	test_status(&snap.pointer);
 	test_checkout(&snap.pointer);
+	test_lying_chunk();
 	test_diff(&snap.pointer);
 	test_huge_directory();
 	test_keys(&snap.pointer);

@@ -127,6 +127,7 @@ struct slot {
 struct writer {
 	const struct content_sink *sink;
 	int fd;
+	bool each; /* hash each chunk too, not only the whole */
 	struct hash *whole;
 	struct slot slots[WRITER_SLOTS];
 	size_t next, oldest; /* counted up; slot number modulo WRITER_SLOTS */
@@ -137,12 +138,22 @@ static bool all_zero(const struct buf *b)
 	return b->len && !b->p[0] && !memcmp(b->p, b->p + 1, b->len - 1);
 }
 
+static int load_piece(struct writer *w, const struct chunkid *id, struct buf *out, struct err *e)
+{
+	int rc;
+
+	if (w->each)
+		return load_data(w->sink->store, id, out, e);
+	rc = store_load_unhashed(w->sink->store, id, out, e);
+	return rc == ERR_NOTFOUND ? dataset_not_here(e, "chunk", id) : rc;
+}
+
 static void fill_slot(void *arg)
 {
 	struct slot *s = arg;
 
 	buf_reset(&s->data);
-	s->rc = load_data(s->w->sink->store, &s->entry.id, &s->data, &s->err);
+	s->rc = load_piece(s->w, &s->entry.id, &s->data, &s->err);
 	if (s->rc == 0 && s->data.len != s->entry.bytes)
 		s->rc = err_set(&s->err, ERR_CORRUPT, "chunk %s is not as long as its recipe says",
 				chunkid_short(&s->entry.id).s);
@@ -201,8 +212,9 @@ static void writer_release(struct writer *w)
 	free(w);
 }
 
-static int write_recipe(const struct content_sink *sink, int fd, const struct buf *recipe,
-			const struct chunkid *id, struct err *e)
+/* `each`: hash each chunk too. */
+static int write_pieces(const struct content_sink *sink, int fd, const struct buf *recipe,
+			const struct chunkid *id, bool each, struct err *e)
 {
 	struct recipe_source from = {load_data, sink->store};
 	struct writer *w = xcalloc(1, sizeof(*w));
@@ -211,6 +223,7 @@ static int write_recipe(const struct content_sink *sink, int fd, const struct bu
 
 	w->sink = sink;
 	w->fd = fd;
+	w->each = each;
 	w->whole = hash_new();
 	for (size_t i = 0; i < WRITER_SLOTS; i++)
 		buf_init(&w->slots[i].data);
@@ -222,6 +235,22 @@ static int write_recipe(const struct content_sink *sink, int fd, const struct bu
 		rc = wrong_content(e, id);
 	writer_release(w);
 	return rc;
+}
+
+/*
+ * The hash of the whole proves every piece of it.  Only if that is wrong are the pieces looked
+ * at one by one, which finds a sound copy or says which one is damaged.
+ */
+static int write_recipe(const struct content_sink *sink, int fd, const struct buf *recipe,
+			const struct chunkid *id, uint64_t bytes, struct err *e)
+{
+	int rc = write_pieces(sink, fd, recipe, id, false, e);
+
+	if (rc != ERR_CORRUPT)
+		return rc;
+	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)bytes) < 0)
+		return err_sys(e, "ftruncate");
+	return write_pieces(sink, fd, recipe, id, true, e);
 }
 
 int content_write(const struct content_sink *sink, int fd, const struct chunkid *id, uint64_t bytes,
@@ -240,7 +269,7 @@ int content_write(const struct content_sink *sink, int fd, const struct chunkid 
 		/* Sets the size too where the file ends in a hole. */
 		rc = ftruncate(fd, (off_t)bytes) < 0 ? err_sys(e, "ftruncate") : 0;
 		if (rc == 0)
-			rc = write_recipe(sink, fd, &top, id, e);
+			rc = write_recipe(sink, fd, &top, id, bytes, e);
 	} else if (rc == ERR_NOTFOUND) {
 		rc = dataset_not_here(e, "content", id);
 	}

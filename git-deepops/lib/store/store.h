@@ -88,6 +88,13 @@ int store_has(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 int store_load(struct store *s, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
 	       struct err *e) MUST_CHECK;
 
+/*
+ * The same for DATA that is not compared with its id, only with the CRC: for callers who hash the
+ * file that it is a piece of, and load it with store_load if that is wrong.
+ */
+int store_load_unhashed(struct store *s, const struct chunkid *id, struct buf *out,
+			struct err *e) MUST_CHECK;
+
 /* Append the encoded bytes as stored, CRC checked, for sending on without decoding. */
 int store_load_stored(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 		      struct store_info *info, struct buf *out, struct err *e) MUST_CHECK;

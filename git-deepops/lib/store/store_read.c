@@ -214,12 +214,23 @@ static int check_content(const struct pack_row *row, const void *plain, size_t l
 		       : err_set(e, ERR_CORRUPT, "content does not match its id");
 }
 
+static int decode(struct store_scratch *x, const struct pack_row *row, const void *stored,
+		  struct buf *out, struct err *e)
+{
+	struct zframe_stored in = {row->encoding, stored, row->stored, row->plain};
+	size_t from = out->len;
+	int rc = zframe_decode(x->z, &in, out, e);
+
+	if (rc < 0)
+		buf_setlen(out, from);
+	return rc;
+}
+
 int store_decode(struct store_scratch *x, const struct pack_row *row, const void *stored,
 		 struct buf *out, struct err *e)
 {
 	size_t from = out->len;
-	struct zframe_stored in = {row->encoding, stored, row->stored, row->plain};
-	int rc = zframe_decode(x->z, &in, out, e);
+	int rc = decode(x, row, stored, out, e);
 
 	if (rc == 0)
 		rc = check_content(row, out->p + from, out->len - from, e);
@@ -240,9 +251,17 @@ static struct pack_row row_of(const struct store_place *at)
 	return row;
 }
 
-/* Load from one place; `info` NULL: decoded, else as stored. */
-static int load_at(struct store *s, const struct store_place *at, struct store_info *info,
-		   struct buf *out, struct err *e)
+/* One chunk to load, in the form that is wanted. */
+struct want {
+	enum chunk_kind kind;
+	const struct chunkid *id;
+	struct store_info *info; /* not NULL: as stored */
+	bool unhashed;           /* the caller will see whether the content is right */
+	struct buf *out;
+};
+
+static int load_at(struct store *s, const struct store_place *at, const struct want *w,
+		   struct err *e)
 {
 	struct store_scratch *x = store_scratch_get(s);
 	struct pack_row row = row_of(at);
@@ -252,13 +271,14 @@ static int load_at(struct store *s, const struct store_place *at, struct store_i
 	rc = fd < 0 ? fd : store_read_entry(fd, &row, &x->stored, e);
 	if (fd >= 0)
 		release_pack(s, slot, fd);
-	if (rc == 0 && info) {
-		info->plain = row.plain;
-		info->stored = row.stored;
-		info->encoding = row.encoding;
-		buf_add(out, x->stored.p + PACK_ENTRY_BYTES, row.stored);
+	if (rc == 0 && w->info) {
+		w->info->plain = row.plain;
+		w->info->stored = row.stored;
+		w->info->encoding = row.encoding;
+		buf_add(w->out, x->stored.p + PACK_ENTRY_BYTES, row.stored);
 	} else if (rc == 0) {
-		rc = store_decode(x, &row, x->stored.p + PACK_ENTRY_BYTES, out, e);
+		rc = (w->unhashed ? decode : store_decode)(x, &row, x->stored.p + PACK_ENTRY_BYTES,
+							   w->out, e);
 	}
 	store_scratch_put(s, x);
 	return rc;
@@ -276,19 +296,18 @@ static int name_damage(const struct store_place *at, struct err *e)
 }
 
 /* Try every copy the view knows; 0, or 1 if it knows none, or the first copy's error. */
-static int load_any(struct store *s, enum chunk_kind kind, const struct chunkid *id,
-		    struct store_info *info, struct buf *out, struct err *e)
+static int load_any(struct store *s, const struct want *w, struct err *e)
 {
 	struct store_place at;
 	int first = 1;
 
 	for (unsigned int nth = 0;; nth++) {
 		struct err why = ERR_INIT;
-		int rc = store_find(s, kind, id, nth, &at, nth ? NULL : e);
+		int rc = store_find(s, w->kind, w->id, nth, &at, nth ? NULL : e);
 
 		if (rc <= 0)
 			return rc < 0 && nth == 0 ? rc : first;
-		rc = load_at(s, &at, info, out, &why);
+		rc = load_at(s, &at, w, &why);
 		if (rc == 0)
 			return 0;
 		if (nth > 0)
@@ -301,38 +320,47 @@ static int load_any(struct store *s, enum chunk_kind kind, const struct chunkid 
 	}
 }
 
-static int load(struct store *s, enum chunk_kind kind, const struct chunkid *id,
-		struct store_info *info, struct buf *out, struct err *e)
+static int load(struct store *s, const struct want *w, struct err *e)
 {
-	int rc = load_any(s, kind, id, info, out, e);
+	int rc = load_any(s, w, e);
 
 	if (rc == 1 || rc == ERR_NOTFOUND) {
 		/* Another process may have committed it, or moved it to another pack. */
 		int changed = store_refresh_if_changed(s, rc == 1 ? e : NULL);
 
 		if (changed == 1)
-			rc = load_any(s, kind, id, info, out, e);
+			rc = load_any(s, w, e);
 		else if (changed < 0 && rc == 1)
 			return changed;
 	}
 	if (rc == 1)
-		return err_set(e, ERR_NOTFOUND, "%s %s is not here", chunkid_kind_name(kind),
-			       chunkid_text(id).s);
+		return err_set(e, ERR_NOTFOUND, "%s %s is not here", chunkid_kind_name(w->kind),
+			       chunkid_text(w->id).s);
 	return rc == ERR_NOTFOUND ? ERR_CORRUPT : rc;
 }
 
 int store_load(struct store *s, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
 	       struct err *e)
 {
-	return load(s, kind, id, NULL, out, e);
+	struct want w = {.kind = kind, .id = id, .out = out};
+
+	return load(s, &w, e);
+}
+
+int store_load_unhashed(struct store *s, const struct chunkid *id, struct buf *out, struct err *e)
+{
+	struct want w = {.kind = CHUNK_DATA, .id = id, .unhashed = true, .out = out};
+
+	return load(s, &w, e);
 }
 
 int store_load_stored(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 		      struct store_info *info, struct buf *out, struct err *e)
 {
 	struct store_info ignored;
+	struct want w = {.kind = kind, .id = id, .info = info ? info : &ignored, .out = out};
 
-	return load(s, kind, id, info ? info : &ignored, out, e);
+	return load(s, &w, e);
 }
 
 /* ---- many ---- */
