@@ -3,20 +3,16 @@
 #include <errno.h>
 #include <linux/magic.h>
 #include <string.h>
-#include <sys/statvfs.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
-#include "base/limits.h"
+#include "base/io.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd/doctor.h"
 #include "run/spool.h"
 #include "store/store.h"
-
-/* Less than this, and the next command fails half-way. */
-#define SPACE_LOW_BYTES (16 * MIB)
 
 /* What git runs by name: the merge driver, the text conversion, `git deepops` itself. */
 static void check_program(struct doctor *d)
@@ -70,7 +66,6 @@ static bool is_network_fs(long type)
 static void check_file_system(struct doctor *d)
 {
 	const char *dir = repo_commondir(d->repo);
-	struct statvfs space;
 	struct statfs fs;
 	uint64_t left;
 
@@ -80,10 +75,7 @@ static void check_file_system(struct doctor *d)
 	if (statfs(dir, &fs) == 0 && is_network_fs(fs.f_type))
 		cmd_doctor_say(d, DOCTOR_PRESENT, "file system", NULL,
 			       "a network or user-space one: locks and caches may be slow");
-	if (statvfs(dir, &space) < 0)
-		return;
-	left = (uint64_t)space.f_bavail * space.f_frsize;
-	if (left < SPACE_LOW_BYTES)
+	if (io_space_is_low(dir, &left))
 		cmd_doctor_say(d, DOCTOR_BROKEN, "space", "git deepops gc, or delete something",
 			       "%s left for %s", num_human_bytes(left).s, dir);
 }

@@ -7,6 +7,7 @@
 
 #include "base/io.h"
 #include "base/json.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/sig.h"
 #include "base/tempfile.h"
@@ -57,10 +58,15 @@ static void check_store(struct doctor *d)
 	struct err why = ERR_INIT;
 	struct store *s;
 	struct stat st;
+	uint64_t left;
 	const char *dir = repo_deepops_dir(d->repo);
 
+	if (io_space_is_low(repo_commondir(d->repo), &left))
+		report(d, "space", "make some: nothing more can be pushed", "%s left for %s",
+		       num_human_bytes(left).s, repo_commondir(d->repo));
 	if (store_open(&s, dir, STORE_READONLY, &why) < 0) {
-		report(d, "store", "git deepops server install REPO", "%s", why.msg);
+		report(d, "store", why.hint[0] ? why.hint : "git deepops server install REPO", "%s",
+		       why.msg);
 		return;
 	}
 	store_close(s);

@@ -103,6 +103,18 @@ test_expect_success 'doctor finds what is broken, and says how to mend it' '
 	test_expect_code 1 git deepops server doctor well.git >out &&
 	test_grep "^broken *index" out && test_grep "mend: git deepops server index" out &&
 	git deepops server index well.git && git deepops server doctor well.git >out &&
+	git clone -q well.git well-clone && git -C well-clone deepops init &&
+	for spoil in "head -c 5000 /dev/zero" false
+	do
+		rm well.git/deepops/catalogue.db && { $spoil >well.git/deepops/catalogue.db || rm well.git/deepops/catalogue.db; } &&
+		test_expect_code 1 git deepops server doctor well.git >out &&
+		test_grep "^broken *store: .*catalogue.db" out &&
+		test_grep "mend: where it is: git -C $TRASH/well.git deepops fsck --repair" out &&
+		test_expect_code 128 git deepops server install well.git 2>err && test_grep "^hint: .*deepops fsck --repair" err &&
+		test_expect_code 128 git -C well-clone deepops remote check 2>err &&
+		test_grep "^hint: .*deepops fsck --repair" err &&
+		git -C well.git deepops fsck --repair && git deepops server doctor well.git >out || return 1
+	done &&
 	echo "[rule]" >well.git/deepops/policy &&
 	test_expect_code 1 git deepops server doctor well.git >out &&
 	test_grep "^broken *floor policy" out

@@ -16,6 +16,7 @@
 #include "base/sig.h"
 
 #define IO_BLOCK_BYTES (128 * KIB)
+#define IO_SPACE_LOW_BYTES (16 * MIB) /* less, and the next command stops half-way */
 
 static pthread_once_t fsync_once = PTHREAD_ONCE_INIT;
 static bool fsync_off;
@@ -239,4 +240,14 @@ int io_copy(int from, int to, struct err *e)
 	} while (rc == 0 && got == IO_BLOCK_BYTES);
 	buf_release(&block);
 	return rc;
+}
+
+bool io_space_is_low(const char *path, uint64_t *left)
+{
+	struct statvfs fs;
+
+	if (statvfs(path, &fs) < 0)
+		return false;
+	*left = (uint64_t)fs.f_bavail * fs.f_frsize;
+	return *left < IO_SPACE_LOW_BYTES;
 }

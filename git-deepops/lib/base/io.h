@@ -44,4 +44,7 @@ int io_copy(int from, int to, struct err *e) MUST_CHECK;
 /* Make `to` share all of `from`'s blocks; false where the file system cannot. */
 bool io_reflink(int from, int to);
 
+/* May next to nothing more be written where `path` is?  *left is how many bytes; false also if it cannot be told. */
+bool io_space_is_low(const char *path, uint64_t *left);
+
 #endif

@@ -357,6 +357,18 @@ static int read_format(const char *dir, enum store_flags flags, struct store_for
 	return 0;
 }
 
+/* A server makes no catalogue anew by itself: roots are lost with it, which somebody should know. */
+static int hint_repair(const char *dir, struct err *e)
+{
+	struct buf repository = BUF_INIT;
+	int rc;
+
+	path_dirname(&repository, dir);
+	rc = err_hint(e, "where it is: git -C %s deepops fsck --repair", repository.p);
+	buf_release(&repository);
+	return rc;
+}
+
 int store_open(struct store **out, const char *dir, enum store_flags flags, struct err *e)
 {
 	struct store_format format;
@@ -377,7 +389,7 @@ int store_open(struct store **out, const char *dir, enum store_flags flags, stru
 	}
 	if (rc < 0) {
 		store_close(s);
-		return rc;
+		return rc == ERR_CORRUPT ? hint_repair(dir, e) : rc;
 	}
 	*out = s;
 	return 0;

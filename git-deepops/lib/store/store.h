@@ -49,8 +49,8 @@ enum store_flags {
 
 /*
  * ERR_NOTFOUND if absent; ERR_INPUT names an unknown incompatible feature.  A catalogue that is
- * missing or unreadable: ERR_CORRUPT, but without STORE_VERIFY and STORE_READONLY it is
- * set aside and rebuilt (store_rebuild).
+ * missing or unreadable: ERR_CORRUPT with the hint that repairs it, but without STORE_VERIFY and
+ * STORE_READONLY it is set aside and rebuilt (store_rebuild).
  */
 int store_open(struct store **out, const char *dir, enum store_flags flags,
 	       struct err *e) MUST_CHECK;
