@@ -140,6 +140,8 @@ int main(void)
 		rc = repo_open(&r, NULL, REPO_HOOK, &e);
 		if (rc == 0)
 			rc = push_resolve(&p, r, &e);
+		if (rc == 0)
+			rc = push_look_up(&p, r, &e);
 		rc = rc < 0 ? refuse(&p, REASON_INTERNAL, &e) : judge(&p, r);
 	}
 	repo_close(r);

@@ -5,7 +5,8 @@ test_description='pushes of which git takes only a part: what it leaves out prov
 
 w=00000000000000aa
 
-# A client of its own: send REF... of work, whole but for the object OMIT.
+# A client of its own: send REF... of work, whole but for the object OMIT.  REF=OLD=NEW:
+# say that the ref was OLD, which need not be true.
 # send OMIT REF...
 send () {
 	"$TEST_PYTHON" - "$@" >said 2>&1 <<-\END
@@ -24,10 +25,13 @@ send () {
 	    id, name = server.stdout.read(n - 4).split(b"\0")[0].split()
 	    have[name.decode()] = id.decode()
 	head = b""
-	new = [git("rev-parse", r).decode().strip() for r in refs]
-	for ref, id in zip(refs, new):
+	new = []
+	for ref in refs:
+	    ref, old, id = (ref + "==").split("=")[:3]
+	    new.append(git("rev-parse", id or ref).decode().strip())
 	    caps = b"" if head else b"\0report-status"
-	    head += line(("%s %s %s" % (have.get(ref, "0" * 40), id, ref)).encode() + caps)
+	    old = git("rev-parse", old).decode().strip() if old else have.get(ref, "0" * 40)
+	    head += line(("%s %s %s" % (old, new[-1], ref)).encode() + caps)
 	known = ["^" + h for h in set(have.values()) if subprocess.run(
 	    ["git", "-C", "work", "cat-file", "-e", h], stderr=-3).returncode == 0]
 	ids = [l.split()[0] for l in git("rev-list", "--objects", *new, *known).splitlines()]
@@ -79,6 +83,31 @@ test_expect_success 'a retraction that comes along excuses nothing' '
 	test_grep -F "[E-DATA-NONE]" said &&
 	git -C srv.git for-each-ref refs/deepops >after && test_cmp before after &&
 	policy_push work main
+'
+
+test_expect_success 'what the client says a ref was is not believed: not as the policy before the push' '
+	mkdir -p work/.deepops && sed "s,ref = .*,ref = refs/heads/*," floor >work/.deepops/policy &&
+	policy_commit work policy && policy_push work main &&
+	before=$(git -C srv.git rev-parse main) &&
+	git -C work checkout -q -b evil &&
+	sed "s,enforce,off," floor >work/.deepops/policy && policy_commit work "another policy" &&
+	echo "{\"acc\": 0.93}" >work/metrics.json && policy_commit work invented &&
+	send none refs/heads/main=evil~1=evil~1 refs/heads/topic=0000000000000000000000000000000000000000=evil &&
+	test_grep "E-EXEC-NORECORD" said &&
+	test_must_fail git -C srv.git rev-parse -q --verify refs/heads/topic &&
+	test "$(git -C srv.git rev-parse main)" = "$before"
+'
+
+test_expect_success 'nor as history that was judged' '
+	printf "\tref = refs/heads/dev\n\trequire = every\n" | cat floor - >every &&
+	git deepops server install --policy every srv.git >out &&
+	git -C srv.git config deepops.treePolicy false &&
+	policy_push work main:refs/heads/dev &&
+	git -C work checkout -q -B evil main && echo "{\"acc\": 0.92}" >work/metrics.json &&
+	policy_commit work invented &&
+	send none refs/heads/dev=evil=evil refs/heads/main=$before=evil &&
+	test_grep "E-EXEC-NORECORD" said &&
+	test "$(git -C srv.git rev-parse main)" = "$before"
 '
 
 test_done

@@ -104,6 +104,22 @@ int push_resolve(struct push *p, struct repo *r, struct err *e)
 	return rc;
 }
 
+int push_look_up(struct push *p, struct repo *r, struct err *e)
+{
+	for (size_t i = 0; i < p->n; i++) {
+		struct judge_update *u = &p->updates[i];
+		int rc = repo_ref_get(r, u->ref, &u->old_id, e);
+
+		if (rc == ERR_INPUT) /* no ref is called so, and git is about to say that */
+			err_clear(e);
+		else if (rc < 0)
+			return rc;
+		if (rc != 1)
+			memset(u->old_id.hex, '0', REPO_OID_HEX);
+	}
+	return 0;
+}
+
 static const char *set_env(const char *name)
 {
 	const char *v = getenv(name);

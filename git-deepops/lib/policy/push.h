@@ -25,6 +25,11 @@ int push_read(struct push *p, int fd, struct err *e) MUST_CHECK;
  * rules count.
  */
 int push_resolve(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
+/*
+ * Before the push: what refs are now, by the repository.  The ids on stdin are what the client
+ * says they are, and git compares them only when it moves each ref, after the hook.
+ */
+int push_look_up(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
 /* Options and who pushes; strings of the environment are borrowed. */
 void push_environment(struct push *p);
 /* What goes before each line of the message. */
