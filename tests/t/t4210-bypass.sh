@@ -140,6 +140,21 @@ test_expect_success 'a replacement object changes nothing' '
 	git -C work replace -d "$bad" && reset
 '
 
+test_expect_success 'nor does it let data expire that a branch names' '
+	(
+		cd work && mkdir -p kept && echo 1 >kept/1 && git deepops track kept && git add -A &&
+		test_tick && git commit -q -m data && test_commit after-data
+	) &&
+	policy_push work main && git deepops server index srv.git >before &&
+	git -C work replace "$(git -C work rev-parse HEAD)" "$(
+		cd work && git commit-tree -m nothing "$(git mktree </dev/null)")" &&
+	git -C work push -q --no-verify origin "refs/replace/*:refs/replace/*" &&
+	git deepops server index srv.git >after &&
+	test_cmp before after &&
+	git -C srv.git update-ref -d "$(git -C srv.git for-each-ref --format="%(refname)" refs/replace)" &&
+	git -C work replace -d HEAD && reset
+'
+
 test_expect_success 'refs that are the server'\''s own are refused' '
 	policy_refused work E-REF-RESERVED +main:refs/notes/deepops &&
 	policy_refused work E-REF-RESERVED main:refs/notes/deepops/x &&
@@ -206,7 +221,11 @@ test_expect_success 'the hook writes nothing, whatever it says' '
 	hook_alone 1 refs/heads/main && test_grep -F "[E-EXEC-NORECORD]" err &&
 	state >after && test_cmp before after &&
 	reset && policy_run work 90 && (cd work && git deepops push --data-only) && state >before &&
-	hook_alone 0 "$(policy_journal work)" refs/heads/main && test_must_be_empty err &&
+	hook_alone 1 "$(policy_journal work)" refs/heads/main && test_grep -F "[E-RECORD-PENDING]" err &&
+	hook_alone 0 "$(policy_journal work)" && test_must_be_empty err &&
+	state >after && test_cmp before after &&
+	policy_push_only work "$(policy_journal work)" && policy_settle srv.git && state >before &&
+	hook_alone 0 refs/heads/main && test_must_be_empty err &&
 	state >after && test_cmp before after &&
 	mv srv.git/deepops/runs.db keep.db && state >before &&
 	hook_alone 1 refs/heads/main && test_grep -F "[E-INDEX-MISSING]" err &&

@@ -8,6 +8,8 @@
 #include "repo/repo_internal.h"
 
 #define COMMIT_MAX_BYTES ((size_t)16 << 20)
+/* As libgit2 sees it: anybody may push refs/replace, and what they say must not change what is kept. */
+#define REAL_HISTORY "--no-replace-objects"
 
 /* git's own revision parser, for what libgit2's does not know. */
 static int resolve_by_git(struct repo *r, const char *rev, struct repo_oid *out, struct err *e)
@@ -202,7 +204,7 @@ static int ancestor_by_git(struct repo *r, const struct repo_oid *a, const struc
 	int rc;
 
 	repo_git(r, &p);
-	strvec_pushl(&p.args, "merge-base", "--is-ancestor", a->hex, b->hex, NULL);
+	strvec_pushl(&p.args, REAL_HISTORY, "merge-base", "--is-ancestor", a->hex, b->hex, NULL);
 	p.err = PROC_NULL;
 	rc = proc_capture(&p, NULL, 4096, &out, e);
 	proc_release(&p);
@@ -310,7 +312,7 @@ static int walk_by_git(struct repo *r, const struct repo_walk *w, repo_walk_fn c
 	struct buf out = BUF_INIT;
 	int rc;
 
-	strvec_pushl(&args, "rev-list", "--topo-order", "--stdin", NULL);
+	strvec_pushl(&args, REAL_HISTORY, "rev-list", "--topo-order", "--stdin", NULL);
 	strvec_pushf(&args, "--max-count=%zu", w->newest ? w->max : w->max + 1);
 	if (w->first_parent)
 		strvec_push(&args, "--first-parent");
