@@ -113,6 +113,15 @@ test_expect_success 'what was tracked and never committed goes after the grace p
 	diff -r kept one/data
 '
 
+test_expect_success 'what is staged in another work tree is named' '
+	git clone -q srv.git both && git -C both deepops init && git -C both worktree add -q ../linked -b linked &&
+	mkdir linked/there && test_bytes 70000 31 >linked/there/f && git -C linked deepops track there &&
+	git -C both deepops gc --grace 0 && git -C linked deepops gc --grace 0 &&
+	rm -rf linked/there && git -C linked deepops checkout there && test_path_is_file linked/there/f &&
+	mkdir both/here && test_bytes 70000 32 >both/here/f && git -C both deepops track here &&
+	git -C linked deepops gc --grace 0 && rm -rf both/here && git -C both deepops checkout here
+'
+
 test_expect_success 'what is stashed is named' '
 	(
 		cd one && test_bytes 400000 78 >data/draft && git deepops track data && git stash -q &&

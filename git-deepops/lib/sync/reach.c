@@ -3,6 +3,9 @@
 
 #include "sync/reach.h"
 
+#include <dirent.h>
+
+#include "base/path.h"
 #include "chunk/recipe.h"
 #include "data/dataset.h"
 #include "repo/workfile.h"
@@ -107,8 +110,9 @@ static int add_text(struct sync_plan *plan, const char *name, const struct buf *
 	return rc;
 }
 
-/* One line of git ls-files -s: what is staged, and what stands in the work tree. */
-static int add_entry(struct repo *r, struct sync_plan *plan, const char *line, struct err *e)
+/* One line of git ls-files -s: what is staged, and if it is our index what stands in the work tree. */
+static int add_entry(struct repo *r, struct sync_plan *plan, const char *line, bool ours,
+		     struct err *e)
 {
 	const char *path = strchr(line, '\t');
 	struct buf text = BUF_INIT;
@@ -122,29 +126,60 @@ static int add_entry(struct repo *r, struct sync_plan *plan, const char *line, s
 	if (repo_read_blob(r, &id, POINTER_MAX_BYTES, &text, NULL) == 0)
 		rc = add_text(plan, path + 1, &text, e);
 	buf_reset(&text);
-	if (rc == 0 && repo_worktree(r) && workfile_read(r, path + 1, &text, NULL) > 0)
+	if (rc == 0 && ours && repo_worktree(r) && workfile_read(r, path + 1, &text, NULL) > 0)
 		rc = add_text(plan, path + 1, &text, e);
 	buf_release(&text);
 	return rc;
 }
 
-static int add_index(struct repo *r, struct sync_plan *plan, struct err *e)
+/* `gitdir`: of another work tree; NULL: ours. */
+static int add_index(struct repo *r, const char *gitdir, struct sync_plan *plan, struct err *e)
 {
+	struct strvec args = STRVEC_INIT;
 	struct buf out = BUF_INIT;
-	int rc = repo_git_run(r, &out, e, "ls-files", "-s", "-z", "--", ":(top)*" POINTER_SUFFIX,
-			      NULL);
+	int rc;
 
+	if (gitdir)
+		strvec_pushf(&args, "--git-dir=%s", gitdir);
+	strvec_pushl(&args, "ls-files", "-s", "-z", "--", ":(top)*" POINTER_SUFFIX, NULL);
+	rc = repo_git_runv(r, &args, NULL, &out, e);
 	for (size_t at = 0; rc == 0 && at < out.len; at += strlen(out.p + at) + 1)
-		rc = add_entry(r, plan, out.p + at, e);
+		rc = add_entry(r, plan, out.p + at, !gitdir, e);
+	strvec_release(&args);
 	buf_release(&out);
+	return rc;
+}
+
+/* The store is shared by all work trees: what is staged in another one counts as well. */
+static int add_other_indexes(struct repo *r, struct sync_plan *plan, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	struct dirent *entry;
+	int rc = add_index(r, repo_commondir(r), plan, e);
+	DIR *dir;
+
+	path_join(&path, repo_commondir(r), "worktrees");
+	dir = opendir(path.p);
+	while (rc == 0 && dir && (entry = readdir(dir)) != NULL) {
+		if (entry->d_name[0] == '.')
+			continue;
+		buf_reset(&path);
+		buf_addf(&path, "%s/worktrees/%s", repo_commondir(r), entry->d_name);
+		rc = add_index(r, path.p, plan, e);
+	}
+	if (dir)
+		closedir(dir);
+	buf_release(&path);
 	return rc;
 }
 
 int reach_plan(struct repo *r, struct sync_plan *plan, size_t *current, struct err *e)
 {
-	int rc = add_index(r, plan, e);
+	int rc = add_index(r, NULL, plan, e);
 
 	*current = plan->n;
+	if (rc == 0)
+		rc = add_other_indexes(r, plan, e);
 	if (rc == 0)
 		rc = sync_plan_reflogs(plan, r, e);
 	return rc < 0 ? rc : bring_all(r, plan, e);
