@@ -90,6 +90,10 @@ test_expect_success 'a sweep notices a lost file, a wrong status and a fault tha
 		"printf new | \"\$DEEPOPS_BUILD/fault/replace\" dir/target" \
 		"test \"\$(cat target)\" = new" >out &&
 	grep "rename:1:kill: exit status 137, and what was checked" out &&
+	! fault_sweep replace rename:%:kill "printf old >dir/target" \
+		"printf new | \"\$DEEPOPS_BUILD/fault/replace\" dir/target" \
+		"test \"\$(cat target)\" = new; :" >out &&
+	grep "rename:1:kill: exit status 137, and what was checked" out &&
 	! fault_sweep replace write:%:28 : \
 		"printf new | \"\$DEEPOPS_BUILD/fault/replace\" dir/target; exit 3" : >out &&
 	grep "write:1:28: exit status 3" out &&

@@ -24,7 +24,6 @@ test_expect_success 'a repository to start from, and what tracking it gives' '
 # Whole or not there; no rubbish after an error; fsck has no complaint; the same command
 # again succeeds, and gives what it gives without a fault.
 cat >check <<\END
-set -e
 cd repo
 if test "$fault_status" -eq 0; then
 	git ls-files --error-unmatch data.deepops

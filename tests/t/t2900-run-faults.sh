@@ -26,7 +26,6 @@ test_expect_success 'a repository with data and a command to run' '
 # What ended with 0 is recorded; what was recorded is whole; after recover nothing is left
 # of a run that died, but a record if its command had begun; the same run again succeeds.
 cat >check <<\END
-set -e
 runs () {
 	git-deepops runs -n 0 --csv --columns run | sed 1d
 }
