@@ -267,7 +267,14 @@ static void put_text(struct json *o, const char *key, const char *s)
 	buf_release(&text);
 }
 
-/* The index keeps metrics and the like as JSON: they go out as they are, which makes long lists fast. */
+/* The index keeps metrics and the like as lines of JSON. */
+static void add_member(struct buf *out, const char *key, const char *line)
+{
+	buf_addf(out, ",\"%s\":", key);
+	buf_add(out, line, strcspn(line, "\n"));
+}
+
+/* They go out as they are, which makes long lists fast. */
 static void add_json_row(struct listing *l, const struct runindex_row *row)
 {
 	struct json *o = json_mkobj();
@@ -290,8 +297,11 @@ static void add_json_row(struct listing *l, const struct runindex_row *row)
 	json_text(o, false, &l->out);
 	buf_rtrim(&l->out);
 	buf_setlen(&l->out, l->out.len - 1); /* open the object again */
-	buf_addf(&l->out, ",\"metrics\":%s,\"params\":%s,\"inputs\":%s,\"outputs\":%s}",
-		 row->metrics, row->params, row->inputs, row->outputs);
+	add_member(&l->out, "metrics", row->metrics);
+	add_member(&l->out, "params", row->params);
+	add_member(&l->out, "inputs", row->inputs);
+	add_member(&l->out, "outputs", row->outputs);
+	buf_addch(&l->out, '}');
 	json_unref(o);
 }
 
