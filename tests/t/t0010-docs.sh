@@ -94,6 +94,54 @@ test_expect_success 'every option of -h stands in OPTIONS, the common ones in gi
 	test_must_be_empty wrong
 '
 
+test_expect_success 'every option in OPTIONS is one that the command takes' '
+	for name in $(visible)
+	do
+		page=$docs/git-deepops-$name.1.adoc
+		{ options "$name"; git deepops "$name" -h | grep -o -e "-[-a-z]*"; } >taken
+		section OPTIONS "$page" | grep "^[*].*::$" | tr -d "*_" | sed "s/\[no-\]//g" |
+			grep -oE -e "(^|[ ,])--?[a-zA-Z0-9][a-z0-9-]*" | tr -d " ," |
+			grep -vxF -e -h -e --help >terms
+		for o in $(cat terms)
+		do
+			grep -qxF -e "$o" taken || echo "$name: $o"
+		done
+	done >wrong &&
+	test_must_be_empty wrong
+'
+
+test_expect_success 'what the code asks of configuration and environment stands in git-deepops(1)' '
+	(
+		cd "$TOP_DIR" &&
+		grep -rhoE "\"deepops\.[A-Za-z]+\"" git-deepops server hooks --include="*.c" | tr -d \" &&
+		grep -rhoE "\"\.deepops[A-Za-z]*\"" git-deepops --include="*.c" |
+			sed "s/.*\.\(.*\)\"/remote.<name>.\1/" &&
+		grep -rhoE "(getenv\(\"|\")(DEEPOPS_|GL_|GITEA_)[A-Z_]*[\"=]" git-deepops server hooks \
+			--include="*.c" | sed "s/getenv(//" | tr -d "\"="
+	) | sort -u >asked &&
+	test_file_not_empty asked &&
+	{
+		section ENVIRONMENT "$docs/git-deepops.1.adoc" &&
+		section CONFIGURATION "$docs/git-deepops.1.adoc"
+	} >told &&
+	for name in $(cat asked)
+	do
+		grep -qF "\`$name\`" told || echo "$name"
+	done >wrong &&
+	test_must_be_empty wrong
+'
+
+test_expect_success 'every page that a page names is there' '
+	grep -oE "[*](git-deepops|gitformat-deepops|gitprotocol-deepops)[a-z0-9-]*[*]\([157]\)" -h "$docs"/*.adoc |
+		sort -u | sed "s/[*]\(.*\)[*](\(.\))/\1.\2.adoc/" >named &&
+	test_file_not_empty named &&
+	for page in $(cat named)
+	do
+		test -f "$docs/$page" || echo "$page"
+	done >wrong &&
+	test_must_be_empty wrong
+'
+
 test_expect_success 'every page has the sections readers look for' '
 	for page in "$docs"/git-deepops-*.1.adoc
 	do
@@ -181,6 +229,16 @@ test_expect_success ASCIIDOCTOR 'every page is well-formed' '
 	do
 		asciidoctor -b manpage --failure-level=WARN -o /dev/null "$page" || echo "$page"
 	done >wrong 2>&1 &&
+	test_must_be_empty wrong
+'
+
+test_expect_success ASCIIDOCTOR,GROFF 'every page fits on a terminal of 80 columns' '
+	for page in "$docs"/*.adoc
+	do
+		asciidoctor -b manpage -o page.man "$page" &&
+		groff -k -t -ww -z -mandoc -Tutf8 -rLL=78n page.man >said 2>&1
+		test ! -s said || { echo "${page##*/}:" && cat said; }
+	done >wrong &&
 	test_must_be_empty wrong
 '
 

@@ -321,6 +321,7 @@ test_need FASHION 'test -d /usr/share/datasets/fashion-mnist' dataset-fashion-mn
 test_need ASCIIDOCTOR 'command -v asciidoctor' asciidoctor
 test_need BASH 'command -v bash' bash
 test_need ZSH 'command -v zsh' zsh
+test_need GROFF 'command -v groff' groff-base
 
 # One test: [PREREQ[,PREREQ]] TITLE BODY.
 test_expect_success () {

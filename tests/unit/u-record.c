@@ -301,7 +301,22 @@ static void recipe(void)
 	record_release(&r);
 }
 
-/* The page's table is this table: same rows, same number of them. */
+/* "key|type|present" as the page has it: "`key`, type, present::" */
+static void page_term(struct buf *out, const char *row, size_t len)
+{
+	unsigned int bars = 0;
+
+	buf_reset(out);
+	buf_addstr(out, "\n`");
+	for (size_t i = 0; i < len; i++)
+		if (row[i] == '|')
+			buf_addstr(out, bars++ ? ", " : "`, ");
+		else
+			buf_addch(out, row[i]);
+	buf_addstr(out, "::\n");
+}
+
+/* The page's list is this table: same rows, same number of them. */
 static void page(void)
 {
 	struct buf text = BUF_INIT, table = BUF_INIT, row = BUF_INIT;
@@ -313,14 +328,13 @@ static void page(void)
 		ok(false, "%s", e.msg);
 	record_describe(&table);
 	for (const char *at = table.p; *at; at += strcspn(at, "\n") + 1) {
-		buf_reset(&row);
-		buf_addf(&row, "\n|%.*s|", (int)strcspn(at, "\n"), at);
+		page_term(&row, at, strcspn(at, "\n"));
 		ok(strstr(text.p, row.p) != NULL, "the page has %.*s", (int)strcspn(at, "\n"), at);
 		described++;
 	}
-	for (const char *at = strstr(text.p, "\n|schema|"); at && at[1] == '|' && at[2] != '=';
+	for (const char *at = strstr(text.p, "\n`schema`, "); at && at[1] != '\n';
 	     at = strchr(at + 1, '\n'))
-		rows++;
+		rows += at[1] == '`';
 	is_u64(rows, described, "and no other fields");
 	buf_release(&text);
 	buf_release(&table);

@@ -9,7 +9,7 @@
 `vectors` decodes tests/vectors/*: what a name says must be accepted or refused, is.  `store` reads
 every file of a chunk store, `git` every pointer, journal and note of a repository.  Shares nothing
 with the C code: where the two disagree, a page is not precise or the code does not follow it.
-The fields of a record are read from the table in the page itself.
+The fields of a record are read from the list in the page itself.
 """
 import ctypes
 import ctypes.util
@@ -757,12 +757,12 @@ TYPES = {"text": text, "word": match(r"[!#-~][!-~]*"), "hex 16": match(r"[0-9a-f
 
 @functools.lru_cache(None)
 def fields():
-    """{path: (type, present, words of its meaning)} from the table in the page"""
+    """{path: (type, present, words of its meaning)} from the list in the page"""
     out = {}
     with open(os.path.join(DOCS, "gitformat-deepops-record.5.adoc"), encoding="utf-8") as f:
-        table = f.read().split("|key|type|present|meaning\n", 1)[1].split("|===", 1)[0]
-    for line in table.strip().split("\n"):
-        _, key, type_, present, meaning = line.split("|", 4)
+        page = f.read().split("=== Fields\n", 1)[1].split("\nFurther rules", 1)[0]
+    for key, type_, present, meaning in re.findall(
+            r"^`([^`]+)`, (.*?), (always|optional|run, rerun)::\n((?:\t.*\n)+)", page, re.M):
         out[key] = type_, present, re.findall(r"`([^`]*)`", meaning)
     return out
 
