@@ -13,7 +13,7 @@
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
-#define OBJECT_CACHE_BYTES ((ssize_t)32 << 20) /* of 128 MiB that a client may use */
+#define OBJECT_CACHE_BYTES ((ssize_t)8 << 20) /* of 128 MiB that a client may use */
 
 static int code_of(int rc)
 {
