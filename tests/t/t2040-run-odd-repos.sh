@@ -35,6 +35,27 @@ test_expect_success 'assume-unchanged hides no edit' '
 	record assumed.git "r[\"code\"][\"dirty\"] is True"
 '
 
+test_expect_success 'neither core.checkStat, core.trustctime nor a file system monitor hides an edit' '
+	new_pair stat &&
+	(cd stat && echo aaaa >f && echo 1 >g && touch -d 2020-01-01 f && git add f g && git commit -q -m f &&
+	 git config core.trustctime false && git config core.checkStat minimal &&
+	 printf "#!/bin/sh\nprintf \"token\\\\0\"\n" >.git/hooks/monitor && chmod +x .git/hooks/monitor &&
+	 git config core.fsmonitor .git/hooks/monitor && git update-index --fsmonitor && git status &&
+	 echo bbbb >new && touch -d 2020-01-01 new && mv new f && echo 2 >g &&
+	 git status --porcelain -uno >../status && test_must_be_empty ../status) &&
+	runs_and_pushes stat stat.git &&
+	test "$(code stat.git f)" = bbbb && test "$(code stat.git g)" = 2
+'
+
+test_expect_success 'a partial clone' '
+	new_pair whole && git -C whole.git config uploadpack.allowFilter true &&
+	(cd whole && mkdir in out && test_commit in in/f && test_commit out out/g && git push -q origin main) &&
+	git clone -q --filter=blob:none --sparse "file://$TRASH/whole.git" part &&
+	(cd part && git sparse-checkout set in && git deepops init && echo edit >in/f) &&
+	runs_and_pushes part whole.git &&
+	test "$(code whole.git in/f)" = edit && test "$(code whole.git out/g)" = out
+'
+
 test_expect_success 'a sparse checkout: absent files as in the index, present ones as they are' '
 	new_pair sparse &&
 	(cd sparse && mkdir in out && test_commit in in/f && test_commit out out/f && test_commit two out/g &&

@@ -89,7 +89,9 @@ void snapshot_site_git(struct snapshot_site *s, struct proc *p)
 		repo_git(s->snap->r, p);
 	else
 		repo_git_at(p, s->gitdir, s->worktree);
+	/* Neither a monitor nor a coarser look at times and inodes may hide an edit. */
 	strvec_pushl(&p->args, "--no-optional-locks", "-c", "core.fsmonitor=false", "-c",
+		     "core.checkStat=default", "-c", "core.trustctime=true", "-c",
 		     "core.splitIndex=false", NULL);
 	if (s->kind == SNAPSHOT_PLAIN)
 		strvec_pushl(&p->args, "-c", "core.sparseCheckout=false", NULL);
