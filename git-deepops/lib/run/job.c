@@ -357,6 +357,8 @@ int job_prepare(struct job *j, struct err *e)
 	}
 	if (rc == 0)
 		rc = job_capture_host(j, e);
+	if (rc == 0 && !j->of)
+		rc = job_scan_record(j, e);
 	if (rc < 0 || j->o->dry_run)
 		return rc;
 	rc = job_commit_data(j, e);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* job_code.c - the exact code that is about to run; see job_internal.h */
+#include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -88,17 +90,44 @@ static int scan_entry(void *arg, const char *path, const struct tree_entry *a,
 	return what ? refuse_secret(path, what, e) : 0;
 }
 
-static int scan_argv(const struct record *r, struct err *e)
+static int scan_text(const char *text, struct err *e, const char *where, const char *name)
 {
-	for (size_t i = 0; i < r->argv.nr; i++) {
-		const char *what = secrets_find(r->argv.v[i], strlen(r->argv.v[i]));
-		char name[32];
+	const char *what = secrets_find(text, strlen(text));
+	char *full;
+	int rc;
 
-		snprintf(name, sizeof(name), "argument %zu", i);
-		if (what)
-			return refuse_secret(name, what, e);
+	if (!what)
+		return 0;
+	full = xstrfmt("%s%s", where, name);
+	rc = refuse_secret(full, what, e);
+	free(full);
+	return rc;
+}
+
+static int scan_pairs(const struct record_pairs *p, const char *where, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < p->n; i++)
+		rc = scan_text(p->v[i].value, e, where, p->v[i].name);
+	return rc;
+}
+
+int job_scan_record(const struct job *j, struct err *e)
+{
+	const struct record *r = &j->rec;
+	char number[24];
+	int rc = r->title ? scan_text(r->title, e, "the title", "") : 0;
+
+	for (size_t i = 0; rc == 0 && i < r->argv.nr; i++) {
+		snprintf(number, sizeof(number), "%zu", i);
+		rc = scan_text(r->argv.v[i], e, "argument ", number);
 	}
-	return 0;
+	for (size_t i = 0; rc == 0 && i < r->tags.nr; i++)
+		rc = scan_text(r->tags.v[i], e, "a tag", "");
+	if (rc == 0)
+		rc = scan_pairs(&r->params, "parameter ", e);
+	return rc < 0 ? rc : scan_pairs(&r->env, "environment variable ", e);
 }
 
 /* What a submodule's commit holds was published by it; without that commit all of it is looked at. */
@@ -118,9 +147,9 @@ static int scan_secrets(struct job *j, struct err *e)
 {
 	struct scan s = {j, BUF_INIT};
 	bool unborn = repo_oid_is_zero(&j->snap.base_tree);
-	int rc = scan_argv(&j->rec, e);
+	int rc = 0;
 
-	if (rc == 0 && j->has_snap)
+	if (j->has_snap)
 		rc = tree_diff(j->repo, unborn ? NULL : &j->snap.base_tree, &j->snap.tree,
 			       scan_entry, &s, e);
 	for (size_t i = 0; rc == 0 && j->has_snap && i < j->snap.nmodules; i++)

@@ -74,6 +74,8 @@ int job_open(struct repo *r, const char *path, struct stat *st, struct err *e) M
 int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
+/* ERR_DENIED: what users wrote into the record holds a key.  Names where, never the key. */
+int job_scan_record(const struct job *j, struct err *e) MUST_CHECK;
 int job_read_params(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
 int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
