@@ -221,6 +221,11 @@ test_expect_success 'usage errors are named' '
 		test_grep "plain is a directory that is not tracked" ../err &&
 		test_grep "git deepops track" ../err &&
 		test_expect_code 129 git deepops run --no-data -o a -m a -- true 2>../err &&
+		for o in "-o .git" "-o .git/x" "-i .git/config" "-p .git/config" "-o .GIT/x"
+		do
+			test_expect_code 128 git deepops run $o -- true 2>../err &&
+			test_grep "lies in a .git" ../err || return 1
+		done &&
 		rm -r plain
 	)
 '
@@ -486,19 +491,19 @@ test_expect_success 'a reader that goes away ends the command' '
 	echo y >want && test_cmp want got
 '
 
-test_expect_success 'two runs at once lose no record' '
+test_expect_success 'six runs at once lose no record' '
 	(
 		cd repo &&
 		git deepops runs -n 0 --csv --columns run >../before &&
-		for i in 1 2 3 4
+		for i in 1 2 3 4 5 6
 		do
 			git-deepops run --no-data --title "at once $i" -- true 2>../err.$i &
 		done &&
 		wait &&
 		git deepops runs -n 0 --csv --columns run >../after &&
-		test $(wc -l <../after) -eq $(($(wc -l <../before) + 4)) &&
+		test $(wc -l <../after) -eq $(($(wc -l <../before) + 6)) &&
 		git deepops runs -n 0 --csv --columns title >../got &&
-		for i in 1 2 3 4
+		for i in 1 2 3 4 5 6
 		do
 			test_grep "at once $i" ../got || return 1
 		done &&

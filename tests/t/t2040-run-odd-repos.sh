@@ -132,6 +132,21 @@ test_expect_success 'a linked work tree shares the journal' '
 	test "$(git -C trees.git rev-list --count "$entry")" = 2
 '
 
+test_expect_success 'six runners at once: no conflict, no record lost' '
+	new_pair six && (cd six && test_commit a && git push -q origin main) &&
+	for i in 1 2 3 4 5 6; do
+		git clone -q six.git six$i && git -C six$i deepops init || return 1
+	done &&
+	for i in 1 2 3 4 5 6; do
+		(cd six$i && git-deepops run -q --no-data -- true && git push -q origin main && echo >../pushed$i) &
+	done &&
+	wait &&
+	for i in 1 2 3 4 5 6; do
+		test_path_is_file pushed$i || return 1
+	done &&
+	git -C six fetch -q && git -C six deepops runs --csv --columns run >got && test_line_count = 7 got
+'
+
 test_expect_success 'names with blanks, newlines, dashes and no UTF-8' '
 	new_pair names &&
 	(cd names && test_commit a && odd=$(printf "n\nl x") && bytes=$(printf "\377\376") &&

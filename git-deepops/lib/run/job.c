@@ -87,14 +87,25 @@ int job_commit_data(struct job *j, struct err *e)
 
 /* ---- options ---- */
 
+int job_path(const struct job *j, const char *typed, struct buf *out, struct err *e)
+{
+	int rc = repo_user_path(j->repo, typed, out, e);
+
+	if (rc == 0 && !strcmp(out->p, "."))
+		buf_reset(out);
+	if (rc == 0 && out->len && !path_is_safe(out->p, out->len))
+		rc = err_set(e, ERR_INPUT, "'%s' lies in a .git or cannot be recorded", typed);
+	return rc;
+}
+
 static int add_output(struct job *j, const char *typed, enum record_output_role role, struct err *e)
 {
 	struct buf path = BUF_INIT, file = BUF_INIT;
 	struct record_output *out;
 	const char *match = match_split(typed, &file);
-	int rc = repo_user_path(j->repo, file.p, &path, e);
+	int rc = job_path(j, file.p, &path, e);
 
-	if (rc == 0 && (!path.len || !strcmp(path.p, ".")))
+	if (rc == 0 && !path.len)
 		rc = err_set(e, ERR_INPUT, "the whole work tree cannot be an output");
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++)
 		if (!strcmp(j->rec.outputs[i].path, path.p))

@@ -47,7 +47,7 @@ int job_read_params(struct job *j, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < j->o->params.nr; i++) {
 		buf_reset(&path);
-		rc = repo_user_path(j->repo, j->o->params.v[i], &path, e);
+		rc = job_path(j, j->o->params.v[i], &path, e);
 		if (rc == 0)
 			rc = read_params_file(j, path.p, e);
 	}

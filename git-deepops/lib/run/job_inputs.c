@@ -253,10 +253,10 @@ out:
 static int pin_typed(struct job *j, const struct strvec *roots, const char *typed, struct err *e)
 {
 	struct buf path = BUF_INIT;
-	int rc = repo_user_path(j->repo, typed, &path, e);
+	int rc = job_path(j, typed, &path, e);
 
 	if (rc == 0)
-		rc = pin_path(j, roots, !strcmp(path.p, ".") ? "" : path.p, e);
+		rc = pin_path(j, roots, path.p, e);
 	buf_release(&path);
 	return rc;
 }
@@ -271,7 +271,7 @@ int job_pin_inputs(struct job *j, struct err *e)
 		rc = pin_typed(j, &roots, j->o->inputs.v[i], e);
 	for (size_t i = 0; rc == 0 && i < j->o->params.nr; i++) {
 		buf_reset(&path);
-		rc = repo_user_path(j->repo, j->o->params.v[i], &path, e);
+		rc = job_path(j, j->o->params.v[i], &path, e);
 		if (rc == 0)
 			rc = pin_file(j, path.p, RECORD_ROLE_PARAMS, e);
 	}

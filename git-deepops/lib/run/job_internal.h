@@ -61,6 +61,11 @@ struct job {
 	struct strvec warnings;
 };
 
+/*
+ * What was typed, relative to the top of the work tree; the top is "".  What git keeps is refused:
+ * it may hold passwords, and no checkout could bring it back.
+ */
+int job_path(const struct job *j, const char *typed, struct buf *out, struct err *e) MUST_CHECK;
 /* The open transaction of the main store, begun at first use. */
 int job_txn(struct job *j, struct store_txn **out, struct err *e) MUST_CHECK;
 /* Commit it if there is one. */
