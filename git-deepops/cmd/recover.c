@@ -25,10 +25,14 @@ static int recover_all(struct repo *r, const struct strvec *runs, struct err *e)
 
 	for (size_t i = 0; i < runs->nr; i++) {
 		struct err one = ERR_INIT;
+		struct strvec warnings = STRVEC_INIT;
 		int rc;
 
 		journal_entry_init(&entry);
-		rc = job_recover(r, runs->v[i], &entry, &one);
+		rc = job_recover(r, runs->v[i], &entry, &warnings, &one);
+		for (size_t k = 0; k < warnings.nr; k++)
+			log_warn("run %.12s: %s", runs->v[i], warnings.v[k]);
+		strvec_release(&warnings);
 		if (rc == 1) {
 			say(&entry.rec);
 		} else if (rc == ERR_DENIED) {
@@ -56,7 +60,9 @@ int cmd_recover(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return rc;
 	if (argc > 1)
 		return err_set(e, ERR_USAGE, "too many arguments");
-	rc = spool_list(ctx->repo, &runs, e);
+	rc = spool_sweep(ctx->repo, e);
+	if (rc == 0)
+		rc = spool_list(ctx->repo, &runs, e);
 	if (rc == 0 && !runs.nr)
 		log_note("nothing to recover");
 	if (rc == 0)

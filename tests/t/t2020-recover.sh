@@ -73,6 +73,42 @@ test_expect_success 'a known end is recorded with its exit code, an unknown one 
 	)
 '
 
+test_expect_success 'outputs are those of the work tree in which it ran' '
+	(
+		cd repo &&
+		git worktree add -q ../linked &&
+		( cd ../linked && test_expect_code 137 env DEEPOPS_KILL_AT=run-end-spooled \
+			git-deepops run --no-data --title linked -o out.txt -- sh -c "echo there >out.txt" ) &&
+		echo here >out.txt &&
+		git deepops recover &&
+		git deepops show --raw $(git deepops runs --where title=linked --csv --columns run | sed 1d) >../got &&
+		test_grep "sha256:$(echo there | sha256sum | cut -c1-64)" ../got &&
+		( cd ../linked && test_expect_code 137 env DEEPOPS_KILL_AT=run-end-spooled \
+			git-deepops run --no-data --title gone -o out.txt -- sh -c "echo x >out.txt" ) &&
+		git worktree remove --force ../linked && echo again >out.txt &&
+		git deepops recover 2>../err &&
+		test_grep "output out.txt went with the work tree" ../err &&
+		git deepops show --raw $(git deepops runs --where title=gone --csv --columns run | sed 1d) >../got &&
+		test_grep "\"exit\":0" ../got && test_grep ! "\"blob\"" ../got &&
+		rm out.txt
+	)
+'
+
+test_expect_success 'a spool that is damaged is named with the way out of it' '
+	(
+		cd repo &&
+		test_expect_code 137 env DEEPOPS_KILL_AT=run-end-spooled git-deepops run --no-data -- true &&
+		echo x >.git/deepops/spool/$(ls .git/deepops/spool)/record.json &&
+		test_expect_code 128 git deepops recover 2>../err &&
+		test_grep "fatal: run [0-9a-f]*: record:" ../err &&
+		test_grep "hint: to give it up: rm -r" ../err &&
+		git deepops run --no-data -- true &&
+		eval "$(sed -n "s/.*give it up: //p" ../err)" &&
+		git deepops recover 2>../err && test_grep "nothing to recover" ../err &&
+		git for-each-ref refs/deepops/spool >../got && test_must_be_empty ../got
+	)
+'
+
 test_expect_success 'git gc does not take what a run still needs' '
 	(
 		cd repo &&

@@ -62,8 +62,9 @@ int job_new_rerun(struct job **out, struct repo *r, const struct job_rerun *rr,
 /*
  * Finish what a dead supervisor left in the spool.  1: recorded, *out is filled; 0: there was
  * nothing to record (it never started, or the journal has it already).  ERR_DENIED: it still runs.
+ * What could not be recorded of it is appended to `warnings`.
  */
-int job_recover(struct repo *r, const char *run, struct journal_entry *out,
+int job_recover(struct repo *r, const char *run, struct journal_entry *out, struct strvec *warnings,
 		struct err *e) MUST_CHECK;
 
 #endif

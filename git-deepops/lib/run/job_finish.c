@@ -141,19 +141,45 @@ static int still_runs(struct spool *s, struct err *e)
 	return rc;
 }
 
-/* Its spool is open and its record read: is there anything left to do? */
+/*
+ * The repository as seen from where the command ran: *site, to be closed, where that is not ours.
+ * 1: that work tree is no more.
+ */
+static int open_site(struct repo *r, struct spool *s, struct repo **site, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = spool_read_worktree(s, &path, e);
+
+	*site = NULL;
+	if (rc == 0 && (!repo_worktree(r) || strcmp(path.p, repo_worktree(r)) != 0)) {
+		rc = repo_open(site, path.p, REPO_NEED_WORKTREE, e);
+		if (rc == ERR_NOTFOUND ||
+		    (rc == 0 && strcmp(repo_commondir(*site), repo_commondir(r)) != 0)) {
+			err_clear(e);
+			repo_close(*site);
+			*site = NULL;
+			rc = 1;
+		}
+	}
+	buf_release(&path);
+	return rc;
+}
+
+/* Its spool is open, and the journal has not got it. */
 static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry *out,
-			   struct err *e)
+			   struct strvec *warnings, struct err *e)
 {
 	static const struct job_opts none = {.argv = STRVEC_INIT};
 	struct job *j = xcalloc(1, sizeof(*j));
-	int rc;
+	struct repo *other;
+	int rc = open_site(r, s, &other, e);
 
-	j->repo = j->site = r;
+	j->repo = j->site = other ? other : r;
 	j->o = &none;
 	j->spool = *s;
 	j->spooled = true;
 	j->recovered = true;
+	j->site_gone = rc == 1;
 	record_init(&j->rec);
 	capture_init(&j->machine);
 	buf_init(&j->commit);
@@ -161,7 +187,8 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 	strvec_init(&j->secrets);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
-	rc = dataset_open(&j->data, r, e);
+	if (rc >= 0)
+		rc = dataset_open(&j->data, j->repo, e);
 	j->site_data = j->data;
 	if (rc == 0)
 		rc = spool_read_record(&j->spool, &j->rec, &j->parts, e);
@@ -175,11 +202,23 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 		j->ix = NULL;
 	if (rc >= 0)
 		rc = job_conclude(j, out, e);
+	for (size_t i = 0; i < j->warnings.nr; i++)
+		strvec_push(warnings, j->warnings.v[i]);
 	job_free(&j);
+	repo_close(other);
 	return rc < 0 ? rc : 1;
 }
 
-int job_recover(struct repo *r, const char *run, struct journal_entry *out, struct err *e)
+static int unrecoverable(struct repo *r, const char *run, struct err *e)
+{
+	err_wrap(e, "run %.12s", run);
+	if (e && (e->code == ERR_CORRUPT || e->code == ERR_INPUT))
+		err_hint(e, "to give it up: rm -r '%s/spool/%s'", repo_deepops_dir(r), run);
+	return e ? e->code : ERR_INPUT;
+}
+
+int job_recover(struct repo *r, const char *run, struct journal_entry *out, struct strvec *warnings,
+		struct err *e)
 {
 	struct record rec;
 	struct repo_oid parts;
@@ -205,7 +244,8 @@ int job_recover(struct repo *r, const char *run, struct journal_entry *out, stru
 		return spool_remove(&s, e);
 	if (rc < 0) {
 		spool_close(&s);
-		return err_wrap(e, "run %.12s", run);
+		return unrecoverable(r, run, e);
 	}
-	return recover_spooled(r, &s, out, e);
+	rc = recover_spooled(r, &s, out, warnings, e);
+	return rc < 0 ? unrecoverable(r, run, e) : rc;
 }

@@ -56,6 +56,7 @@ struct job {
 	struct spool_end end;
 	bool ended;
 	bool recovered;        /* outputs may have been written by others since */
+	bool site_gone;        /* recovered, and its linked work tree was removed */
 	struct strvec secrets; /* values */
 	struct strvec env;     /* for the command */
 	struct strvec warnings;

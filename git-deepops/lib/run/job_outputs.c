@@ -178,6 +178,11 @@ static bool is_from_before(const struct job *j, const char *path)
 static int find_output(struct job *j, const struct record_output *out, struct stat *st,
 		       struct err *e)
 {
+	if (j->site_gone) {
+		strvec_pushf(&j->warnings, "output %s went with the work tree it was in",
+			     out->path);
+		return 0;
+	}
 	if (fstatat(repo_worktree_fd(j->site), out->path, st, AT_SYMLINK_NOFOLLOW) < 0) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return err_sys(e, "output %s", out->path);

@@ -190,6 +190,8 @@ int spool_write_record(struct spool *s, struct record *rec, const struct repo_oi
 	ref_name(s, ref);
 	rc = repo_ref_set(s->repo, ref, parts, NULL, "deepops: spool", e);
 	if (rc == 0)
+		rc = write_small(s, "worktree", repo_worktree(s->repo), e);
+	if (rc == 0)
 		rc = record_spill(rec, &lists, e);
 	if (rc == 0)
 		rc = format_with_room(rec, &text, e);
@@ -202,6 +204,11 @@ int spool_write_record(struct spool *s, struct record *rec, const struct repo_oi
 	buf_release(&text);
 	record_lists_release(&lists);
 	return rc < 0 ? err_wrap(e, "spool") : 0;
+}
+
+int spool_read_worktree(struct spool *s, struct buf *out, struct err *e)
+{
+	return read_file(s, "worktree", SMALL_FILE_BYTES * 2, out, e);
 }
 
 static int read_lists(struct spool *s, struct record *rec, struct err *e)
@@ -326,6 +333,36 @@ int spool_read_end(struct spool *s, struct spool_end *end, struct err *e)
 						  (int64_t)v[3], (int64_t)v[4]};
 	}
 	buf_release(&text);
+	return rc;
+}
+
+struct sweep {
+	struct repo *repo;
+	struct strvec stale;
+};
+
+static int look_at_ref(void *arg, const char *ref, const struct repo_oid *id, struct err *e)
+{
+	struct sweep *sw = arg;
+	const char *run = ref + strlen(SPOOL_REFS);
+	char *dir = xstrfmt("%s/spool/%s", repo_deepops_dir(sw->repo), run);
+
+	(void)id;
+	(void)e;
+	if (access(dir, F_OK) < 0 && errno == ENOENT)
+		strvec_push(&sw->stale, ref);
+	free(dir);
+	return 0;
+}
+
+int spool_sweep(struct repo *r, struct err *e)
+{
+	struct sweep sw = {r, STRVEC_INIT};
+	int rc = repo_ref_each(r, SPOOL_REFS, look_at_ref, &sw, e);
+
+	for (size_t i = 0; rc == 0 && i < sw.stale.nr; i++)
+		rc = repo_ref_delete(r, sw.stale.v[i], e);
+	strvec_release(&sw.stale);
 	return rc;
 }
 

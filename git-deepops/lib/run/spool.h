@@ -3,6 +3,7 @@
  * spool.h - <deepops dir>/spool/<run id>/: a run that is not in the journal yet
  *
  *	lock		held while the supervisor lives
+ *	worktree	where the command runs: a linked work tree has its outputs in its own
  *	record.json	the record as far as it is known, writer 0 and seq 1
  *	inputs.json	and the like: lists that it is too small for
  *	child		pid and start time of the command
@@ -44,7 +45,10 @@ void spool_close(struct spool *s); /* keeps it on disk; fine in every state */
 /* The record is in the journal: forget it. */
 int spool_remove(struct spool *s, struct err *e) MUST_CHECK;
 
-/* Durable in this order: ref of the tree, lists, record.  `rec` is as before afterwards. */
+/* Full path of the work tree in which it ran, appended. */
+int spool_read_worktree(struct spool *s, struct buf *out, struct err *e) MUST_CHECK;
+
+/* Durable in this order: ref of the tree, work tree, lists, record.  `rec` is as before afterwards. */
 int spool_write_record(struct spool *s, struct record *rec, const struct repo_oid *parts,
 		       struct err *e) MUST_CHECK;
 /* ERR_NOTFOUND: it never started. */
@@ -60,6 +64,8 @@ int spool_read_end(struct spool *s, struct spool_end *end, struct err *e) MUST_C
 
 /* Full path of a file in the spool, appended. */
 void spool_path(const struct spool *s, const char *name, struct buf *out);
+/* Drop refs whose directory is gone: the last step of spool_remove, had it not been killed. */
+int spool_sweep(struct repo *r, struct err *e) MUST_CHECK;
 /* Run ids of everything spooled; sorted. */
 int spool_list(struct repo *r, struct strvec *runs, struct err *e) MUST_CHECK;
 
