@@ -32,6 +32,7 @@ test_expect_success 'a clone with all there is, and its server' '
 		test_seq 60000 >data/b/numbers &&
 		: >"data/c d/$(printf "\377\n")" &&
 		ln -s a/noise data/link &&
+		mkdir data/many && (cd data/many && seq 4200 | xargs touch) &&
 		test_bytes 700000 2 >one.bin &&
 		git deepops track data one.bin &&
 		git submodule --quiet add "$TRASH/lib" lib &&

@@ -158,6 +158,49 @@ def node(text):
     return out
 
 
+def node_line(mode, kind, id_, size, files, name):
+    return b"%s %s sha256:%s %d %d %s\n" % (mode, kind, id_.hex().encode(), size, files, quote(name))
+
+
+def build_directory(entries, nodes, level=0):
+    """The id of a directory with these entries; the texts of its nodes go to `nodes`."""
+    text = b"deepops-node 1\n" + b"".join(node_line(*e) for e in entries)
+    if len(entries) <= 4096 and len(text) <= 524288:
+        nodes[sha256(text)] = text
+        return sha256(text)
+    parts = []
+    for e in entries:
+        size = len(node_line(*e))
+        digest_ = sha256(e[5])[4 * level:4 * level + 4]
+        if (not parts or int.from_bytes(digest_, "big") % 1024 == 0
+                or len(parts[-1]) == 4096 or room + size > 524288):
+            parts.append([])
+            room = len(b"deepops-node 1\n")
+        parts[-1].append(e)
+        room += size
+    listed = []
+    for part in parts:
+        id_ = build_directory(part, nodes)
+        listed.append((b"040000", b"part", id_, sum(e[3] for e in part), sum(e[4] for e in part),
+                       part[0][5]))
+    return build_directory(listed, nodes, level + 1)
+
+
+def vector_directory(text):
+    """names COUNT WIDTH [boundary], root ID, nodes COUNT: see vectors.h"""
+    m = re.fullmatch(rb"names (\d+) (\d+)( boundary)?\nroot (sha256:[0-9a-f]{64})\nnodes (\d+)\n", text)
+    check(m, "malformed vector")
+    entries, k = [], 0
+    while len(entries) < int(m[1]):
+        name = (b"n%07d" % k).ljust(int(m[2]), b"x")
+        k += 1
+        if not m[3] or int.from_bytes(sha256(name)[:4], "big") % 1024 == 0:
+            entries.append((b"100644", b"file", EMPTY, 0, 1, name))
+    nodes = {}
+    check(build_directory(entries, nodes) == parse_id(m[4]), "another root")
+    check(len(nodes) == int(m[5]), "%d nodes" % len(nodes))
+
+
 # ---- pointer ----
 
 def unescape_sub(text):
@@ -1314,6 +1357,14 @@ def check_recipe_of(id_, data, places):
         check(cut(content) == [length for _, length in entries], "cuts")
 
 
+def all_entries(id_, places):
+    """Of a directory, through its parts."""
+    out = []
+    for e in node(places[2, id_]):
+        out += all_entries(e[2], places) if e[1] == b"part" else [e]
+    return out
+
+
 def walk_root(kind, id_, places):
     """(files, bytes) below a root, everything being there"""
     if kind == 1:
@@ -1321,7 +1372,10 @@ def walk_root(kind, id_, places):
             return 1, 0
         return 1, recipe(places[3, id_])[2] if (3, id_) in places else len(places[1, id_])
     files = size = 0
-    for _, what, child, n_bytes, n_files, _ in node(places[2, id_]):
+    entries = node(places[2, id_])
+    if entries and entries[0][1] == b"part":
+        check(build_directory(all_entries(id_, places), {}) == id_, "a directory that is cut otherwise")
+    for _, what, child, n_bytes, n_files, _ in entries:
         got = walk_root(2 if what in (b"node", b"part") else 1, child, places)
         check(got == (n_files, n_bytes), "sums of a node")
         files, size = files + n_files, size + n_bytes
@@ -1331,7 +1385,7 @@ def walk_root(kind, id_, places):
 VECTORS = {"catalogue": vector_catalogue, "node": node, "pointer": pointer, "recipe": vector_recipe, "chunker": vector_chunker,
            "zframe": vector_zframe, "pack": pack, "segment": segment, "frame": frame, "journal": vector_journal,
            "record": record, "capture": capture, "note": note, "policy": policy, "config": config,
-           "format": store_format}
+           "format": store_format, "directory": vector_directory}
 
 
 def run_vectors():

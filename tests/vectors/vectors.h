@@ -23,13 +23,11 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
-#include "base/db.h"
 #include "base/err.h"
 #include "base/hex.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/num.h"
-#include "base/path.h"
 #include "base/rd.h"
 #include "base/strvec.h"
 #include "base/wr.h"
@@ -45,10 +43,10 @@
 #include "repo/settings.h"
 #include "run/note.h"
 #include "run/record.h"
-#include "store/catalogue.h"
 #include "store/pack.h"
 #include "store/segment.h"
 #include "store/store_internal.h"
+#include "vector-catalogue.h"
 #include "vector-journal.h"
 #include "vector-must.h"
 #include "wire/frame.h"
@@ -507,6 +505,72 @@ static inline int vector_chunker(const void *p, size_t len, struct err *e)
 	return rc;
 }
 
+/*
+ * ---- directory: how one is cut into nodes ----
+ *
+ *	names COUNT WIDTH [boundary]	empty files: n, 7 digits from 0, x up to WIDTH bytes; with
+ *					`boundary` those alone before which a part begins
+ *	root ID
+ *	nodes COUNT
+ */
+static inline int vector_count_node(void *arg, const struct chunkid *id, const struct buf *text,
+				    struct err *e)
+{
+	(void)id;
+	(void)text;
+	(void)e;
+	(*(size_t *)arg)++;
+	return 0;
+}
+
+#define VECTOR_NAMES_MAX 100000
+
+static inline int vector_directory(const void *p, size_t len, struct err *e)
+{
+	struct node_entry top = {.name = NULL}, *entries;
+	struct strvec names = STRVEC_INIT;
+	char id[CHUNKID_TEXT_BYTES] = "";
+	struct buf text = BUF_INIT, again = BUF_INIT;
+	unsigned int count = 0, width = 0;
+	size_t nodes = 0, want = 0;
+	struct chunkid empty;
+	bool boundary = false;
+	int rc;
+
+	chunkid_of(&empty, "", 0);
+	buf_add(&text, p, len);
+	if (sscanf(text.p, "names %u %u root %71s nodes %zu", &count, &width, id, &want) != 4) {
+		boundary = true;
+		if (sscanf(text.p, "names %u %u boundary root %71s nodes %zu", &count, &width, id,
+			   &want) != 4)
+			count = VECTOR_NAMES_MAX + 1;
+	}
+	for (unsigned int k = 0; names.nr < count && count <= VECTOR_NAMES_MAX; k++) {
+		uint8_t hash[HASH_BYTES];
+
+		buf_reset(&again);
+		buf_addf(&again, "n%07u", k);
+		while (again.len < width && width <= NAME_MAX_BYTES)
+			buf_addch(&again, 'x');
+		hash_sha256(hash, again.p, again.len);
+		if (!boundary || ((hash[2] & 3) | hash[3]) == 0)
+			strvec_push(&names, again.p);
+	}
+	entries = xcalloc(names.nr + 1, sizeof(*entries));
+	for (size_t i = 0; i < names.nr; i++)
+		entries[i] = (struct node_entry){NODE_MODE_FILE, NODE_FILE,         empty, 0, 1,
+						 names.v[i],     strlen(names.v[i])};
+	rc = node_build(entries, names.nr, vector_count_node, &nodes, &top, e);
+	if (rc == 0 &&
+	    (count > VECTOR_NAMES_MAX || nodes != want || strcmp(id, chunkid_text(&top.id).s) != 0))
+		rc = err_set(e, ERR_INPUT, "%s in %zu nodes", chunkid_text(&top.id).s, nodes);
+	free(entries);
+	strvec_release(&names);
+	buf_release(&text);
+	buf_release(&again);
+	return rc;
+}
+
 /* ---- record: the bytes as they are ---- */
 
 static inline int vector_record(const void *p, size_t len, struct err *e)
@@ -591,92 +655,6 @@ static inline int vector_store_format(const void *p, size_t len, struct err *e)
 	return rc;
 }
 
-/* ---- catalogue: the SQL that makes one ---- */
-
-/* A table and its columns, a row each. */
-#define VECTOR_COLUMNS                                                                             \
-	"SELECT m.name || '.' || c.name || ' ' || c.type || ' ' || c.\"notnull\" || ' ' || c.pk"   \
-	" FROM sqlite_schema m, pragma_table_info(m.name) c WHERE m.type = 'table'"                \
-	" ORDER BY m.name, c.cid"
-
-static inline int vector_columns(const char *path, struct strvec *out, struct err *e)
-{
-	struct db_stmt *q = NULL;
-	struct db *db;
-	int rc = db_open(&db, path, DB_READONLY, e);
-
-	if (rc == 0)
-		rc = db_prepare(db, &q, VECTOR_COLUMNS, e);
-	while (rc >= 0 && (rc = db_step(q, e)) == 1)
-		strvec_push(out, db_text(q, 0));
-	if (db)
-		db_finish(&q);
-	db_close(db);
-	return rc;
-}
-
-static inline int vector_make_db(const char *path, const void *p, size_t len, struct err *e)
-{
-	struct buf sql = BUF_INIT;
-	struct db *db;
-	int rc = db_open(&db, path, DB_CREATE, e);
-
-	buf_add(&sql, p, len);
-	if (rc == 0 && (db_exec(db, sql.p, e) < 0 || memchr(p, 0, len)))
-		rc = err_set(e, ERR_INPUT, "not SQL that makes a catalogue");
-	db_close(db);
-	buf_release(&sql);
-	return rc;
-}
-
-/* Opened and checked by the code, which would have made the same tables (and may find more). */
-static inline int vector_check_catalogue(const char *path, const char *fresh, struct err *e)
-{
-	struct strvec got = STRVEC_INIT, want = STRVEC_INIT;
-	struct catalogue_view view = {.n = 0};
-	struct catalogue *c = NULL;
-	int rc = catalogue_open(&c, fresh, CATALOGUE_CREATE, e);
-
-	catalogue_close(c);
-	c = NULL;
-	if (rc == 0)
-		rc = catalogue_open(&c, path, CATALOGUE_READONLY, e);
-	if (rc == 0)
-		rc = catalogue_check(c, e);
-	if (rc == 0)
-		rc = catalogue_look(c, &view, e);
-	if (rc == 0)
-		rc = vector_columns(path, &got, e);
-	if (rc == 0)
-		rc = vector_columns(fresh, &want, e);
-	for (size_t i = 0; rc == 0 && i < want.nr; i++)
-		if (!strvec_has(&got, want.v[i]))
-			rc = err_set(e, ERR_CORRUPT, "no column %s", want.v[i]);
-	catalogue_view_release(&view);
-	catalogue_close(c);
-	strvec_release(&got);
-	strvec_release(&want);
-	return rc;
-}
-
-static inline int vector_catalogue(const void *p, size_t len, struct err *e)
-{
-	char dir[] = "/tmp/deepops-vector-XXXXXX";
-	struct buf path = BUF_INIT, fresh = BUF_INIT;
-	int rc;
-
-	vector_must(mkdtemp(dir) != NULL, "mkdtemp");
-	path_join(&path, dir, "catalogue.db");
-	path_join(&fresh, dir, "fresh.db");
-	rc = vector_make_db(path.p, p, len, e);
-	if (rc == 0)
-		rc = vector_check_catalogue(path.p, fresh.p, e);
-	vector_must(path_remove_tree(dir, NULL) == 0, "clean up");
-	buf_release(&path);
-	buf_release(&fresh);
-	return rc;
-}
-
 /* ---- the table ---- */
 
 enum vector_form {
@@ -689,14 +667,23 @@ static const struct vector_format {
 	enum vector_form form;
 	vector_fn decode;
 } vector_formats[] = {
-	{"capture", VECTOR_TEXT, vector_capture},     {"catalogue", VECTOR_TEXT, vector_catalogue},
-	{"chunker", VECTOR_TEXT, vector_chunker},     {"config", VECTOR_TEXT, vector_config},
-	{"format", VECTOR_TEXT, vector_store_format}, {"frame", VECTOR_HEX, vector_frame},
-	{"journal", VECTOR_TEXT, vector_journal},     {"node", VECTOR_TEXT, vector_node},
-	{"note", VECTOR_TEXT, vector_note},           {"pack", VECTOR_HEX, vector_pack},
-	{"pointer", VECTOR_TEXT, vector_pointer},     {"policy", VECTOR_TEXT, vector_policy},
-	{"recipe", VECTOR_HEX, vector_recipe},        {"record", VECTOR_TEXT, vector_record},
-	{"segment", VECTOR_HEX, vector_segment},      {"zframe", VECTOR_HEX, vector_zframe},
+	{"capture", VECTOR_TEXT, vector_capture},
+	{"catalogue", VECTOR_TEXT, vector_catalogue},
+	{"chunker", VECTOR_TEXT, vector_chunker},
+	{"config", VECTOR_TEXT, vector_config},
+	{"directory", VECTOR_TEXT, vector_directory},
+	{"format", VECTOR_TEXT, vector_store_format},
+	{"frame", VECTOR_HEX, vector_frame},
+	{"journal", VECTOR_TEXT, vector_journal},
+	{"node", VECTOR_TEXT, vector_node},
+	{"note", VECTOR_TEXT, vector_note},
+	{"pack", VECTOR_HEX, vector_pack},
+	{"pointer", VECTOR_TEXT, vector_pointer},
+	{"policy", VECTOR_TEXT, vector_policy},
+	{"recipe", VECTOR_HEX, vector_recipe},
+	{"record", VECTOR_TEXT, vector_record},
+	{"segment", VECTOR_HEX, vector_segment},
+	{"zframe", VECTOR_HEX, vector_zframe},
 };
 
 static inline const struct vector_format *vector_find(const char *name, size_t len)
