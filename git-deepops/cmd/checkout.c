@@ -89,9 +89,11 @@ static int pick(struct checkout *c, int n, char **paths, struct err *e)
 	return rc;
 }
 
+#define BLOCKED_SHOWN 20 /* paths; the error says how many there are */
+
 static void print_blocked(const char *root, const struct dataset_checkout_result *res)
 {
-	for (size_t i = 0; i < res->blocked.nr; i++) {
+	for (size_t i = 0; i < res->blocked.nr && i < BLOCKED_SHOWN; i++) {
 		struct buf path = BUF_INIT, quoted = BUF_INIT;
 
 		buf_addf(&path, "%s%s%s", root, *res->blocked.v[i] ? "/" : "", res->blocked.v[i]);

@@ -134,4 +134,31 @@ test_expect_success 'wrong operands' '
 	test_expect_code 128 git deepops checkout nope -- data 2>../err && test_grep nope ../err
 '
 
+test_expect_success 'a checkout that was cut off is no version to record, nor to run on' '
+	git init -q cut && cd cut && mkdir data && for i in 1 2 3 4 5 6 7 8; do echo $i >data/$i || return 1; done &&
+	git deepops track -q data && git add -A && git commit -q -m one && git clone -q . ../cut2 && cp -r .git/deepops ../cut2/.git/ &&
+	rm ../cut2/.git/deepops/state.db && cd ../cut2 &&
+	cut_off () {
+		test_expect_code 137 env DEEPOPS_KILL_AT=checkout-file-written:3 git-deepops checkout &&
+		test_expect_code 128 git deepops track data 2>../err && test_grep "only a part of .data." ../err &&
+		test_grep "^hint: git deepops checkout data" ../err &&
+		test_expect_code 128 git deepops run -i data -- true 2>../err && test_grep "^fatal: input data: its last checkout was cut off" ../err &&
+		test_grep "^hint: git deepops checkout -- .data." ../err && git deepops checkout && git deepops status --exit-code &&
+		git deepops track data >../out && test_grep "^unchanged" ../out && git deepops run -q -i data -- true
+	} &&
+	: "the first one, one after git clean, and one that goes on to another version" &&
+	cut_off && git clean -q -f -d -x && cut_off &&
+	(cd ../cut && for i in 1 2 3 4 5 6 7 8; do echo new >>data/$i || exit 1; done && git deepops track -q data && git commit -q -a -m two && cp -r .git/deepops/packs .git/deepops/segments .git/deepops/catalogue.db ../cut2/.git/deepops/) &&
+	git pull -q && git deepops run -i data -- true 2>../err && test_grep "^warning: data: its pointer has moved on" ../err && cut_off &&
+	test "$(cat data/8)" = "8
+new"
+'
+
+test_expect_success 'of many files that stand in the way some are named, and how many there are' '
+	cd cut2 && mkdir -p many && for i in $(test_seq 30); do echo $i >many/$i || return 1; done && git deepops track -q many &&
+	git commit -q -m many && for i in $(test_seq 30); do echo x >>many/$i || return 1; done &&
+	test_expect_code 128 git deepops checkout HEAD -- many 2>../err && test_grep "^fatal: 30 local changes" ../err &&
+	test "$(grep -c "^	many/" ../err)" = 20 && git deepops checkout -q --force many
+'
+
 test_done

@@ -113,7 +113,7 @@ test_expect_success 'an input that is not here is refused with the way to get it
 		cd repo &&
 		rm -r data/val &&
 		test_expect_code 128 git deepops run -i data/val -- true 2>../err &&
-		test_grep "data/val is not in the work tree" ../err &&
+		test_grep "input data/val: not in the work tree" ../err &&
 		test_grep "hint: git deepops fetch" ../err &&
 		git deepops run -i data/train -- true &&
 		git deepops checkout -- data/val

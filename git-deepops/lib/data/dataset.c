@@ -357,6 +357,11 @@ bool dataset_is_partial(struct dataset_env *d, const char *root)
 	return partial;
 }
 
+bool dataset_is_unfinished(struct dataset_env *d, const char *root)
+{
+	return statcache_is_unfinished(dataset_cache(d), root);
+}
+
 bool dataset_is_behind(struct dataset_env *d, const char *root, const struct pointer *p)
 {
 	struct pointer base;

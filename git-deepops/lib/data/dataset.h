@@ -119,6 +119,8 @@ int dataset_synced(struct dataset_env *d, const char *root, const struct pointer
 		   struct err *e) MUST_CHECK;
 /* Was only a part of `root` checked out (include, exclude)?  Then its work tree is no version to record. */
 bool dataset_is_partial(struct dataset_env *d, const char *root);
+/* Was the last checkout of `root` cut off?  Then nobody chose what is there.  It counts as partial, too. */
+bool dataset_is_unfinished(struct dataset_env *d, const char *root);
 /* Was the work tree last equal to another version than `p`?  Recording it would undo what `p` brought. */
 bool dataset_is_behind(struct dataset_env *d, const char *root, const struct pointer *p);
 /* Forget the base and the stat cache of a root that is no longer tracked. */

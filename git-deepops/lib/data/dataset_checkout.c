@@ -334,9 +334,11 @@ static int check_content(struct dataset_env *d, const struct plan *p, struct err
 	return ERR_NOTFOUND;
 }
 
-static int carry_out(struct dataset_env *d, int rootfd, struct plan *p,
-		     const struct dataset_checkout_opts *opts, struct err *e)
+/* `before`: what the files that are not written yet belong to; NULL: nobody asks. */
+static int carry_out(struct dataset_env *d, int rootfd, struct plan *p, const struct plan_input *in,
+		     const struct pointer *before, struct err *e)
 {
+	const struct dataset_checkout_opts *opts = in->opts;
 	struct job j = {.link = opts->link,
 			.sink = {dataset_store(d, e), dataset_pool(d), d->progress},
 			.rootfd = rootfd,
@@ -346,6 +348,8 @@ static int carry_out(struct dataset_env *d, int rootfd, struct plan *p,
 
 	if (rc < 0 || opts->dry_run)
 		return rc;
+	if (before && (p->n || p->nremovals))
+		statcache_set_unfinished(dataset_cache(d), in->root, before);
 	if (rc == 0)
 		rc = remove_all(&j, p, e);
 	killpoint("checkout-removed");
@@ -373,7 +377,8 @@ static void take_result(struct dataset_checkout_result *out, const struct plan *
 
 /* One checkout from the trees on; `work` may be empty, `base` not known. */
 static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *in,
-		    struct dataset_checkout_result *out, bool *partial, struct err *e)
+		    const struct pointer *before, struct dataset_checkout_result *out,
+		    bool *partial, struct err *e)
 {
 	struct plan p;
 	int rc = plan_make(&p, in, e);
@@ -382,7 +387,8 @@ static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *
 		return rc;
 	*partial = p.partial;
 	strvec_pushv(&out->blocked, (const char *const *)p.blocked.v);
-	rc = p.blocked.nr ? blocked_error(&p, in->root, e) : carry_out(d, rootfd, &p, in->opts, e);
+	rc = p.blocked.nr ? blocked_error(&p, in->root, e)
+			  : carry_out(d, rootfd, &p, in, before, e);
 	if (rc == 0)
 		take_result(out, &p);
 	plan_release(&p);
@@ -417,6 +423,7 @@ static int checkout_trees(struct dataset_env *d, const char *root, const struct 
 	struct dtree_entry to, base;
 	struct dtree_stat st;
 	struct pointer base_pointer;
+	const struct pointer *before;
 	bool partial = false, left_out = false, had_all = false;
 	int rc;
 
@@ -437,7 +444,8 @@ static int checkout_trees(struct dataset_env *d, const char *root, const struct 
 	in.to_stat = &st;
 	in.work = work ? &work->tree : NULL;
 	in.work_stat = work ? &work->st : NULL;
-	rc = run_plan(d, repo_worktree_fd(d->repo), &in, out, &left_out, e);
+	before = base_pointer.files || base_pointer.n ? &base_pointer : opts->base ? opts->base : p;
+	rc = run_plan(d, repo_worktree_fd(d->repo), &in, before, out, &left_out, e);
 	if (rc == 0 && !opts->dry_run)
 		remember(d, p, &in, out->written || out->removed, left_out && !had_all);
 	dtree_release(&to);
@@ -511,7 +519,7 @@ int dataset_export(struct dataset_env *d, const struct pointer *p, const char *d
 	in.to = &to;
 	in.to_stat = &st;
 	if (rootfd >= 0) {
-		rc = run_plan(d, rootfd, &in, &out, &partial, e);
+		rc = run_plan(d, rootfd, &in, NULL, &out, &partial, e);
 		close(rootfd);
 	}
 	dtree_release(&to);

@@ -483,7 +483,10 @@ void statcache_save_file(struct statcache *c, const char *root, const struct dtr
 
 /* ---- base ---- */
 
-bool statcache_base(struct statcache *c, const char *root, struct pointer *out, bool *partial)
+enum base_extent { BASE_WHOLE, BASE_PARTIAL, BASE_UNFINISHED }; /* the column `partial` */
+
+static bool read_base(struct statcache *c, const char *root, struct pointer *out,
+		      enum base_extent *extent)
 {
 	struct db_stmt *q = NULL;
 	struct err e = ERR_INIT;
@@ -497,26 +500,25 @@ bool statcache_base(struct statcache *c, const char *root, struct pointer *out, 
 	if (prepare(c, &q, "SELECT pointer, partial FROM base_v1 WHERE tree = ?1", root, &e) == 0 &&
 	    db_step(q, &e) == 1) {
 		text = db_blob(q, 0, &len);
-		*partial = db_int(q, 1) != 0;
+		*extent = (enum base_extent)db_int(q, 1);
 		found = text && pointer_parse(out, text, len, "base", &e) == 0;
 	}
 	db_finish(&q);
 	return found;
 }
 
-void statcache_set_base(struct statcache *c, const char *root, const struct pointer *p,
-			bool partial)
+static void write_base(struct statcache *c, const char *root, const struct pointer *p,
+		       enum base_extent extent)
 {
 	struct buf text = BUF_INIT;
 	struct db_stmt *q = NULL;
 	struct err e = ERR_INIT;
 	struct pointer now;
-	bool was_partial;
+	enum base_extent was;
 	int rc;
 
 	pointer_init(&now);
-	if (statcache_base(c, root, &now, &was_partial) && was_partial == partial &&
-	    pointer_equal(&now, p)) {
+	if (read_base(c, root, &now, &was) && was == extent && pointer_equal(&now, p)) {
 		pointer_release(&now);
 		return;
 	}
@@ -529,13 +531,46 @@ void statcache_set_base(struct statcache *c, const char *root, const struct poin
 		     root, &e);
 	if (rc == 0) {
 		db_bind_blob(q, 2, text.p, text.len);
-		db_bind_int(q, 3, partial);
+		db_bind_int(q, 3, extent);
 		rc = db_run(q, &e);
 	}
 	db_finish(&q);
 	buf_release(&text);
 	if (rc < 0)
 		give_up(c, rc);
+}
+
+bool statcache_base(struct statcache *c, const char *root, struct pointer *out, bool *partial)
+{
+	enum base_extent extent;
+	bool found = read_base(c, root, out, &extent);
+
+	if (found)
+		*partial = extent != BASE_WHOLE;
+	return found;
+}
+
+void statcache_set_base(struct statcache *c, const char *root, const struct pointer *p,
+			bool partial)
+{
+	write_base(c, root, p, partial ? BASE_PARTIAL : BASE_WHOLE);
+}
+
+void statcache_set_unfinished(struct statcache *c, const char *root, const struct pointer *p)
+{
+	write_base(c, root, p, BASE_UNFINISHED);
+}
+
+bool statcache_is_unfinished(struct statcache *c, const char *root)
+{
+	enum base_extent extent;
+	struct pointer base;
+	bool found;
+
+	pointer_init(&base);
+	found = read_base(c, root, &base, &extent);
+	pointer_release(&base);
+	return found && extent == BASE_UNFINISHED;
 }
 
 void statcache_forget(struct statcache *c, const char *root)

@@ -43,6 +43,9 @@ void statcache_save_file(struct statcache *c, const char *root, const struct dtr
 bool statcache_base(struct statcache *c, const char *root, struct pointer *out, bool *partial);
 void statcache_set_base(struct statcache *c, const char *root, const struct pointer *p,
 			bool partial);
+/* From here until statcache_set_base() only some files are those of any version, `p` where they are not the new one's. */
+void statcache_set_unfinished(struct statcache *c, const char *root, const struct pointer *p);
+bool statcache_is_unfinished(struct statcache *c, const char *root);
 /* Everything about a root. */
 void statcache_forget(struct statcache *c, const char *root);
 

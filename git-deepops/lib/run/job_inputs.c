@@ -148,9 +148,15 @@ static int refresh(struct job *j, struct job_pin *pin, struct chunkid *id, struc
 
 static int absent_input(struct job_pin *pin, struct err *e)
 {
-	err_set(e, ERR_NOTFOUND, "input %s is not in the work tree", pin->path);
+	err_set(e, ERR_NOTFOUND, "not in the work tree");
 	return err_hint(e, "git deepops fetch '%s' && git deepops checkout -- '%s'", pin->path,
 			pin->path);
+}
+
+static int unfinished_input(struct job_pin *pin, struct err *e)
+{
+	err_set(e, ERR_INPUT, "its last checkout was cut off");
+	return err_hint(e, "git deepops checkout -- '%s'", pin->path);
 }
 
 /* 0: pinned; 1: nothing of it is here and its id is not known either: nothing to record. */
@@ -167,6 +173,13 @@ static int pin_state(struct job *j, struct job_pin *pin, enum record_input_role 
 	dataset_status_release(&st);
 	if (state == DATASET_MISSING && role == RECORD_ROLE_INPUT)
 		return absent_input(pin, e);
+	if (role == RECORD_ROLE_INPUT && dataset_is_unfinished(j->data, pin->path))
+		return unfinished_input(pin, e);
+	if (role == RECORD_ROLE_INPUT && state == DATASET_NEW_POINTER)
+		strvec_pushf(
+			&j->warnings,
+			"%s: its pointer has moved on; the version in the work tree is recorded",
+			pin->path);
 	pin->absent = state == DATASET_MISSING;
 	if (state == DATASET_PARTIAL && dataset_is_partial(j->data, pin->path))
 		strvec_pushf(&j->warnings, "%s is only partly checked out; it is recorded whole",
