@@ -31,6 +31,13 @@ __git_deepops_runs ()
 		grep -oE '"id":[[:space:]]*"[0-9a-f]+"' | grep -oE '[0-9a-f]{6,}'
 }
 
+# What may stand behind `server`, `remote`, ...: the first words of its usage lines.
+__git_deepops_words ()
+{
+	git deepops "$1" -h 2>/dev/null |
+		sed -n "s/^\(usage:\|   or:\) git deepops $1 \[\?\([a-z]*\)\]\?\( .*\|\)\$/\2/p"
+}
+
 _git_deepops ()
 {
 	local commands start sub
@@ -52,9 +59,13 @@ _git_deepops ()
 	help) __gitcomp "$commands" ;;
 	explain) __gitcomp "$(git deepops explain 2>/dev/null | sed 's/ .*//')" ;;
 	push | fetch | pull) __gitcomp_nl "$(git remote)" ;;
-	show | logs | rerun) __gitcomp_nl "$(__git_deepops_runs)" ;;
-	checkout | diff | ls | sha256sums | status)
+	show | logs | rerun | retract) __gitcomp_nl "$(__git_deepops_runs)" ;;
+	checkout | diff) __gitcomp_nl "$(__git_deepops_datasets; __git_refs)" ;;
+	drop | du | ls | sha256sums | status | untrack)
 		__gitcomp_nl "$(__git_deepops_datasets)"
+		;;
+	machine | notes | policy | remote | server)
+		[ "$cword" -ne $((start + 1)) ] || __gitcomp_nl "$(__git_deepops_words "$sub")"
 		;;
 	esac
 }

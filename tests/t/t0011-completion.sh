@@ -72,4 +72,30 @@ test_expect_success ZSH 'zsh: commands and options' '
 	test_grep -x -e "--quiet" got
 '
 
+test_expect_success 'a repository with a run and a branch' '
+	cd repo && git rm -q -f images.deepops && test_commit one && git branch topic && git deepops run -q --no-data -- true &&
+	git deepops runs --json >../json && sed -n "s/.*\"id\":\"\([0-9a-f]*\)\".*/\1/p" ../json >../run && test_file_not_empty ../run
+'
+
+test_expect_success 'bash: commands of commands, runs, revisions' '
+	cd repo &&
+	for c in "server:authorize doctor index install" "remote:add check list rm" "notes:rebuild" "policy:explain lint" "machine:capture"
+	do
+		echo ${c#*:} | tr " " "\n" >../want &&
+		bash --norc ../complete.bash git deepops ${c%%:*} "" | sort >../got && test_cmp ../want ../got || return 1
+	done &&
+	bash --norc ../complete.bash git deepops remote add "" >../got && test_grep ! "^check$" ../got &&
+	for c in show logs rerun retract
+	do
+		bash --norc ../complete.bash git deepops $c "" >../got && test_cmp ../run ../got || return 1
+	done &&
+	echo topic >../want && bash --norc ../complete.bash git deepops diff top >../got && test_cmp ../want ../got
+'
+
+test_expect_success ZSH 'zsh: commands of commands, and runs' '
+	cd repo && sed "s/source /_files () { :; }; &/" ../complete.zsh >../c.zsh &&
+	zsh -f ../c.zsh git-deepops server "" | sort >../got && printf "%s\n" authorize doctor index install >../want && test_cmp ../want ../got &&
+	zsh -f ../c.zsh git-deepops show "" >../got && test_cmp ../run ../got
+'
+
 test_done
