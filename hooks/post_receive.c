@@ -47,9 +47,7 @@ int main(void)
 	int rc;
 
 	sig_setup();
-	push_init(&p);
-	push_environment(&p);
-	rc = push_read(&p, STDIN_FILENO, &e);
+	rc = push_receive(&p, &e);
 	if (rc == 0 && p.n)
 		rc = repo_open(&r, ".", REPO_BARE_AT, &e);
 	if (rc == 0 && r)

@@ -130,9 +130,7 @@ int main(void)
 	int rc;
 
 	sig_setup();
-	push_init(&p);
-	push_environment(&p);
-	rc = push_read(&p, STDIN_FILENO, &e);
+	rc = push_receive(&p, &e);
 	if (rc < 0) {
 		rc = refuse(&p, rc == ERR_LIMIT ? REASON_LIMIT_REFS : REASON_INTERNAL, &e);
 	} else if (p.n) {

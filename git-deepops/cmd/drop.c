@@ -54,23 +54,6 @@ static int choose(struct drop *d, const char *typed, struct err *e)
 	return rc;
 }
 
-static int add_pointer(struct drop *d, struct sync_plan *plan, const char *root, struct err *e)
-{
-	struct buf text = BUF_INIT;
-	struct pointer p;
-	int rc;
-
-	pointer_init(&p);
-	rc = dataset_pointer(d->repo, NULL, root, &p, e);
-	if (rc == 0) {
-		pointer_format(&p, &text);
-		rc = sync_plan_add(plan, root, text.p, text.len, false, e);
-	}
-	pointer_release(&p);
-	buf_release(&text);
-	return rc;
-}
-
 static int plan(struct drop *d, int argc, char **argv, struct err *e)
 {
 	int rc = dataset_roots(d->repo, NULL, &d->roots, e);
@@ -80,7 +63,7 @@ static int plan(struct drop *d, int argc, char **argv, struct err *e)
 	for (size_t i = 0; rc == 0 && i < d->roots.nr; i++) {
 		bool goes = strvec_has(&d->chosen, d->roots.v[i]);
 
-		rc = add_pointer(d, goes ? &d->gone : &d->kept, d->roots.v[i], e);
+		rc = sync_plan_add_dataset(goes ? &d->gone : &d->kept, d->repo, d->roots.v[i], e);
 	}
 	return rc;
 }

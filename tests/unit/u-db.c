@@ -55,6 +55,21 @@ static void test_types(void)
 	ok(db_step(q, &e) == 0, "end");
 	db_finish(&q);
 
+	ok(db_begin(db, &e) == 0 && db_exec(db, "DELETE FROM t", &e) == 0, "delete all");
+	ok(db_end(db, ERR_LIMIT, &e) == ERR_LIMIT, "but something else failed");
+	ok(db_prepare(db, &q, "SELECT count(*) FROM t", &e) == 0 && db_step(q, &e) == 1 &&
+		   db_int(q, 0) == 2,
+	   "rolled back");
+	db_finish(&q);
+	ok(db_begin(db, &e) == 0 && db_exec(db, "DELETE FROM t WHERE i IS NULL", &e) == 0,
+	   "delete one");
+	ok(db_end(db, 0, &e) == 0 && db_begin(db, &e) == 0, "committed, and none is open");
+	db_rollback(db);
+	ok(db_end(db, 0, &e) < 0, "a commit without a transaction fails");
+	ok(db_prepare(db, &q, "SELECT count(*) FROM t", &e) == 0 && db_step(q, &e) == 1 &&
+		   db_int(q, 0) == 1,
+	   "one is left");
+	db_finish(&q);
 	ok(db_set_version(db, 7, &e) == 0 && db_version(db, &version, &e) == 0 && version == 7,
 	   "version");
 	ok(db_exec(db, "nonsense", &e) < 0 && strstr(e.msg, "types.db"), "error names the file");
@@ -62,7 +77,7 @@ static void test_types(void)
 	db_rollback(db);
 	db_rollback(db);
 	ok(db_prepare(db, &q, "SELECT count(*) FROM t", &e) == 0 && db_step(q, &e) == 1 &&
-		   db_int(q, 0) == 2,
+		   db_int(q, 0) == 1,
 	   "rolled back");
 	db_finish(&q);
 	db_close(db);

@@ -63,6 +63,9 @@ static void test_text(void)
 	path_dirname(&b, "/x");
 	path_dirname(&b, "x");
 	is_str(b.p, "a/b/.", "dirnames");
+	buf_reset(&b);
+	ok(path_enter(&b, "a") == 0 && path_enter(&b, "b") == 1, "two down");
+	is_str(b.p, "a/b", "names with a slash between");
 	is_str(path_basename("a/b"), "b", "basename");
 	is_str(path_basename("b"), "b", "of a bare name");
 	buf_release(&b);

@@ -271,6 +271,15 @@ void db_rollback(struct db *db)
 		sqlite3_exec(db->h, "ROLLBACK", NULL, NULL, NULL);
 }
 
+int db_end(struct db *db, int rc, struct err *e)
+{
+	if (rc == 0)
+		rc = db_commit(db, e);
+	if (rc < 0)
+		db_rollback(db);
+	return rc;
+}
+
 int db_version(struct db *db, int64_t *version, struct err *e)
 {
 	struct db_stmt *q;

@@ -9,6 +9,11 @@
  *		state = db_int(q, 0);
  *	db_finish(&q);
  *
+ *	rc = db_begin(db, e);
+ *	if (rc == 0)
+ *		rc = db_exec(db, "DELETE FROM root", e);
+ *	rc = db_end(db, rc, e);
+ *
  * Statements are cached by text for the life of the connection: db_finish
  * resets and returns them.  Values bound are copied.  Busy waits up to 60 s.
  */
@@ -53,6 +58,8 @@ bool db_is_null(struct db_stmt *q, int col);
 int db_begin(struct db *db, struct err *e) MUST_CHECK; /* BEGIN IMMEDIATE */
 int db_commit(struct db *db, struct err *e) MUST_CHECK;
 void db_rollback(struct db *db); /* fine when none is open */
+/* Commit if `rc` is 0, else roll back.  Returns rc, or the error of a commit that failed. */
+int db_end(struct db *db, int rc, struct err *e) MUST_CHECK;
 
 /* PRAGMA user_version; db_open does not touch it. */
 int db_version(struct db *db, int64_t *version, struct err *e) MUST_CHECK;

@@ -440,3 +440,23 @@ const char *json_library(void)
 {
 	return jansson_version_str();
 }
+
+void json_value_text(const struct json *j, struct buf *out)
+{
+	switch (json_kind(j)) {
+	case JSON_KIND_INT:
+		buf_addf(out, "%" PRId64, json_int(j));
+		break;
+	case JSON_KIND_REAL:
+		json_number_text(json_num(j), out);
+		break;
+	case JSON_KIND_STRING:
+		buf_addstr(out, json_str(j));
+		break;
+	case JSON_KIND_BOOL:
+	case JSON_KIND_NULL:
+	case JSON_KIND_OBJECT:
+	case JSON_KIND_ARRAY:
+		break;
+	}
+}

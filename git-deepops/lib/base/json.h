@@ -73,6 +73,8 @@ const char *json_each(const struct json *obj, void **it, const struct json **val
 
 /* The text a number had or would have: ints as digits, reals as the first of %.15g %.16g %.17g that round-trips. */
 void json_number_text(double v, struct buf *out);
+/* Append the text of a number or a string; of anything else nothing. */
+void json_value_text(const struct json *j, struct buf *out);
 
 const char *json_library(void); /* version of jansson */
 

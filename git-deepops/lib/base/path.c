@@ -253,6 +253,16 @@ void path_join(struct buf *out, const char *dir, const char *name)
 	buf_addstr(out, name);
 }
 
+size_t path_enter(struct buf *path, const char *name)
+{
+	size_t len = path->len;
+
+	if (len)
+		buf_addch(path, '/');
+	buf_addstr(path, name);
+	return len;
+}
+
 const char *path_basename(const char *path)
 {
 	const char *slash = strrchr(path, '/');

@@ -421,16 +421,6 @@ static int report(struct walk *w, struct dtree_entry *entry, struct err *e)
 	return w->cb(w->arg, w->path.p, &node, e);
 }
 
-static size_t push_name(struct buf *path, const char *name)
-{
-	size_t len = path->len;
-
-	if (len)
-		buf_addch(path, '/');
-	buf_addstr(path, name);
-	return len;
-}
-
 static int walk_all(struct walk *w, struct dtree_entry *entry, unsigned int depth, struct err *e)
 {
 	int rc;
@@ -444,7 +434,7 @@ static int walk_all(struct walk *w, struct dtree_entry *entry, unsigned int dept
 	if (rc == 0 && !entry->sub->n && w->path.len)
 		rc = report(w, entry, e);
 	for (size_t i = 0; rc == 0 && i < entry->sub->n; i++) {
-		size_t len = push_name(&w->path, entry->sub->v[i].name);
+		size_t len = path_enter(&w->path, entry->sub->v[i].name);
 
 		rc = walk_all(w, &entry->sub->v[i], depth + 1, e);
 		buf_setlen(&w->path, len);
@@ -462,7 +452,7 @@ static int walk_one(struct walk *w, struct dtree_entry *entry, struct err *e)
 		return report(w, entry, e);
 	rc = dtree_expand(entry, w->load, w->load_arg, e);
 	for (size_t i = 0; rc == 0 && i < entry->sub->n; i++) {
-		size_t len = push_name(&w->path, entry->sub->v[i].name);
+		size_t len = path_enter(&w->path, entry->sub->v[i].name);
 
 		rc = resolve(&entry->sub->v[i], w->load, w->load_arg, e);
 		if (rc == 0)

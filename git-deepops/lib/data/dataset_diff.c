@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dataset_diff.c - what differs between two trees; see dataset.h */
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "data/dataset_internal.h"
 
@@ -47,16 +48,6 @@ static void note(struct diff *d, const struct dtree_entry *a, const struct dtree
 		out->bytes += b->bytes;
 }
 
-static size_t push_name(struct buf *path, const char *name)
-{
-	size_t len = path->len;
-
-	if (len)
-		buf_addch(path, '/');
-	buf_addstr(path, name);
-	return len;
-}
-
 /* All of `x` is on one side only. */
 static int one_side(struct diff *d, struct dtree_entry *x, bool added, unsigned int depth,
 		    struct err *e)
@@ -76,7 +67,7 @@ static int one_side(struct diff *d, struct dtree_entry *x, bool added, unsigned 
 		return 0;
 	}
 	for (size_t i = 0; rc == 0 && i < x->sub->n; i++) {
-		size_t len = push_name(&d->path, x->sub->v[i].name);
+		size_t len = path_enter(&d->path, x->sub->v[i].name);
 
 		rc = one_side(d, &x->sub->v[i], added, depth + 1, e);
 		buf_setlen(&d->path, len);
@@ -117,20 +108,6 @@ static int load_parts(struct diff *d, const struct chunkid *id, struct parts *ou
 	return MIN(rc, 0);
 }
 
-static int take_entry(void *arg, const struct node_entry *n, struct err *e)
-{
-	struct dtree_entry *at = dtree_add(arg, n->name, n->name_len);
-
-	(void)e;
-	at->id = n->id;
-	at->bytes = n->bytes;
-	at->files = n->files;
-	at->mode = n->mode;
-	at->kind = n->kind;
-	at->known = true;
-	return 0;
-}
-
 /* Load of `x` only the parts that are not among `other`. */
 static int expand_parts(struct diff *d, struct dtree_entry *x, const struct parts *own,
 			const struct chunkset *other, struct err *e)
@@ -140,7 +117,7 @@ static int expand_parts(struct diff *d, struct dtree_entry *x, const struct part
 	x->sub = dtree_new();
 	for (size_t i = 0; rc == 0 && i < own->n; i++)
 		if (!chunkset_has(other, CHUNK_NODE, &own->ids[i]))
-			rc = node_walk_dir(&own->ids[i], d->load, d->load_arg, take_entry, x->sub,
+			rc = node_walk_dir(&own->ids[i], d->load, d->load_arg, dtree_take, x->sub,
 					   e);
 	return rc;
 }
@@ -221,9 +198,9 @@ static int compare_dirs(struct diff *d, struct dtree_entry *a, struct dtree_entr
 		size_t len = d->path.len;
 
 		if (x)
-			push_name(&d->path, x->name);
+			path_enter(&d->path, x->name);
 		else if (y)
-			push_name(&d->path, y->name);
+			path_enter(&d->path, y->name);
 		rc = compare(d, x, y, depth + 1, e);
 		buf_setlen(&d->path, len);
 	}

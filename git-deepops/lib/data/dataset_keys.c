@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dataset_keys.c - what must be stored for a pointer; see dataset.h */
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "chunk/recipe.h"
 #include "data/dataset_internal.h"
@@ -310,11 +311,8 @@ static int want_dir(struct missing *m, struct dtree_entry *dir, struct buf *path
 		rc = note_parts(m, dir->sub ? &dir->sub->loose : &dir->id, 0, e);
 	}
 	for (size_t i = 0; rc == 0 && dir->sub && i < dir->sub->n; i++) {
-		size_t len = path->len;
+		size_t len = path_enter(path, dir->sub->v[i].name);
 
-		if (len)
-			buf_addch(path, '/');
-		buf_addstr(path, dir->sub->v[i].name);
 		rc = want_entry(m, &dir->sub->v[i], path, depth + 1, e);
 		buf_setlen(path, len);
 	}

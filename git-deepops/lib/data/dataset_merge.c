@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dataset_merge.c - three versions into one, entry by entry; see dataset.h */
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "data/dataset_internal.h"
 #include "data/split.h"
@@ -113,12 +114,9 @@ static int merge_dirs(struct merge *m, struct dtree *out, const struct three *t,
 			       TREE_MAX_DEPTH);
 	m->depth++;
 	while (rc == 0 && (name = least(t, at)) != NULL) {
-		size_t len = m->path.len;
+		size_t len = path_enter(&m->path, name);
 		struct three below;
 
-		if (len)
-			buf_addch(&m->path, '/');
-		buf_addstr(&m->path, name);
 		below.o = pick(t->o, &at[0], name);
 		below.a = pick(t->a, &at[1], name);
 		below.b = pick(t->b, &at[2], name);

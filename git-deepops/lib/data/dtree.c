@@ -220,7 +220,7 @@ void dtree_from_pointer(struct dtree_entry *root, const struct pointer *p)
 
 /* ---- loading ---- */
 
-static int take_entry(void *arg, const struct node_entry *n, struct err *e)
+int dtree_take(void *arg, const struct node_entry *n, struct err *e)
 {
 	struct dtree *d = arg;
 	struct dtree_entry *at = dtree_add(d, n->name, n->name_len);
@@ -246,7 +246,7 @@ int dtree_expand(struct dtree_entry *dir, node_load_fn load, void *arg, struct e
 	if (whole)
 		dir->sub = dtree_new();
 	before = dir->sub->n;
-	rc = node_walk_dir(whole ? &dir->id : &dir->sub->loose, load, arg, take_entry, dir->sub, e);
+	rc = node_walk_dir(whole ? &dir->id : &dir->sub->loose, load, arg, dtree_take, dir->sub, e);
 	if (rc < 0) {
 		if (whole) {
 			dtree_free(dir->sub);

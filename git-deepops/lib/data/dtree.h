@@ -64,6 +64,8 @@ void dtree_release(struct dtree_entry *root);
 /* What `p` says; nothing is loaded. A file dataset gives a root of kind NODE_FILE. */
 void dtree_from_pointer(struct dtree_entry *root, const struct pointer *p);
 
+/* Add what a node says of an entry to `arg`, a struct dtree: for node_each(). */
+int dtree_take(void *arg, const struct node_entry *n, struct err *e);
 /* Make `dir->sub` hold all entries, loose files of a split directory too. */
 int dtree_expand(struct dtree_entry *dir, node_load_fn load, void *arg, struct err *e) MUST_CHECK;
 

@@ -51,9 +51,7 @@ void split_choose(const struct dtree_entry *root, struct strvec *dirs)
 		if (!more || sections - 1 + more + has_loose(at->sub) > POINTER_SPLIT_SHARDS)
 			break;
 		sections += more + has_loose(at->sub) - 1;
-		if (path.len)
-			buf_addch(&path, '/');
-		buf_addstr(&path, at->name);
+		path_enter(&path, at->name);
 		strvec_push(dirs, path.p);
 	}
 	strvec_sort(dirs);
@@ -147,9 +145,7 @@ static int split_dir(struct apply *a, struct dtree_entry *dir, struct err *e)
 	for (size_t i = 0; rc == 0 && i < dir->sub->n; i++) {
 		if (dir->sub->v[i].kind != NODE_DIR)
 			continue;
-		if (len)
-			buf_addch(&a->path, '/');
-		buf_addstr(&a->path, dir->sub->v[i].name);
+		path_enter(&a->path, dir->sub->v[i].name);
 		rc = split_dir(a, &dir->sub->v[i], e);
 		buf_setlen(&a->path, len);
 	}

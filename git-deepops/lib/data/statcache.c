@@ -391,9 +391,7 @@ static int save_tree(struct save *s, struct dtree *d)
 	for (size_t i = 0; rc == 0 && i < d->n; i++) {
 		if (!d->v[i].sub)
 			continue;
-		if (len)
-			buf_addch(&s->path, '/');
-		buf_addstr(&s->path, d->v[i].name);
+		path_enter(&s->path, d->v[i].name);
 		rc = save_tree(s, d->v[i].sub);
 		buf_setlen(&s->path, len);
 	}

@@ -2,6 +2,8 @@
 /* push.c - a push as git tells a hook of it; see push.h */
 #include "policy/push.h"
 
+#include <unistd.h>
+
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -162,13 +164,15 @@ static void push_identity(struct push *p)
 		p->pusher.name = set_env("GIT_PUSH_CERT_SIGNER");
 }
 
-void push_environment(struct push *p)
+int push_receive(struct push *p, struct err *e)
 {
 	const char *protocol = getenv("GL_PROTOCOL");
 
+	push_init(p);
 	p->web = protocol && !strcmp(protocol, "web");
 	push_options(p);
 	push_identity(p);
+	return push_read(p, STDIN_FILENO, e);
 }
 
 const char *push_prefix(const struct push *p)

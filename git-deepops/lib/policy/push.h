@@ -15,9 +15,14 @@ struct push {
 	bool web;  /* GL_PROTOCOL=web: only lines with a prefix are shown */
 };
 
-void push_init(struct push *p);
+/*
+ * What git tells this process.  Options and who pushes are borrowed from the environment; the
+ * rest is of push_read.  To be released in any case.
+ */
+int push_receive(struct push *p, struct err *e) MUST_CHECK;
 void push_release(struct push *p);
 
+void push_init(struct push *p);
 /* Lines `old SP new SP ref LF` up to end of file. ERR_INPUT, ERR_LIMIT. */
 int push_read(struct push *p, int fd, struct err *e) MUST_CHECK;
 /*
@@ -30,8 +35,6 @@ int push_resolve(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
  * says they are, and git compares them only when it moves each ref, after the hook.
  */
 int push_look_up(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
-/* Options and who pushes; strings of the environment are borrowed. */
-void push_environment(struct push *p);
 /* What goes before each line of the message. */
 const char *push_prefix(const struct push *p);
 

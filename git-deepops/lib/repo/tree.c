@@ -3,6 +3,7 @@
 #include "repo/tree.h"
 
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
@@ -100,9 +101,7 @@ static int enter(struct walk *w, const char *name, size_t *len, struct err *e)
 			       w->path.p);
 	if (w->path.len + strlen(name) > PATH_MAX_BYTES)
 		return err_set(e, ERR_LIMIT, "path longer than %d bytes in a tree", PATH_MAX_BYTES);
-	if (w->path.len)
-		buf_addch(&w->path, '/');
-	buf_addstr(&w->path, name);
+	path_enter(&w->path, name);
 	w->depth++;
 	return 0;
 }

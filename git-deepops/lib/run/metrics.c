@@ -119,22 +119,7 @@ static void add_scalar(struct metrics *m, const char *name, uint64_t row, const 
 {
 	struct buf text = BUF_INIT;
 
-	switch (json_kind(j)) {
-	case JSON_KIND_INT:
-		buf_addf(&text, "%" PRId64, json_int(j));
-		break;
-	case JSON_KIND_REAL:
-		json_number_text(json_num(j), &text);
-		break;
-	case JSON_KIND_STRING:
-		buf_addstr(&text, json_str(j));
-		break;
-	case JSON_KIND_BOOL:
-	case JSON_KIND_NULL:
-	case JSON_KIND_OBJECT:
-	case JSON_KIND_ARRAY:
-		break;
-	}
+	json_value_text(j, &text);
 	add_value(m, name, row, text.p);
 	buf_release(&text);
 }

@@ -17,26 +17,11 @@ static void add_scalar(struct record_pairs *out, const char *name, const struct 
 {
 	struct buf text = BUF_INIT;
 
-	switch (json_kind(j)) {
-	case JSON_KIND_INT:
-		buf_addf(&text, "%" PRId64, json_int(j));
-		break;
-	case JSON_KIND_REAL:
-		json_number_text(json_num(j), &text);
-		break;
-	case JSON_KIND_STRING:
-		buf_addstr(&text, json_str(j));
-		break;
-	case JSON_KIND_BOOL:
+	json_value_text(j, &text);
+	if (json_kind(j) == JSON_KIND_BOOL)
 		buf_addstr(&text, json_bool(j) ? "true" : "false");
-		break;
-	case JSON_KIND_NULL:
+	else if (json_kind(j) == JSON_KIND_NULL)
 		buf_addstr(&text, "null");
-		break;
-	case JSON_KIND_OBJECT:
-	case JSON_KIND_ARRAY:
-		break;
-	}
 	record_add_pair(out, name, text.len ? text.p : "\"\"");
 	buf_release(&text);
 }

@@ -54,10 +54,7 @@ static int make_schema(struct db *db, struct err *e)
 		rc = db_exec(db, schema, e);
 	if (rc == 0)
 		rc = db_set_version(db, SCHEMA_VERSION, e);
-	if (rc == 0)
-		rc = db_commit(db, e);
-	else
-		db_rollback(db);
+	rc = db_end(db, rc, e);
 	return rc;
 }
 
@@ -137,7 +134,7 @@ int runindex_open(struct runindex **out, struct repo *r, enum runindex_flags fla
 /* One transaction; what could not be written is computed again next time. */
 static int write_hashes(struct runindex *ix, struct err *e)
 {
-	struct db_stmt *q;
+	struct db_stmt *q = NULL;
 	int rc;
 
 	if (!ix->nhashes || !ix->db)
@@ -146,19 +143,13 @@ static int write_hashes(struct runindex *ix, struct err *e)
 	if (rc == 0)
 		rc = db_prepare(ix->db, &q,
 				"INSERT OR IGNORE INTO treehash (git, hash) VALUES (?1, ?2)", e);
-	if (rc < 0)
-		goto out;
 	for (size_t i = 0; rc == 0 && i < ix->nhashes; i++) {
 		db_bind_text(q, 1, ix->hashes[i].git.hex);
 		db_bind_blob(q, 2, ix->hashes[i].hash.b, sizeof(ix->hashes[i].hash.b));
 		rc = db_run(q, e);
 	}
 	db_finish(&q);
-	if (rc == 0)
-		rc = db_commit(ix->db, e);
-out:
-	if (rc < 0)
-		db_rollback(ix->db);
+	rc = db_end(ix->db, rc, e);
 	ix->nhashes = 0;
 	return rc;
 }
@@ -445,10 +436,7 @@ static int update_ref(void *arg, const char *ref, const struct repo_oid *tip, st
 	if (rc < 0)
 		return rc;
 	rc = add_chain(ix, tip, e);
-	if (rc == 0)
-		rc = db_commit(ix->db, e);
-	else
-		db_rollback(ix->db);
+	rc = db_end(ix->db, rc, e);
 	return rc < 0 ? err_wrap(e, "%s", ref) : 0;
 }
 
@@ -475,10 +463,7 @@ int runindex_rebuild(struct runindex *ix, struct err *e)
 
 	if (rc == 0)
 		rc = db_exec(ix->db, "DELETE FROM named; DELETE FROM item; DELETE FROM entry;", e);
-	if (rc == 0)
-		rc = db_commit(ix->db, e);
-	else
-		db_rollback(ix->db);
+	rc = db_end(ix->db, rc, e);
 	return rc < 0 ? err_wrap(e, "run index") : runindex_update(ix, NULL, e);
 }
 

@@ -138,10 +138,7 @@ static int make_schema(struct catalogue *c, struct err *e)
 		rc = db_exec(c->db, schema, e);
 	if (rc == 0 && version == 0)
 		rc = db_set_version(c->db, CATALOGUE_VERSION, e);
-	if (rc == 0)
-		rc = db_commit(c->db, e);
-	if (rc < 0)
-		db_rollback(c->db);
+	rc = db_end(c->db, rc, e);
 	return rc;
 }
 
@@ -344,7 +341,7 @@ int catalogue_begin(struct catalogue *c, struct err *e)
 	return rc;
 }
 
-int catalogue_commit(struct catalogue *c, struct err *e)
+static int commit(struct catalogue *c, struct err *e)
 {
 	int rc = 0;
 
@@ -365,6 +362,15 @@ void catalogue_rollback(struct catalogue *c)
 {
 	db_rollback(c->db);
 	c->generation = 0;
+}
+
+int catalogue_end(struct catalogue *c, int rc, struct err *e)
+{
+	if (rc == 0)
+		rc = commit(c, e);
+	if (rc < 0)
+		catalogue_rollback(c);
+	return rc;
 }
 
 int catalogue_add_pack(struct catalogue *c, const struct catalogue_pack *p, struct err *e)

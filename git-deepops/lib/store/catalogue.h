@@ -4,7 +4,7 @@
  *
  *	catalogue_begin(c, e);			BEGIN IMMEDIATE: writers wait for each other here
  *	catalogue_add_pack(...) catalogue_add_segment(...) catalogue_put_root(...)
- *	catalogue_commit(c, e);			one more generation, if readers would see a difference
+ *	catalogue_end(c, rc, e);		one more generation, if readers would see a difference
  *
  * Schema and meaning: gitformat-deepops-store(5), CATALOGUE.  Rollback journal
  * and synchronous=FULL: any later reader, the hook too, first rolls back what a
@@ -58,8 +58,9 @@ int catalogue_bytes(struct catalogue *c, uint64_t *bytes,
 /* ---- changing: between begin and commit only ---- */
 
 int catalogue_begin(struct catalogue *c, struct err *e) MUST_CHECK;
-int catalogue_commit(struct catalogue *c, struct err *e) MUST_CHECK; /* on failure call rollback */
 void catalogue_rollback(struct catalogue *c);
+/* Commit if `rc` is 0, else roll back.  Returns rc, or the error of a commit that failed. */
+int catalogue_end(struct catalogue *c, int rc, struct err *e) MUST_CHECK;
 
 int catalogue_add_pack(struct catalogue *c, const struct catalogue_pack *p,
 		       struct err *e) MUST_CHECK;

@@ -474,10 +474,7 @@ int store_set_quota(struct store *s, uint64_t max, struct err *e)
 	rc = catalogue_begin(s->cat, e);
 	if (rc == 0) {
 		rc = catalogue_set_quota(s->cat, max, e);
-		if (rc == 0)
-			rc = catalogue_commit(s->cat, e);
-		if (rc < 0)
-			catalogue_rollback(s->cat);
+		rc = catalogue_end(s->cat, rc, e);
 	}
 	pthread_mutex_unlock(&s->cat_lock);
 	return rc;

@@ -333,10 +333,7 @@ int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t
 
 			rc = catalogue_set_rooted(s->cat, &key, e);
 		}
-		if (rc == 0)
-			rc = catalogue_commit(s->cat, e);
-		if (rc < 0)
-			catalogue_rollback(s->cat);
+		rc = catalogue_end(s->cat, rc, e);
 	}
 	pthread_mutex_unlock(&s->cat_lock);
 	return rc;
@@ -356,10 +353,7 @@ int store_mark_lost(struct store *s, const struct chunkkey *keys, size_t n, cons
 		buf_addf(&detail, "chunks %zu", n);
 		if (rc == 0)
 			rc = catalogue_audit(s->cat, who, "lost", detail.p, e);
-		if (rc == 0)
-			rc = catalogue_commit(s->cat, e);
-		if (rc < 0)
-			catalogue_rollback(s->cat);
+		rc = catalogue_end(s->cat, rc, e);
 	}
 	if (rc == 0)
 		rc = store_refresh_locked(s, e);

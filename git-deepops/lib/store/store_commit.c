@@ -262,7 +262,7 @@ static int enter_session(struct store_txn *t, const char *who, struct err *e)
 	return rc;
 }
 
-/* Everything between catalogue_begin and catalogue_commit; v[0..*taken) are replaced. */
+/* Everything between catalogue_begin and catalogue_end; v[0..*taken) are replaced. */
 static int fill(struct store_txn *t, const struct store_proof *proof, const char *who,
 		struct segment **v, size_t n, size_t *taken, struct err *e)
 {
@@ -314,11 +314,8 @@ static int commit_locked(struct store_txn *t, const struct store_proof *proof, c
 		v = store_hold_segments(s, &n);
 		rc = fill(t, proof, who, v, n, &taken, e);
 	}
-	if (rc == 0)
-		rc = catalogue_commit(s->cat, e);
-	if (rc < 0) {
-		catalogue_rollback(s->cat);
-	} else {
+	rc = catalogue_end(s->cat, rc, e);
+	if (rc == 0) {
 		remove_segments(s, v, taken);
 		rc = store_refresh_locked(s, e);
 	}

@@ -252,10 +252,7 @@ static int change_catalogue(struct evict *v, struct segment *seg, struct err *e)
 	rc = catalogue_begin(s->cat, e);
 	if (rc == 0) {
 		rc = enter(v, seg, e);
-		if (rc == 0)
-			rc = catalogue_commit(s->cat, e);
-		if (rc < 0)
-			catalogue_rollback(s->cat);
+		rc = catalogue_end(s->cat, rc, e);
 	}
 	if (rc == 0)
 		rc = store_refresh_locked(s, e);

@@ -325,10 +325,8 @@ static void record_scrub(struct fsck *f)
 	rc = catalogue_begin(cat, NULL);
 	for (size_t i = 0; i < f->npacks && rc == 0; i++)
 		rc = catalogue_put_scrub(cat, &f->packs[i].id, (int)f->depth, f->damaged[i], NULL);
-	if (rc == 0)
-		rc = catalogue_commit(cat, NULL);
-	if (rc < 0)
-		catalogue_rollback(cat);
+	(void)!catalogue_end(cat, rc,
+			     NULL); /* when packs were looked at last is no more than a note */
 	pthread_mutex_unlock(&f->s->cat_lock);
 }
 

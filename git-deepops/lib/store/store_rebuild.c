@@ -249,10 +249,7 @@ static int fill(struct rebuild *r, struct err *e)
 		 r->salvaged);
 	if (rc == 0)
 		rc = catalogue_audit(r->cat, NULL, "rebuild", detail.p, e);
-	if (rc == 0)
-		rc = catalogue_commit(r->cat, e);
-	if (rc < 0)
-		catalogue_rollback(r->cat);
+	rc = catalogue_end(r->cat, rc, e);
 	strvec_release(&packs);
 	buf_release(&detail);
 	return rc;

@@ -341,10 +341,7 @@ static int enter_session(struct store_txn *t, struct err *e)
 		rc = catalogue_begin(s->cat, e);
 		if (rc == 0)
 			rc = catalogue_set_session(s->cat, t->nonce, CATALOGUE_SESSION_OPEN, e);
-		if (rc == 0)
-			rc = catalogue_commit(s->cat, e);
-		if (rc < 0)
-			catalogue_rollback(s->cat);
+		rc = catalogue_end(s->cat, rc, e);
 	}
 	pthread_mutex_unlock(&s->cat_lock);
 	t->replay = state == CATALOGUE_SESSION_COMMITTED;

@@ -8,23 +8,6 @@
 #include "run/journal.h"
 #include "sync/sync_internal.h"
 
-static int add_root(struct repo *r, const char *root, struct sync_plan *plan, struct err *e)
-{
-	struct pointer p;
-	struct buf text = BUF_INIT;
-	int rc;
-
-	pointer_init(&p);
-	rc = dataset_pointer(r, NULL, root, &p, e);
-	if (rc == 0) {
-		pointer_format(&p, &text);
-		rc = sync_plan_add(plan, root, text.p, text.len, false, e);
-	}
-	pointer_release(&p);
-	buf_release(&text);
-	return rc;
-}
-
 static bool is_below(const char *root, const char *dir)
 {
 	size_t n = strlen(dir);
@@ -60,12 +43,12 @@ static int add_path(struct repo *r, const struct strvec *roots, const char *path
 		add_anchored(inside, rest);
 	}
 	if (root)
-		return add_root(r, root, plan, e);
+		return sync_plan_add_dataset(plan, r, root, e);
 	for (size_t i = 0; rc == 0 && i < roots->nr; i++) {
 		if (!is_below(roots->v[i], path))
 			continue;
 		found++;
-		rc = add_root(r, roots->v[i], plan, e);
+		rc = sync_plan_add_dataset(plan, r, roots->v[i], e);
 	}
 	if (rc == 0 && !found) {
 		err_set(e, ERR_NOTFOUND, "%s: no dataset is tracked there", path);
@@ -84,7 +67,7 @@ int bring_current(struct repo *r, const struct strvec *paths, struct sync_plan *
 	for (size_t i = 0; rc == 0 && paths && i < paths->nr; i++)
 		rc = add_path(r, &roots, paths->v[i], plan, inside, e);
 	for (size_t i = 0; rc == 0 && (!paths || !paths->nr) && i < roots.nr; i++)
-		rc = add_root(r, roots.v[i], plan, e);
+		rc = sync_plan_add_dataset(plan, r, roots.v[i], e);
 	strvec_release(&roots);
 	return rc;
 }
@@ -138,13 +121,8 @@ int bring_nodes(struct repo *r, const char *root, const struct pointer *versions
 
 	sync_plan_init(&plan);
 	where_init(&where);
-	for (size_t i = 0; rc == 0 && i < n; i++) {
-		struct buf text = BUF_INIT;
-
-		pointer_format(&versions[i], &text);
-		rc = sync_plan_add(&plan, root, text.p, text.len, false, e);
-		buf_release(&text);
-	}
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = sync_plan_add_pointer(&plan, root, &versions[i], e);
 	if (rc == 0)
 		rc = where_resolve(r, NULL, WHERE_FROM, &where, e);
 	if (rc == 0)

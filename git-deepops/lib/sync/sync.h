@@ -44,6 +44,11 @@ void sync_plan_release(struct sync_plan *p);
 /* A pointer's text; a malformed one is ERR_INPUT naming it. Same pointer twice counts once. */
 int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_t len, bool lenient,
 		  struct err *e) MUST_CHECK;
+int sync_plan_add_pointer(struct sync_plan *p, const char *name, const struct pointer *version,
+			  struct err *e) MUST_CHECK;
+/* The dataset at `root` as the work tree's pointer has it. */
+int sync_plan_add_dataset(struct sync_plan *p, struct repo *r, const char *root,
+			  struct err *e) MUST_CHECK;
 
 /*
  * Every pointer in the trees of `tips` and in commits that the remote's tracking refs lack;

@@ -5,6 +5,7 @@
 
 #include "base/xalloc.h"
 #include "chunk/chunkid.h"
+#include "data/dataset.h"
 #include "repo/tree.h"
 #include "run/journal.h"
 
@@ -85,6 +86,31 @@ int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_
 	XGROW(p->items, p->n + 1, p->alloc);
 	p->items[p->n++] = (struct sync_item){xstrdup(name), pointer, lenient};
 	return 0;
+}
+
+int sync_plan_add_pointer(struct sync_plan *p, const char *name, const struct pointer *version,
+			  struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc;
+
+	pointer_format(version, &text);
+	rc = sync_plan_add(p, name, text.p, text.len, false, e);
+	buf_release(&text);
+	return rc;
+}
+
+int sync_plan_add_dataset(struct sync_plan *p, struct repo *r, const char *root, struct err *e)
+{
+	struct pointer version;
+	int rc;
+
+	pointer_init(&version);
+	rc = dataset_pointer(r, NULL, root, &version, e);
+	if (rc == 0)
+		rc = sync_plan_add_pointer(p, root, &version, e);
+	pointer_release(&version);
+	return rc;
 }
 
 /* ---- pointers in commits ---- */
