@@ -477,6 +477,7 @@ static void test_merge(void)
 	ok(!conflicts.nr && pointer_equal(&out, &both.snap.pointer), "clean merge, entry by entry");
 	put_text("m/x/2", "differently");
 	put_text("m/new/1", "2");
+	dataset_snap_release(&a.snap);
 	track(d, "m", &o.snap.pointer, &a.snap);
 	merge(&o, &a, &b, &out, &conflicts);
 	ok(conflicts.nr == 2 && !strcmp(conflicts.v[0], "new/1") && !strcmp(conflicts.v[1], "x/2"),
