@@ -116,14 +116,16 @@ test_expect_success 'with state.db lost, HEAD is what local changes are told by'
 '
 
 test_expect_success 'blocks are shared where the file system can, and only then' '
-	cd repo && git deepops checkout -q -f two && cp data/large data/copy && git deepops track -q data && rm data/copy &&
+	cd repo && git deepops checkout -q -f two && mkdir data/stays && cp data/large data/stays/twin && cp data/large data/copy &&
+	git deepops track -q data && rm data/copy &&
 	git deepops checkout -q --link=copy && cmp data/large data/copy && rm data/copy &&
 	git deepops checkout -q --link=auto && cmp data/large data/copy && rm data/copy &&
 	if cp --reflink=always data/large ../reflinked 2>/dev/null
 	then
 		git deepops checkout -q --link=reflink && cmp data/large data/copy
 	else
-		test_expect_code 128 git deepops checkout --link=reflink 2>../err && test_grep "cannot share blocks" ../err
+		test_expect_code 128 git deepops checkout --link=reflink 2>../err && test_grep "cannot share blocks" ../err &&
+		rm data/large && test_expect_code 128 git deepops checkout --link=reflink 2>../err && test_grep "cannot share blocks" ../err && git deepops checkout -q
 	fi &&
 	test_expect_code 129 git deepops checkout --link=soft 2>../err
 '

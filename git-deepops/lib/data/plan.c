@@ -231,7 +231,31 @@ static int plan_dir(struct planner *pl, struct spot *s, struct err *e)
 	if (rc == 0)
 		rc = plan_names(pl, s, true, e);
 	pl->depth--;
+	if (is_dir(s->base) && s->base->known)
+		dtree_unload(s->base); /* nobody looks at it again */
 	return rc;
+}
+
+/* A directory that stays may hold files whose blocks can be shared. */
+static void add_twins_below(struct planner *pl, const struct dtree_entry *dir)
+{
+	size_t len = pl->path.len;
+
+	for (size_t i = 0; i < dir->sub->n; i++) {
+		struct spot s = {.work = &dir->sub->v[i], .work_stat = &dir->sub->stats[i]};
+
+		buf_addf(&pl->path, "/%s", s.work->name);
+		if (is_dir(s.work))
+			add_twins_below(pl, s.work);
+		else
+			add_twin(pl, &s);
+		buf_setlen(&pl->path, len);
+	}
+}
+
+static bool is_unchanged_dir(const struct spot *s)
+{
+	return is_dir(s->work) && s->work->known && s->to->known && dtree_same(s->to, s->work);
 }
 
 static int plan_wanted_dir(struct planner *pl, struct spot *s, struct err *e)
@@ -240,6 +264,11 @@ static int plan_wanted_dir(struct planner *pl, struct spot *s, struct err *e)
 	bool making = !is_dir(s->work);
 	int rc;
 
+	if (is_unchanged_dir(s)) {
+		pl->p->unchanged += s->to->files;
+		add_twins_below(pl, s->work);
+		return 0;
+	}
 	if (is_leaf(s->work)) {
 		rc = clear_way(pl, s, e);
 		if (rc < 0)
@@ -252,6 +281,9 @@ static int plan_wanted_dir(struct planner *pl, struct spot *s, struct err *e)
 	/* A directory of which nothing is wanted is not made. */
 	if (rc == 0 && making && s->to->sub->n && pl->p->n == steps && pl->p->dirs.nr == dirs + 1)
 		strvec_pop(&pl->p->dirs);
+	/* What has no step needs no more memory; the root stands for the whole. */
+	if (rc == 0 && pl->p->n == steps && s->to->known && s->to != pl->in->to)
+		dtree_unload(s->to);
 	return rc;
 }
 

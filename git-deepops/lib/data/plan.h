@@ -59,7 +59,10 @@ struct plan_input {
 	const struct dataset_checkout_opts *opts;
 };
 
-/* `in->to` is loaded as a whole and gets stats; a base that cannot be loaded counts as not known. */
+/*
+ * `in->to` is loaded and gets stats where there is something to do; a directory that stands in the work
+ * tree as it should be is not looked into.  A base that cannot be loaded counts as not known.
+ */
 int plan_make(struct plan *p, const struct plan_input *in, struct err *e) MUST_CHECK;
 void plan_release(struct plan *p);
 
