@@ -533,6 +533,11 @@ test_expect_success 'git deepops runs filters, sorts and prints JSON' '
 			print \$d->{version}, q{ }, scalar @{\$d->{runs}}, q{ }, \$d->{runs}[0]{title}, q{ },
 				\$d->{runs}[0]{metrics}{acc}, qq{\n}" ../got.json >../got &&
 		echo "1 1 first one 0.931" >../want && test_cmp ../want ../got &&
+		git deepops runs --where "started>=2020-01-31 AND started<2100-01-31T08:00:00Z AND tag:base" >../got &&
+		test_file_not_empty ../got &&
+		git deepops runs --where "started<2020-01-31" >../got &&
+		test_must_be_empty ../got &&
+		test_expect_code 128 git deepops runs --where "started>soon" 2>../err &&
 		test_expect_code 128 git deepops runs --where "this and that" 2>../err &&
 		test_grep "this and that" ../err &&
 		git deepops runs HEAD --csv --columns run >../got &&

@@ -137,3 +137,17 @@ int clock_parse(const char *s, int64_t *ms, struct err *e)
 	*ms = v;
 	return 0;
 }
+
+int clock_parse_moment(const char *s, int64_t *ms, struct err *e)
+{
+	char text[CLOCK_TEXT_BYTES] = "";
+	size_t len = strlen(s);
+
+	if (len == strlen("2026-11-22"))
+		snprintf(text, sizeof(text), "%sT00:00:00.000Z", s);
+	else if (len == strlen("2026-11-22T22:16:44Z") && s[len - 1] == 'Z')
+		snprintf(text, sizeof(text), "%.19s.000Z", s);
+	else if (len < sizeof(text))
+		memcpy(text, s, len);
+	return clock_parse(text, ms, e);
+}

@@ -26,5 +26,7 @@ int64_t clock_tick_ns(void);
 void clock_text(char out[CLOCK_TEXT_BYTES], int64_t ms);
 /* The exact inverse; anything else is ERR_INPUT. */
 int clock_parse(const char *s, int64_t *ms, struct err *e) MUST_CHECK;
+/* As people write it, in UTC: YYYY-MM-DD, YYYY-MM-DDTHH:MM:SSZ, or with three decimals. */
+int clock_parse_moment(const char *s, int64_t *ms, struct err *e) MUST_CHECK;
 
 #endif

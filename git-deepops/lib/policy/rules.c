@@ -141,20 +141,12 @@ static int set_level(const struct place *p, struct rules_rule *r)
 static int set_since(const struct place *p, struct rules_rule *r)
 {
 	const char *s = p->line->value;
-	char text[CLOCK_TEXT_BYTES];
-	size_t len = strlen(s);
 
-	if (len == 40 && s[strspn(s, "0123456789abcdef")] == '\0') {
+	if (strlen(s) == 40 && s[strspn(s, "0123456789abcdef")] == '\0') {
 		r->since_commit = xstrdup(s);
 		return 0;
 	}
-	if (len == 10)
-		snprintf(text, sizeof(text), "%sT00:00:00.000Z", s);
-	else if (len == 20 && s[19] == 'Z')
-		snprintf(text, sizeof(text), "%.19s.000Z", s);
-	else
-		snprintf(text, sizeof(text), "%.24s", len == 24 ? s : "");
-	if (clock_parse(text, &r->since_ms, NULL) < 0)
+	if (clock_parse_moment(s, &r->since_ms, NULL) < 0)
 		return bad_value(p, "neither a full commit id nor YYYY-MM-DD[THH:MM:SSZ]");
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "base/num.h"
 #include "base/xalloc.h"
 #include "run/runindex_internal.h"
@@ -249,7 +250,7 @@ static int bad_term(const char *term, struct err *e)
 {
 	err_set(e, ERR_INPUT, "'%s' is not a condition", term);
 	return err_hint(e, "metric.NAME>0.9, param.NAME=x, tag:NAME, input:PATH, output:PATH, "
-			   "exit=0, level>=R1, joined by AND");
+			   "exit=0, level>=R1, started>=2026-01-31, joined by AND");
 }
 
 /* Split "name>=value": the operator as SQL, or NULL. */
@@ -332,6 +333,8 @@ static int compare_term(struct query *q, const char *name, const char *op, const
 			const char *whole, struct err *e)
 {
 	const char *column, *rest;
+	char ms[32];
+	int64_t moment;
 	bool number;
 
 	if (str_startswith(name, "metric.", &rest) && *rest) {
@@ -343,6 +346,10 @@ static int compare_term(struct query *q, const char *name, const char *op, const
 		return 0;
 	}
 	column = column_of(name, &number);
+	if (!strcmp(name, "started") && clock_parse_moment(value, &moment, NULL) == 0) {
+		snprintf(ms, sizeof(ms), "%" PRId64, moment);
+		value = ms;
+	}
 	if (!column || (number && !is_number(value)))
 		return bad_term(whole, e);
 	buf_addf(&q->sql, " AND %s %s ", column, op);
