@@ -4,11 +4,14 @@
 
 #include "base/log.h"
 #include "base/proc.h"
+#include "base/xalloc.h"
 #include "cmd.h"
+#include "data/dataset.h"
 #include "run/job.h"
 #include "run/level.h"
 
 #define SHOWN_METRICS 4
+#define OUTPUT_LARGE_BYTES ((int64_t)1 << 20) /* an output for which git is the wrong place */
 
 /* Those that came since the last call. */
 static void say_warnings(const struct job *job, size_t *said)
@@ -48,6 +51,35 @@ static void say_result(const struct record *r)
 	buf_release(&raise);
 }
 
+/* Is it versioned by git, as the user wants it? */
+static bool in_index(struct repo *repo, const char *path)
+{
+	struct err e = ERR_INIT;
+	char *spec = xstrfmt(":(top,literal)%s", path);
+	int rc = repo_git_run(repo, NULL, &e, "ls-files", "--error-unmatch", "--", spec, NULL);
+
+	free(spec);
+	return rc == 0;
+}
+
+/* A model that is no dataset yet: `git add -A` would put all of it into git, where it stays for ever. */
+static void say_large_outputs(struct repo *repo, const struct record *r)
+{
+	struct strvec large = STRVEC_INIT, loose = STRVEC_INIT;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < r->noutputs; i++)
+		if (r->outputs[i].id && r->outputs[i].bytes >= OUTPUT_LARGE_BYTES)
+			strvec_push(&large, r->outputs[i].path);
+	if (large.nr && dataset_unignored(repo, &large, &loose, &e) == 0)
+		for (size_t i = 0; i < loose.nr; i++)
+			if (!in_index(repo, loose.v[i]))
+				log_hint("git deepops track %s keeps that output out of git",
+					 loose.v[i]);
+	strvec_release(&large);
+	strvec_release(&loose);
+}
+
 static void say_plan(const struct record *r)
 {
 	printf("code %s%s\n", r->code.tree ? r->code.tree : "not captured",
@@ -79,6 +111,7 @@ static int execute(struct job *job, struct repo *repo, struct err *e)
 	say_warnings(job, &said);
 	if (rc == 0) {
 		say_result(&entry.rec);
+		say_large_outputs(repo, &entry.rec);
 		cmd_init_remind(repo);
 		rc = proc_exit_code(job_status(job));
 	}

@@ -117,4 +117,13 @@ test_expect_success 'a malformed policy: no mark in the text of the mend' '
 	)
 '
 
+test_expect_success 'a large output that git add would take: how to keep it out, until it is' '
+	(
+		cd repo && run () { git deepops run --no-data -o model -o small -- sh -c "head -c 2000000 /dev/zero >model; echo 1 >small" 2>err; } &&
+		run && test_grep "^hint: git deepops track model keeps that output out of git$" err && test_grep ! "track small" err &&
+		git deepops track model && run && test_grep ! "keeps that output" err &&
+		git deepops untrack model && git add model && run && test_grep ! "keeps that output" err
+	)
+'
+
 test_done
