@@ -132,6 +132,26 @@ test_expect_success 'a linked work tree shares the journal' '
 	test "$(git -C trees.git rev-list --count "$entry")" = 2
 '
 
+test_expect_success 'files that come and go while the capture looks do not refuse the run' '
+	new_pair edited && mkdir bin &&
+	cat >bin/git <<-END &&
+	#!/bin/sh
+	"$(command -v git)" "\$@"
+	rc=\$?
+	case " \$* " in
+	*" status "*) rm -f "$TRASH/edited/.f.swp" "$TRASH/edited/g.t" ;;
+	esac
+	exit \$rc
+	END
+	chmod +x bin/git &&
+	(cd edited && test_commit f && test_commit g && echo x >.f.swp && echo edit >f.t && echo edit >g.t &&
+	 PATH="$TRASH/bin:$PATH" git-deepops run -q --no-data -- true) &&
+	git -C edited push -q origin main &&
+	entry=$(git -C edited.git for-each-ref --format="%(objectname)" refs/deepops/log) &&
+	git -C edited.git ls-tree --name-only "$entry:code" >listed &&
+	test_grep "^f\.t" listed && test_grep ! swp listed && test_grep ! "^g\.t" listed
+'
+
 test_expect_success 'six runners at once: no conflict, no record lost' '
 	new_pair six && (cd six && test_commit a && git push -q origin main) &&
 	for i in 1 2 3 4 5 6; do

@@ -93,8 +93,9 @@ static int sort_untracked(struct snapshot_site *s, struct err *e)
 		struct stat st;
 
 		if (snapshot_site_stat(s, path, &st) < 0) {
-			rc = err_sys(e, "%s%s", s->prefix, path);
-			break;
+			if (errno != ENOENT && errno != ENOTDIR)
+				rc = err_sys(e, "%s%s", s->prefix, path);
+			continue; /* gone since, as an editor's files go: the command will not see it */
 		}
 		snap->untracked_bytes += (uint64_t)st.st_size;
 		if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > snap->opts->limit)

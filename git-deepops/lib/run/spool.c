@@ -208,7 +208,7 @@ int spool_write_record(struct spool *s, struct record *rec, const struct repo_oi
 
 int spool_read_worktree(struct spool *s, struct buf *out, struct err *e)
 {
-	return read_file(s, "worktree", SMALL_FILE_BYTES * 2, out, e);
+	return read_file(s, "worktree", PATH_MAX_BYTES, out, e);
 }
 
 static int read_lists(struct spool *s, struct record *rec, struct err *e)
