@@ -3,6 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <poll.h>
+#include <signal.h>
 #include <unistd.h>
 
 #include "base/limits.h"
@@ -229,13 +231,21 @@ static void cmd_open_stdio(void)
 		close(fd);
 }
 
+/* `| head` has seen enough.  That is no error, and which call met it first does not matter. */
+static bool cmd_nobody_reads(void)
+{
+	struct pollfd out = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+	return ferror(stdout) && poll(&out, 1, 0) == 1 && (out.revents & POLLERR);
+}
+
 /* A full disk behind stdout is a failure, though all printf calls were ignored. */
 static int cmd_flush(int code)
 {
 	bool failed = ferror(stdout) != 0;
 
 	errno = 0;
-	if ((fflush(stdout) == 0 && !failed) || errno == EPIPE)
+	if ((fflush(stdout) == 0 && !failed) || cmd_nobody_reads())
 		return code;
 	fprintf(stderr, "fatal: writing to stdout: %s\n", strerror(errno ? errno : EIO));
 	return EXIT_FATAL;
@@ -253,8 +263,10 @@ int main(int argc, char **argv)
 	rc = cmd_dispatch(argc, argv, &e);
 	if (rc < 0) {
 		fflush(stdout);
+		if (e.sys == EPIPE && cmd_nobody_reads())
+			return 128 + SIGPIPE;
 		log_fatal(&e);
-		rc = rc == ERR_USAGE ? EXIT_USAGE : EXIT_FATAL;
+		return rc == ERR_USAGE ? EXIT_USAGE : EXIT_FATAL;
 	}
 	return cmd_flush(rc);
 }

@@ -483,6 +483,18 @@ test_expect_success 'a long log keeps head and tail in the journal and all of it
 	)
 '
 
+test_expect_success 'a reader that has seen enough of a list or log is no error' '
+	(
+		cd repo &&
+		run=$(git deepops runs --csv --columns run,what | sed -n "s/,seq$//p" | head -n 1) &&
+		{ git-deepops logs $run 2>../err; echo $? >../code; } | head -n 1 >../got &&
+		echo 1 >../want && test_cmp ../want ../got && test_must_be_empty ../err &&
+		test_grep "^\(0\|141\)$" ../code &&
+		test_expect_code 128 git-deepops logs $run >/dev/full 2>../err &&
+		test_grep "writing to stdout: No space left" ../err && test_line_count = 1 ../err
+	)
+'
+
 test_expect_success 'a reader that goes away ends the command' '
 	(
 		cd repo &&

@@ -26,6 +26,8 @@ static int read_params_file(struct job *j, const char *path, struct err *e)
 	if (fd < 0)
 		return fd;
 	rc = io_read_fd(fd, JSON_MAX_BYTES, &text, e);
+	if (rc < 0)
+		err_wrap(e, "%s", path);
 	close(fd);
 	if (rc == 0)
 		rc = params_parse(&j->rec.params, path, text.p, text.len, e);

@@ -351,8 +351,13 @@ static void read_metrics_file(struct job *j, struct metrics *m, const char *path
 	int fd = job_open(j->site, path, &st, &e);
 
 	if (fd >= 0) {
-		if (io_read_fd(fd, JSON_MAX_BYTES, &text, &e) < 0 ||
-		    metrics_parse(m, path, text.p, text.len, &e) < 0)
+		int rc = io_read_fd(fd, JSON_MAX_BYTES, &text, &e);
+
+		if (rc < 0)
+			err_wrap(&e, "%s", path);
+		else
+			rc = metrics_parse(m, path, text.p, text.len, &e);
+		if (rc < 0)
 			warn_about(j, &e);
 		close(fd);
 	} else if (fd != ERR_NOTFOUND) {
