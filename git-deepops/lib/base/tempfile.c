@@ -251,27 +251,30 @@ int tempfile_write(const char *path, mode_t mode, const void *content, size_t le
 	return rc;
 }
 
-bool tempfile_is_name(const char *name)
+static bool parse_name(const char *name, uint64_t *pid)
 {
 	const char *rest, *dash;
-	uint64_t pid;
 
 	return str_startswith(name, TEMPFILE_PREFIX, &rest) && (dash = strchr(rest, '-')) != NULL &&
-	       num_parse_u64n(rest, (size_t)(dash - rest), 1, INT32_MAX, &pid, NULL) == 0 &&
+	       num_parse_u64n(rest, (size_t)(dash - rest), 1, INT32_MAX, pid, NULL) == 0 &&
 	       strlen(dash + 1) == 16 && strspn(dash + 1, "0123456789abcdef") == 16;
 }
 
-/* Is this `.tmp-<pid>-…` of a process that is no more? */
+bool tempfile_is_name(const char *name)
+{
+	uint64_t pid;
+
+	return parse_name(name, &pid);
+}
+
+/* Is this one of a process that is no more? */
 static bool is_orphan(int dirfd, const char *name)
 {
-	const char *rest, *dash;
 	uint64_t pid;
 	bool dead;
 	int fd;
 
-	if (!str_startswith(name, TEMPFILE_PREFIX, &rest) || !(dash = strchr(rest, '-')))
-		return false;
-	if (num_parse_u64n(rest, (size_t)(dash - rest), 1, INT32_MAX, &pid, NULL) < 0)
+	if (!parse_name(name, &pid))
 		return false;
 	if (kill((pid_t)pid, 0) == 0 || errno != ESRCH)
 		return false;

@@ -60,7 +60,7 @@ bool tempfile_is_name(const char *name);
 /* A directory of our own in $TMPDIR or /tmp, "<tmp>/deepops-<what>-XXXXXX"; appended, not removed at exit. */
 int tempfile_make_dir(struct buf *out, const char *what, struct err *e) MUST_CHECK;
 
-/* Remove `.tmp-<pid>-*` in `dir` whose process is gone. */
+/* Remove the temporary files in `dir` whose process is gone. */
 void tempfile_sweep(const char *dir);
 void tempfile_sweep_at(int dirfd); /* not closed, and its offset not moved */
 
