@@ -135,6 +135,9 @@ static void test_params(void)
 		   "error: p.toml:1: a value of this form is not understood");
 	params_are("p.toml", "a = {b = 1}\n",
 		   "error: p.toml:1: a value of this form is not understood");
+	params_are("p.json", "{\"a.b\": 1, \"a\": {\"b\": 2}}", "error: p.json: a.b stands twice");
+	params_are("p.json", "{\"\": 1}", "error: p.json: a value without a name");
+	params_are("p.yaml", "a: 1\n: c\n", "error: p.yaml:2: a key without a name");
 	params_are("p.ini", "a = 1\n", "error: p.ini: parameters are .json, .yaml or .toml");
 }
 

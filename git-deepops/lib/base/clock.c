@@ -148,6 +148,6 @@ int clock_parse_moment(const char *s, int64_t *ms, struct err *e)
 	else if (len == strlen("2026-11-22T22:16:44Z") && s[len - 1] == 'Z')
 		snprintf(text, sizeof(text), "%.19s.000Z", s);
 	else if (len < sizeof(text))
-		memcpy(text, s, len);
+		snprintf(text, sizeof(text), "%s", s);
 	return clock_parse(text, ms, e);
 }

@@ -27,29 +27,35 @@ static void add_scalar(struct record_pairs *out, const char *name, const struct 
 }
 
 /* json_parse has capped the depth. */
-static void add_json(struct record_pairs *out, const char *name, const struct json *j)
+static int add_json(struct record_pairs *out, const char *name, const struct json *j, struct err *e)
 {
 	struct buf below = BUF_INIT;
 	const struct json *v;
 	const char *key;
 	void *it = NULL;
+	int rc = 0;
 
 	if (json_kind(j) == JSON_KIND_OBJECT) {
-		while ((key = json_each(j, &it, &v))) {
+		while (rc == 0 && (key = json_each(j, &it, &v))) {
 			buf_reset(&below);
 			buf_addf(&below, "%s%s%s", name, *name ? "." : "", key);
-			add_json(out, below.p, v);
+			rc = add_json(out, below.p, v, e);
 		}
 	} else if (json_kind(j) == JSON_KIND_ARRAY) {
-		for (size_t i = 0; i < json_len(j); i++) {
+		for (size_t i = 0; rc == 0 && i < json_len(j); i++) {
 			buf_reset(&below);
 			buf_addf(&below, "%s%s%zu", name, *name ? "." : "", i);
-			add_json(out, below.p, json_at(j, i));
+			rc = add_json(out, below.p, json_at(j, i), e);
 		}
-	} else if (*name) {
+	} else if (!*name) {
+		rc = err_set(e, ERR_INPUT, "a value without a name");
+	} else if (record_pair_get(out, name)) {
+		rc = err_set(e, ERR_INPUT, "%s stands twice", name);
+	} else {
 		add_scalar(out, name, j);
 	}
 	buf_release(&below);
+	return rc;
 }
 
 /* ---- what YAML and TOML share ---- */
@@ -240,6 +246,8 @@ static int yaml_entry(struct yaml *y, char *s, bool item, struct err *e)
 	*colon = '\0';
 	if (s[0] == '"' || s[0] == '\'' || s[0] == '?' || s[0] == '&' || s[0] == '*' || s[0] == '{')
 		return not_understood(&y->l, "a key of this form is not understood", e);
+	if (!*s)
+		return not_understood(&y->l, "a key without a name", e);
 	push_name(y, s, strlen(s));
 	s = colon + 1;
 	s += strspn(s, " \t");
@@ -371,7 +379,7 @@ int params_parse(struct record_pairs *out, const char *name, const void *text, s
 		if (rc == 0 && json_kind(j) != JSON_KIND_OBJECT)
 			rc = err_set(e, ERR_INPUT, "not an object");
 		if (rc == 0)
-			add_json(out, "", j);
+			rc = add_json(out, "", j, e);
 		json_unref(j);
 		return rc < 0 ? err_wrap(e, "%s", name) : 0;
 	}
