@@ -210,7 +210,6 @@ int remote_open(struct remote **out, const struct remote_where *where, struct er
 	}
 	framed_init(&r->f, r->t);
 	strvec_init(&r->peer.caps);
-	buf_init(&r->plain);
 	r->name = xmalloc(REMOTE_NAME_BYTES);
 	err_sanitize(r->name, REMOTE_NAME_BYTES, where->url);
 	rc = shake_hands(r, e);
@@ -235,8 +234,7 @@ void remote_close(struct remote **rp)
 	transport_close(&r->t);
 	framed_release(&r->f);
 	msg_hello_release(&r->peer);
-	zframe_free(r->z);
-	buf_release(&r->plain);
+	remote_verifier_free(r->verifier);
 	free(r->name);
 	free(r);
 	*rp = NULL;

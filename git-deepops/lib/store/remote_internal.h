@@ -7,7 +7,6 @@
 
 #include "store/remote.h"
 
-#include "chunk/zframe.h"
 #include "transport/framed.h"
 #include "transport/transport.h"
 #include "wire/msg.h"
@@ -21,9 +20,10 @@ struct remote {
 	bool session, begun; /* BEGIN was sent; and answered */
 	uint64_t put_bytes,
 		ack_bytes; /* payload of this session's PUT frames: sent, durable there */
-	struct zframe *z;  /* of downloads, made when needed */
-	struct buf plain;
+	struct remote_verifier *verifier; /* of downloads, made when needed */
 };
+
+void remote_verifier_free(struct remote_verifier *v); /* NULL is fine */
 
 /*
  * The next frame that answers something: ACKs are counted, ERR becomes the
