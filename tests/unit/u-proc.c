@@ -80,15 +80,6 @@ static void test_environment(void)
 	ok(proc_capture(&p, NULL, KIB, &out, &e) == 0, "runs");
 	is_str(out.p, "new unset\n/\n", "environment and directory");
 	proc_release(&p);
-
-	buf_reset(&out);
-	p = (struct proc)PROC_INIT;
-	strvec_pushl(&p.args, "/usr/bin/env", NULL);
-	strvec_push(&p.env, "ONLY=this");
-	p.clean_env = true;
-	ok(proc_capture(&p, NULL, KIB, &out, &e) == 0, "runs");
-	is_str(out.p, "ONLY=this\n", "a clean environment");
-	proc_release(&p);
 	buf_release(&out);
 }
 

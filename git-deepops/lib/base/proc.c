@@ -81,7 +81,7 @@ static char **proc_environ(const struct proc *p)
 	size_t have = 0, n = 0;
 	char **env;
 
-	while (!p->clean_env && environ[have])
+	while (environ[have])
 		have++;
 	env = xcalloc(have + p->env.nr + 1, sizeof(*env));
 	for (size_t i = 0; i < have; i++) {

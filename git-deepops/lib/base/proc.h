@@ -27,7 +27,6 @@ enum {
 struct proc {
 	struct strvec args; /* args.v[0] is searched in PATH */
 	struct strvec env;  /* "NAME=value" set, "NAME" unset, on top of ours */
-	bool clean_env;     /* start from an empty environment instead */
 	const char *dir;    /* chdir there first; NULL: here */
 	int in, out, err;   /* descriptor (ours, not closed), or PROC_* */
 	bool new_group;     /* own process group */
@@ -36,8 +35,7 @@ struct proc {
 
 #define PROC_INIT                                                                                  \
 	{                                                                                          \
-		STRVEC_INIT, STRVEC_INIT, false, NULL, PROC_INHERIT, PROC_INHERIT, PROC_INHERIT,   \
-			false, 0                                                                   \
+		STRVEC_INIT, STRVEC_INIT, NULL, PROC_INHERIT, PROC_INHERIT, PROC_INHERIT, false, 0 \
 	}
 
 /* Fork and exec.  A program that can't be started is ERR_NOTFOUND or ERR_SYS here, not exit 127 later. */
