@@ -207,10 +207,25 @@ test_expect_success 'a branch that the server knows by another name' '
 	policy_refused work E-EXEC-NORECORD main:refs/heads/trunk &&
 	test_grep "push to refs/heads/main refused" work.said &&
 	policy_refused work E-REF-DELETE :refs/heads/trunk &&
+	sed "s,main\$,trunk," floor >floor2 && git deepops server install --policy floor2 srv.git >out &&
+	policy_refused work E-EXEC-NORECORD main:refs/heads/trunk &&
+	test_grep "push to refs/heads/trunk refused" work.said &&
+	git deepops server install --policy floor srv.git >out &&
 	reset &&
 	(cd work && test_commit harmless) &&
 	policy_push work main:refs/heads/trunk &&
 	test "$(git -C srv.git rev-parse main)" = "$(git -C work rev-parse main)" &&
+	git -C srv.git symbolic-ref HEAD refs/heads/trunk &&
+	mkdir -p work/.deepops && printf "[rule \"x\"]\n\tref = refs/heads/topic\n\tmode = enforce\n\tresults = r\n" >work/.deepops/policy &&
+	policy_commit work "a policy" && policy_push work main &&
+	echo x >work/r && policy_commit work "a result" &&
+	policy_refused work E-EXEC-NORECORD main:refs/heads/topic &&
+	# A detached HEAD names no branch, so there is only the floor.
+	git -C srv.git update-ref --no-deref HEAD "$(git -C srv.git rev-parse main)" &&
+	policy_push work main:refs/heads/topic &&
+	echo "{\"acc\": 0.9}" >work/metrics.json && policy_commit work fake &&
+	policy_refused work E-EXEC-NORECORD main &&
+	git -C srv.git symbolic-ref HEAD refs/heads/main &&
 	git -C srv.git symbolic-ref -d refs/heads/trunk && reset
 '
 

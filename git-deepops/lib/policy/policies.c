@@ -110,7 +110,7 @@ int policies_tree_is_bad(struct repo *r, const struct repo_oid *commit, struct e
 
 int policies_head(struct repo *r, struct buf *head, struct repo_oid *tip, struct err *e)
 {
-	int rc = repo_ref_symbolic(r, "HEAD", head, e);
+	int rc = repo_ref_referent(r, "HEAD", head, e);
 
 	memset(tip, 0, sizeof(*tip));
 	if (rc != 1) {

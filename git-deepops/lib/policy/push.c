@@ -11,7 +11,6 @@
 
 #define LINE_MAX_BYTES (2 * (REPO_OID_HEX + 1) + PATH_MAX_BYTES)
 #define OPTIONS_MAX 100
-#define SYMREF_MAX_DEPTH 5 /* git's */
 
 void push_init(struct push *p)
 {
@@ -76,34 +75,26 @@ int push_read(struct push *p, int fd, struct err *e)
 	return rc;
 }
 
-/* Links are followed as far as git does. */
-static int resolve_ref(struct judge_update *u, struct repo *r, struct err *e)
-{
-	struct buf target = BUF_INIT;
-	int rc = 1;
-
-	for (int i = 0; rc == 1 && i < SYMREF_MAX_DEPTH; i++) {
-		rc = repo_ref_symbolic(r, u->ref, &target, e);
-		if (rc != 1)
-			continue;
-		free((char *)(uintptr_t)u->ref);
-		u->ref = xstrdup(target.p);
-	}
-	buf_release(&target);
-	if (rc == ERR_INPUT) { /* no ref is called so, and git is about to say that */
-		err_clear(e);
-		rc = 0;
-	}
-	return rc < 0 ? rc : 0;
-}
-
 int push_resolve(struct push *p, struct repo *r, struct err *e)
 {
+	struct buf target = BUF_INIT;
+	size_t given = p->n;
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < p->n; i++)
-		rc = resolve_ref(&p->updates[i], r, e);
-	return rc;
+	for (size_t i = 0; rc >= 0 && i < given; i++) {
+		rc = repo_ref_referent(r, p->updates[i].ref, &target, e);
+		if (rc == ERR_INPUT) { /* no ref is called so, and git is about to say that */
+			err_clear(e);
+			rc = 0;
+		}
+		if (rc != 1)
+			continue;
+		XGROW(p->updates, p->n + 1, p->alloc);
+		p->updates[p->n] = p->updates[i];
+		p->updates[p->n++].ref = xstrdup(target.p);
+	}
+	buf_release(&target);
+	return rc < 0 ? rc : 0;
 }
 
 int push_look_up(struct push *p, struct repo *r, struct err *e)

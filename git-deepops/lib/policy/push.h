@@ -26,8 +26,8 @@ void push_init(struct push *p);
 /* Lines `old SP new SP ref LF` up to end of file. ERR_INPUT, ERR_LIMIT. */
 int push_read(struct push *p, int fd, struct err *e) MUST_CHECK;
 /*
- * A symbolic ref is given the name of the branch that it stands for: git moves that one, so its
- * rules count.
+ * For each symbolic ref add an update of the branch that it stands for: git moves that one,
+ * so the rules of both count.
  */
 int push_resolve(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
 /*

@@ -139,6 +139,9 @@ int repo_walk(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *
 int repo_ref_get(struct repo *r, const char *name, struct repo_oid *out, struct err *e) MUST_CHECK;
 int repo_ref_symbolic(struct repo *r, const char *name, struct buf *target,
 		      struct err *e) MUST_CHECK; /* 1 symbolic, 0 not */
+/* The same through all links, as far as git follows them: the name that a write to `name` changes. */
+int repo_ref_referent(struct repo *r, const char *name, struct buf *target,
+		      struct err *e) MUST_CHECK; /* 1 symbolic, 0 not */
 /*
  * Compare-and-swap: expect NULL = any, zero id = must not exist. ERR_EXISTS when it moved meanwhile.
  * Waits for a lock that another process holds; one on a ref of ours (refs/deepops/, refs/notes/deepops) that

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
+#define SYMREF_MAX_DEPTH 5    /* git's */
 #define LOCKED_TRIES 20       /* another process holds <ref>.lock for a moment */
 #define LOCKED_TRIES_OURS 500 /* some 12 s */
 #define LOCKED_WAIT_US 50000  /* at most this long between two tries */
@@ -102,6 +103,22 @@ static bool try_again(struct repo *r, struct lock_wait *w, int rc)
 	random_bytes(&jitter, sizeof(jitter));
 	usleep(jitter % LOCKED_WAIT_US);
 	return true;
+}
+
+int repo_ref_referent(struct repo *r, const char *name, struct buf *target, struct err *e)
+{
+	char *at = xstrdup(name);
+	int rc = 1, depth;
+
+	for (depth = 0; rc == 1 && depth < SYMREF_MAX_DEPTH; depth++) {
+		rc = repo_ref_symbolic(r, at, target, e);
+		if (rc != 1)
+			break;
+		free(at);
+		at = xstrdup(target->p);
+	}
+	free(at);
+	return rc < 0 ? rc : depth > 0;
 }
 
 static int try_set(struct repo *r, const char *name, const git_oid *to, const git_oid *expect,
