@@ -132,24 +132,34 @@ test_expect_success 'too many records in one push are refused' '
 		    return subprocess.run(("git",) + a, input=data, stdout=subprocess.PIPE, check=True).stdout
 		tip = sys.argv[1]
 		rec = git("cat-file", "blob", tip + ":record.json")
-		out, parent = [], tip
-		stream = b""
-		for n in range(2, 503):
+		out = []
+		for n in range(2, 5604):
 		    prev = "sha256:" + hashlib.sha256(rec).hexdigest()
 		    rec = re.sub(rb"\"prev\":\"[^\"]*\",", b"", rec)
 		    rec = rec.replace(b"\"recipe\":", b"\"prev\":\"" + prev.encode() + b"\",\"recipe\":", 1)
 		    rec = re.sub(rb"\"seq\":\d+", b"\"seq\":%d" % n, rec)
-		    stream += b"commit refs/heads/many\n"
-		    stream += b"committer a <a@b> %d +0000\ndata 1\nx\n" % (1700000000 + n)
+		    out.append(b"commit refs/heads/many\n")
+		    out.append(b"committer a <a@b> %d +0000\ndata 1\nx\n" % (1700000000 + n))
 		    if n == 2:
-		        stream += b"from " + tip.encode() + b"\n"
-		    stream += b"M 100644 inline record.json\ndata %d\n" % len(rec) + rec + b"\n"
-		git("fast-import", "--quiet", data=stream)
+		        out.append(b"from " + tip.encode() + b"\n")
+		    out.append(b"M 100644 inline record.json\ndata %d\n" % len(rec) + rec + b"\n")
+		git("fast-import", "--quiet", data=b"".join(out))
 		END
 	) &&
-	policy_refused work E-LIMIT-RECORDS "refs/heads/many:refs/deepops/log/$w2" &&
-	policy_push_only work "refs/heads/many~1:refs/deepops/log/$w2" &&
-	policy_push_only work "refs/heads/many:refs/deepops/log/$w2"
+	policy_refused work E-LIMIT-RECORDS "refs/heads/many~5101:refs/deepops/log/$w2" &&
+	policy_push_only work "refs/heads/many~5102:refs/deepops/log/$w2" &&
+	policy_push_only work "refs/heads/many~5101:refs/deepops/log/$w2"
+'
+
+test_expect_success 'an index that is far behind refuses, naming the mend' '
+	git -C work pull -q --ff-only origin main && policy_run work 11 && (cd work && git deepops push --data-only) &&
+	policy_push_only work "$(policy_journal work)" && policy_settle srv.git &&
+	git -C srv.git fetch -q ../work "refs/heads/many:refs/deepops/log/$w2" &&
+	test_must_fail git -C work push --no-verify origin main 2>err &&
+	test_grep -F "[E-INDEX-BEHIND]" err && test_grep "git deepops server index" err &&
+	policy_push_only work main:refs/heads/other &&
+	policy_settle srv.git &&
+	policy_push_only work main
 '
 
 test_done

@@ -224,4 +224,19 @@ test_expect_success 'D4: what a run wrote is on the remote' '
 	test_grep "data: metrics.json (sha256:............\.\.\.) is recorded but not on" said
 '
 
+test_expect_success 'C4: more code than the hook reads, until the server has hashed it' '
+	(
+		cd work && mkdir big &&
+		for i in $(test_seq 65); do { echo $i && head -c 1048576 /dev/zero; } >big/$i || exit 1; done &&
+		git add big && test_tick && git commit -q -m big
+	) &&
+	policy_run work 10 && (cd work && git deepops push --data-only) &&
+	broken E-CODE-SIZE "" && test_grep "git deepops server index" said && test_grep ! retract said &&
+	rm -rf once.git && cp -r template.git once.git && rm -f once.git/hooks/post-receive &&
+	git -C work push -q --no-verify ../once.git "$(policy_journal work)" &&
+	test_must_fail git -C work push --no-verify ../once.git main 2>err && test_grep -F "[E-CODE-SIZE]" err &&
+	git deepops server index once.git &&
+	git -C work push -q --no-verify ../once.git main
+'
+
 test_done

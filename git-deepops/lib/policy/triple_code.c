@@ -201,7 +201,8 @@ static int tree_hash(struct triple_pass *p, const struct repo_oid *tree, struct 
 	if (rc == ERR_LIMIT) {
 		err_clear(e);
 		triple_add(p, REASON_CODE_SIZE, "tree %.12s has more than %u MiB to hash",
-			   tree->hex, (unsigned int)(TRIPLE_HASH_BYTES / MIB));
+			   tree->hex, (unsigned int)(TRIPLE_HASH_BYTES / MIB))
+			->fix = xstrdup(reason_info(REASON_CODE_SIZE)->mend);
 		return 0;
 	}
 	if (rc == ERR_INPUT) {

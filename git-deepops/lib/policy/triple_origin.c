@@ -205,7 +205,8 @@ static int secrets(struct triple_pass *p, struct err *e)
 		triple_add(p, REASON_CODE_SIZE,
 			   "run %.12s has more than %u MiB of files of its "
 			   "own",
-			   p->rec->run, (unsigned int)(TRIPLE_SECRET_BYTES / MIB));
+			   p->rec->run, (unsigned int)(TRIPLE_SECRET_BYTES / MIB))
+			->fix = xstrdup("commit these files, then run again");
 	return rc;
 }
 
