@@ -218,4 +218,16 @@ test_expect_success CC 'GPUs are asked through NVML, else nvidia-smi' '
 	test_grep "^gpu.00.memory=16106127360$" got
 '
 
+test_expect_success 'a dataset that is an output must be whole, and is warned about when its pointer has moved on' '
+	git init -q moved &&
+	(
+		cd moved && mkdir data && echo 1 >data/1 && echo 2 >data/2 && git deepops track -q data && git commit -qm one &&
+		rm -r data && git deepops checkout -q -I 1 &&
+		test_expect_code 128 git deepops run -o data -- sh -c "echo 3 >data/3" 2>../err && test_grep "^fatal: only a part of the output data" ../err &&
+		test_path_is_missing data/3 && git deepops checkout -q && git checkout -q -b other && echo 4 >data/4 && git deepops track -q data &&
+		git commit -qm four && git checkout -q - && git deepops run -o data -- sh -c "echo 3 >data/3" 2>../err &&
+		test_grep "^warning: data: its pointer has moved on" ../err && git deepops ls data >../out && test_grep "^4$" ../out
+	)
+'
+
 test_done

@@ -274,6 +274,27 @@ static int pin_typed(struct job *j, const struct strvec *roots, const char *type
 	return rc;
 }
 
+/* An output is recorded as it stands afterwards: what is not in the work tree would be gone from it. */
+static int check_output(struct job *j, const char *root, struct err *e)
+{
+	struct pointer p;
+	int rc;
+
+	if (dataset_is_partial(j->data, root)) {
+		err_set(e, ERR_INPUT, "only a part of the output %s is in the work tree", root);
+		return err_hint(e, "git deepops checkout -- '%s'", root);
+	}
+	pointer_init(&p);
+	rc = dataset_pointer(j->repo, NULL, root, &p, e);
+	if (rc == 0 && dataset_is_behind(j->data, root, &p))
+		strvec_pushf(&j->warnings,
+			     "%s: its pointer has moved on; the version that the run leaves in the "
+			     "work tree replaces it",
+			     root);
+	pointer_release(&p);
+	return rc;
+}
+
 int job_pin_inputs(struct job *j, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT;
@@ -289,8 +310,9 @@ int job_pin_inputs(struct job *j, struct err *e)
 			rc = pin_file(j, path.p, RECORD_ROLE_PARAMS, e);
 	}
 	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
-		if (!job_is_output(j, roots.v[i]))
-			rc = pin_dataset(j, roots.v[i], RECORD_ROLE_TRACKED, e);
+		rc = job_is_output(j, roots.v[i])
+			     ? check_output(j, roots.v[i], e)
+			     : pin_dataset(j, roots.v[i], RECORD_ROLE_TRACKED, e);
 	buf_release(&path);
 	strvec_release(&roots);
 	return rc;
