@@ -87,6 +87,8 @@ static int bring_data(struct rerun *x, struct dataset_env *d, struct err *e)
 
 static void say_comparison(const struct record *r)
 {
+	if (!r->ncompared)
+		puts("nothing to compare: the run declared no outputs");
 	for (size_t i = 0; i < r->ncompared; i++)
 		printf("%s: %s%s%s\n", r->compared[i].path,
 		       record_verdict_name(r->compared[i].verdict),

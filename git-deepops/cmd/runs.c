@@ -57,6 +57,8 @@ static void how_it_ended(const struct runindex_row *row, struct buf *out)
 		buf_addf(out, "signal %" PRId64, row->signal);
 	else
 		buf_addstr(out, "unknown");
+	if (row->retracted)
+		buf_addstr(out, ", retracted");
 }
 
 /* "metric.acc" out of the row's JSON. */
@@ -289,6 +291,8 @@ static void add_json_row(struct listing *l, const struct runindex_row *row)
 	put_text(o, "author", row->author);
 	put_int(o, "exit", row->exit);
 	put_int(o, "signal", row->signal);
+	if (row->retracted)
+		json_put_bool(o, "retracted", true);
 	put_time(o, "started", row->started);
 	put_int(o, "wall_ms", row->wall_ms);
 	put_text(o, "level", row->level);

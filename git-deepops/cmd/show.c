@@ -154,7 +154,7 @@ static void add_level(struct page *p, const struct record *r)
 	buf_release(&raise);
 }
 
-static void fill(struct page *p, const struct journal_entry *j)
+static void fill(struct page *p, const struct journal_entry *j, bool retracted)
 {
 	const struct record *r = &j->rec;
 
@@ -172,6 +172,7 @@ static void fill(struct page *p, const struct journal_entry *j)
 	line(p, "directory", r->cwd);
 	add_time(p, "started", r->started);
 	add_end(p, r);
+	line(p, "retracted", retracted ? "by a later record" : NULL);
 	add_code(p, r);
 	add_data(p, r);
 	add_pairs(p, "param", &r->params);
@@ -200,9 +201,12 @@ static int print_json(const struct journal_entry *j, struct err *e)
 	return rc;
 }
 
-static int show(const struct journal_entry *j, bool as_json, bool md, bool raw, struct err *e)
+static int show(struct repo *repo, const struct journal_entry *j, bool as_json, bool md, bool raw,
+		struct err *e)
 {
 	struct page p = {BUF_INIT, md};
+	bool retracted;
+	int rc;
 
 	if (as_json)
 		return print_json(j, e);
@@ -210,10 +214,13 @@ static int show(const struct journal_entry *j, bool as_json, bool md, bool raw, 
 		fwrite(j->bytes.p, 1, j->bytes.len, stdout);
 		return 0;
 	}
-	fill(&p, j);
-	fwrite(p.out.p, 1, p.out.len, stdout);
+	rc = lookup_retracted(repo, j->rec.run, &retracted, e);
+	if (rc == 0) {
+		fill(&p, j, retracted);
+		fwrite(p.out.p, 1, p.out.len, stdout);
+	}
 	buf_release(&p.out);
-	return 0;
+	return rc;
 }
 
 int cmd_show(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
@@ -236,7 +243,7 @@ int cmd_show(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	journal_entry_init(&entry);
 	rc = lookup_run(ctx->repo, argv[1], &entry, e);
 	if (rc == 0)
-		rc = show(&entry, as_json, md, raw, e);
+		rc = show(ctx->repo, &entry, as_json, md, raw, e);
 	journal_entry_release(&entry);
 	return rc;
 }

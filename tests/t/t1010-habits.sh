@@ -126,4 +126,21 @@ test_expect_success 'a large output that git add would take: how to keep it out,
 	)
 '
 
+test_expect_success 'a run that was taken back is marked wherever it is listed, and no other' '
+	(
+		cd repo && run=$(git deepops runs | sed -n "2s/ .*//p") && git deepops retract -m wrong $run &&
+		git deepops runs >out && test_grep "^$run .*ok, retracted " out && test "$(grep -c retracted out)" = 1 &&
+		git deepops show $run >out && test_grep "^retracted " out && git deepops runs --json >json &&
+		test "$(grep -c "\"id\":\"$run.*\"retracted\":true" json)" = 1 && test "$(grep -c "\"retracted\"" json)" = 1 &&
+		other=$(git deepops runs | sed -n "1s/ .*//p") && git deepops show $other >out && test_grep ! retracted out
+	)
+'
+
+test_expect_success 'a rerun that compares nothing says why' '
+	(
+		cd repo && git deepops run --no-data -q -- true && git deepops rerun "$(git deepops runs | sed -n "1s/ .*//p")" >out &&
+		test_grep "^nothing to compare: the run declared no outputs" out && test "$(tail -n 1 out)" = "verdict: not-comparable"
+	)
+'
+
 test_done

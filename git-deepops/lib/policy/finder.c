@@ -120,14 +120,6 @@ static bool is_run(const struct journal_entry *j)
 	return j->ok && (j->rec.kind == RECORD_RUN || j->rec.kind == RECORD_RERUN);
 }
 
-static int note_retraction(void *arg, const struct runindex_row *row, struct err *e)
-{
-	(void)e;
-	if (!strcmp(row->kind, record_kind_name(RECORD_RETRACT)))
-		*(bool *)arg = true;
-	return 0;
-}
-
 static int retracted(struct finder *f, const char *run, bool *out, struct err *e)
 {
 	*out = false;
@@ -138,7 +130,7 @@ static int retracted(struct finder *f, const char *run, bool *out, struct err *e
 		    !strcmp(j->rec.parent, run))
 			*out = true;
 	}
-	return *out ? 0 : runindex_by_parent(f->index, run, note_retraction, out, e);
+	return *out ? 0 : runindex_retracted(f->index, run, out, e);
 }
 
 static int give(struct search *s, const struct journal_entry *j, struct err *e)

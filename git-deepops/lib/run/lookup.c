@@ -21,3 +21,14 @@ int lookup_run(struct repo *r, const char *name, struct journal_entry *out, stru
 		rc = err_set(e, ERR_INPUT, "%s", out->why.msg);
 	return rc;
 }
+
+int lookup_retracted(struct repo *r, const char *run, bool *out, struct err *e)
+{
+	struct runindex *ix = NULL;
+	int rc = runindex_open(&ix, r, 0, e);
+
+	if (rc == 0)
+		rc = runindex_retracted(ix, run, out, e);
+	runindex_close(&ix);
+	return rc;
+}

@@ -14,4 +14,7 @@
 int lookup_run(struct repo *r, const char *name, struct journal_entry *out,
 	       struct err *e) MUST_CHECK;
 
+/* Has a later record taken this run back?  `run`: its whole id. */
+int lookup_retracted(struct repo *r, const char *run, bool *out, struct err *e) MUST_CHECK;
+
 #endif

@@ -54,6 +54,7 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	/* Canonical JSON for `runs --json`: objects by name, arrays of objects. */
 	const char *metrics, *params, *inputs, *outputs;
 	const char *summary; /* of the metrics, for a table */
+	bool retracted;      /* by a later record */
 };
 typedef int (*runindex_fn)(void *arg, const struct runindex_row *row, struct err *e);
 
@@ -80,6 +81,8 @@ int runindex_by_output_id(struct runindex *ix, const char *path, const struct ch
 /* Records that speak of this run: amend, retract, attest, rerun. */
 int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
 		       struct err *e) MUST_CHECK;
+/* Does one of them take it back? */
+int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e) MUST_CHECK;
 
 /*
  * A unique prefix (>= 4 digits) of a run id or record id, with or without "sha256:".

@@ -12,7 +12,9 @@
 	"entry.journal, entry.record, entry.run, entry.kind, entry.writer, entry.seq,"             \
 	" entry.code_commit, entry.code_tree, entry.title, entry.author, entry.program,"           \
 	" entry.parent, entry.started, entry.wall, entry.exit, entry.signal, entry.dirty,"         \
-	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary"
+	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary,"   \
+	" EXISTS(SELECT 1 FROM entry AS said WHERE said.parent = entry.run"                        \
+	" AND said.kind = 'retract')"
 #define PREFIX_MIN_DIGITS 4
 #define FIND_MAX_CANDIDATES 5
 #define WHERE_MAX_TERMS 32
@@ -48,6 +50,7 @@ static void fill_row(struct db_stmt *q, struct runindex_row *row)
 	row->inputs = db_text(q, 20);
 	row->outputs = db_text(q, 21);
 	row->summary = db_text(q, 22);
+	row->retracted = db_int(q, 23) != 0;
 }
 
 /* Give every row to `cb`; finishes the statement. */
@@ -135,6 +138,20 @@ int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, voi
 			       run, NULL};
 
 	return by_keys(ix, &k, cb, arg, e);
+}
+
+static int note_retraction(void *arg, const struct runindex_row *row, struct err *e)
+{
+	(void)e;
+	if (!strcmp(row->kind, record_kind_name(RECORD_RETRACT)))
+		*(bool *)arg = true;
+	return 0;
+}
+
+int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e)
+{
+	*out = false;
+	return runindex_by_parent(ix, run, note_retraction, out, e);
 }
 
 int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg, struct err *e)
