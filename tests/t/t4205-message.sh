@@ -47,6 +47,27 @@ assert f[\"code\"] == \"E-EXEC-NORECORD\" and len(f[\"commit\"]) == 40, f
 	git -C work reset -q --hard origin/main
 '
 
+test_expect_success 'names of any bytes, as text and as JSON' '
+	sed "s/= metrics.json/= *.json/" floor >wide && git deepops server install --policy wide srv.git >out &&
+	odd=$(printf "a\377 b\n\033[31m; rm -rf x.json") &&
+	long=$(printf "%0200d" 0)/m.json && mkdir -p "work/${long%/*}" &&
+	echo 1 >"work/$odd" && echo 2 >"work/$long" && echo 3 >"work/m 2.json" &&
+	policy_commit work "$(printf "Gr\374\337e \033[31m %0100d" 0)" &&
+	test_must_fail git -C work push -o deepops.format=json origin main 2>&1 |
+		sed -n "s/^remote: \({.*\)/\1/p" >json &&
+	"$TEST_PYTHON" -c "
+import json
+f = json.load(open(\"json\", encoding=\"utf-8\"))[\"refs\"][0][\"findings\"]
+assert len(f) == 3 and all(x[\"code\"] == \"E-EXEC-NORECORD\" and x[\"text\"] and x[\"subject\"] for x in f), f
+" &&
+	policy_refused work E-EXEC-NORECORD main &&
+	test_grep "fix:  git deepops run -o .m 2.json. -- CMD" work.said &&
+	sed -n "s/^remote: //p" work.said | sed "s/ *$//" >text &&
+	! grep -n "^.\{73,\}" text && LC_ALL=C test_grep ! "[^ -~]" text &&
+	git deepops server install --policy floor srv.git >out &&
+	git -C work reset -q --hard origin/main
+'
+
 test_expect_success 'a web interface gets its prefix' '
 	echo "{\"acc\": 0.96}" >work/metrics.json &&
 	policy_commit work invented &&
