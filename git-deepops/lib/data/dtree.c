@@ -5,10 +5,14 @@
 #include "base/limits.h"
 #include "base/xalloc.h"
 
-/* Names live in blocks of their directory: one allocation for many, freed together. */
+/*
+ * Names live in blocks of their directory: one allocation for many, freed together.  A
+ * block is a quarter of all before it, so no more than that is left unused.
+ */
 struct dtree_block {
 	struct dtree_block *next;
 	size_t used, size;
+	size_t before; /* bytes of all blocks behind `next` */
 	char text[];
 };
 
@@ -21,11 +25,13 @@ static const char *keep_name(struct dtree *d, const char *name, size_t len)
 	char *at;
 
 	if (!b || b->size - b->used < len + 1) {
-		size_t size = b ? MIN(2 * b->size, BLOCK_MAX_BYTES) : BLOCK_FIRST_BYTES;
+		size_t before = b ? b->before + b->size : 0;
+		size_t size = MIN(MAX(before / 4, BLOCK_FIRST_BYTES), BLOCK_MAX_BYTES);
 
 		b = xmalloc(sizeof(*b) + MAX(size, len + 1));
 		b->size = MAX(size, len + 1);
 		b->used = 0;
+		b->before = before;
 		b->next = d->blocks;
 		d->blocks = b;
 	}
@@ -96,6 +102,15 @@ struct dtree_entry *dtree_add_copy(struct dtree *d, const struct dtree_entry *fr
 	at->name = name;
 	at->sub = NULL;
 	return at;
+}
+
+void dtree_trim(struct dtree *d)
+{
+	if (d->n == d->alloc)
+		return;
+	if (d->n)
+		d->v = xrealloc(d->v, d->n, sizeof(*d->v));
+	d->alloc = d->n;
 }
 
 void dtree_stats(struct dtree *d)

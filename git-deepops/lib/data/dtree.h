@@ -78,6 +78,7 @@ struct dtree_entry *dtree_add(struct dtree *d, const char *name, size_t len);
 struct dtree_entry *dtree_add_copy(struct dtree *d, const struct dtree_entry *from);
 struct dtree *dtree_new(void);
 void dtree_sort(struct dtree *d);  /* stats move along */
+void dtree_trim(struct dtree *d);  /* all names are there: give back room for more */
 void dtree_stats(struct dtree *d); /* make or grow the array, zeroed */
 /* NULL if absent. */
 struct dtree_entry *dtree_lookup(const struct dtree *d, const char *name, size_t len);

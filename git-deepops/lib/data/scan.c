@@ -176,6 +176,7 @@ static int read_entries(struct job *j, int dirfd, struct err *e)
 	struct dtree *sub = j->dir->sub;
 	size_t kept = 0;
 
+	dtree_trim(sub);
 	dtree_sort(sub);
 	dtree_stats(sub);
 	for (size_t i = 0; i < sub->n; i++) {
