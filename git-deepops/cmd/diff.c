@@ -138,13 +138,6 @@ static int diff_sides(struct diff *d, const char *root, struct dataset_changes *
 	return rc;
 }
 
-static bool is_inside(const char *path, const char *inside)
-{
-	size_t n = strlen(inside);
-
-	return !n || (!strncmp(path, inside, n) && (!path[n] || path[n] == '/'));
-}
-
 /* Keep what lies in `inside`, and count again. */
 static void restrict_to(struct dataset_changes *c, const char *inside)
 {
@@ -155,7 +148,7 @@ static void restrict_to(struct dataset_changes *c, const char *inside)
 	for (size_t i = 0; i < c->n; i++) {
 		struct dataset_change *x = &c->v[i];
 
-		if (!is_inside(x->path, inside)) {
+		if (!path_is_in(x->path, inside)) {
 			free(x->path);
 			free(x->from);
 			continue;

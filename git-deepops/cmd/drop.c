@@ -22,13 +22,6 @@ struct drop {
 	bool force;
 };
 
-static bool is_below(const char *root, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return !n || (!strncmp(root, dir, n) && (root[n] == '/' || !root[n]));
-}
-
 /* A dataset, or every dataset below a directory. */
 static int choose(struct drop *d, const char *typed, struct err *e)
 {
@@ -46,7 +39,7 @@ static int choose(struct drop *d, const char *typed, struct err *e)
 				     typed, root);
 	}
 	for (size_t i = 0; rc == 0 && i < d->roots.nr; i++)
-		if (is_below(d->roots.v[i], path.p) && !strvec_has(&d->chosen, d->roots.v[i]))
+		if (path_is_in(d->roots.v[i], path.p) && !strvec_has(&d->chosen, d->roots.v[i]))
 			strvec_push(&d->chosen, d->roots.v[i]);
 	if (rc == 0 && d->chosen.nr == before)
 		rc = err_set(e, ERR_NOTFOUND, "'%s': no dataset is tracked there", typed);

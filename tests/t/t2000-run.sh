@@ -220,6 +220,8 @@ test_expect_success 'usage errors are named' '
 		test_expect_code 128 git deepops run -i plain -- true 2>../err &&
 		test_grep "plain is a directory that is not tracked" ../err &&
 		test_grep "git deepops track" ../err &&
+		test_expect_code 128 git deepops run -i . -- true 2>../err &&
+		test_grep "the work tree is no input" ../err &&
 		test_expect_code 129 git deepops run --no-data -o a -m a -- true 2>../err &&
 		for o in "-o .git" "-o .git/x" "-i .git/config" "-p .git/config" "-o .GIT/x"
 		do

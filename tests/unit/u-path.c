@@ -63,6 +63,8 @@ static void test_text(void)
 	path_dirname(&b, "/x");
 	path_dirname(&b, "x");
 	is_str(b.p, "a/b/.", "dirnames");
+	ok(path_is_in("a/b", "a") && path_is_in("a", "a") && path_is_in("a", ""), "in");
+	ok(!path_is_in("ab", "a") && !path_is_in("a", "a/b") && !path_is_in("b", "a"), "not in");
 	buf_reset(&b);
 	ok(path_enter(&b, "a") == 0 && path_enter(&b, "b") == 1, "two down");
 	is_str(b.p, "a/b", "names with a slash between");

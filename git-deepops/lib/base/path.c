@@ -253,6 +253,13 @@ void path_join(struct buf *out, const char *dir, const char *name)
 	buf_addstr(out, name);
 }
 
+bool path_is_in(const char *path, const char *dir)
+{
+	size_t n = strlen(dir);
+
+	return !n || (!strncmp(path, dir, n) && (!path[n] || path[n] == '/'));
+}
+
 size_t path_enter(struct buf *path, const char *name)
 {
 	size_t len = path->len;

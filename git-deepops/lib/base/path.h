@@ -39,6 +39,8 @@ int path_remove_tree(const char *path, struct err *e) MUST_CHECK;
 
 /* Append dir + "/" + name; a dir of "" or "." gives name alone. */
 void path_join(struct buf *out, const char *dir, const char *name);
+/* Is `path` the directory `dir`, or below it? Everything is in "". */
+bool path_is_in(const char *path, const char *dir);
 /* Go down to `name` in a path that is walked; buf_setlen to what this returns goes back up. */
 size_t path_enter(struct buf *path, const char *name);
 /* Last component, borrowed. */

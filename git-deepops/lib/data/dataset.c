@@ -167,10 +167,10 @@ const char *dataset_root_of(const struct strvec *roots, const char *path, const 
 /* Does `path` name `root`?  *inside is what it names of it. */
 static bool names_root(const char *path, const char *root, const char **inside)
 {
-	size_t p = strlen(path), n = strlen(root);
+	size_t n = strlen(root);
 
 	*inside = "";
-	if (!p || (!strncmp(root, path, p) && (root[p] == '/' || !root[p])))
+	if (path_is_in(root, path))
 		return true;
 	if (strncmp(root, path, n) != 0)
 		return false;

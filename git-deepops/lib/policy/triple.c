@@ -2,6 +2,7 @@
 /* triple.c - is this record's code, data and machine all there; see triple.h */
 #include "policy/triple_internal.h"
 
+#include "base/path.h"
 #include "base/xalloc.h"
 
 static void triple_init(struct triple *t)
@@ -35,6 +36,29 @@ struct triple_finding *triple_add(struct triple_pass *p, enum reason reason, con
 	f->text = buf_detach(&text, NULL);
 	f->fix = NULL;
 	return f;
+}
+
+int triple_find(struct triple_pass *p, const char *path, struct tree_entry *out, struct err *e)
+{
+	const struct record_code *c = &p->rec->code;
+	struct repo_oid tree;
+
+	for (size_t i = 0; i < c->nmodules; i++) {
+		if (!path_is_in(path, c->modules[i].path) || !c->modules[i].tree ||
+		    strlen(path) == strlen(c->modules[i].path))
+			continue;
+		memcpy(tree.hex, c->modules[i].tree, sizeof(tree.hex));
+		if (!repo_has_object(p->ctx->repo, &tree))
+			return 0;
+		return tree_find(p->ctx->repo, &tree, path + strlen(c->modules[i].path) + 1, out,
+				 e);
+	}
+	if (!c->tree)
+		return 0;
+	memcpy(tree.hex, c->tree, sizeof(tree.hex));
+	if (!repo_has_object(p->ctx->repo, &tree))
+		return 0; /* C1 says so */
+	return tree_find(p->ctx->repo, &tree, path, out, e);
 }
 
 bool triple_is_leg(const struct triple_finding *f)

@@ -6,37 +6,6 @@
 #include "policy/triple_internal.h"
 #include "run/secrets.h"
 
-/* Is `path` the directory `dir` or below it? */
-static bool below(const char *path, const char *dir)
-{
-	const char *rest;
-
-	return str_startswith(path, dir, &rest) && (!*rest || *rest == '/');
-}
-
-int triple_find(struct triple_pass *p, const char *path, struct tree_entry *out, struct err *e)
-{
-	const struct record_code *c = &p->rec->code;
-	struct repo_oid tree;
-
-	for (size_t i = 0; i < c->nmodules; i++) {
-		if (!below(path, c->modules[i].path) || !c->modules[i].tree ||
-		    strlen(path) == strlen(c->modules[i].path))
-			continue;
-		memcpy(tree.hex, c->modules[i].tree, sizeof(tree.hex));
-		if (!repo_has_object(p->ctx->repo, &tree))
-			return 0;
-		return tree_find(p->ctx->repo, &tree, path + strlen(c->modules[i].path) + 1, out,
-				 e);
-	}
-	if (!c->tree)
-		return 0;
-	memcpy(tree.hex, c->tree, sizeof(tree.hex));
-	if (!repo_has_object(p->ctx->repo, &tree))
-		return 0; /* C1 says so */
-	return tree_find(p->ctx->repo, &tree, path, out, e);
-}
-
 /* ---- C6 ---- */
 
 /* Programs that are given a script to run, and take these options before it. */
@@ -81,7 +50,7 @@ static bool of_the_system(const char *path)
 	static const char *const dirs[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
-		if (below(path, dirs[i]))
+		if (path_is_in(path, dirs[i]))
 			return true;
 	return false;
 }
@@ -89,7 +58,7 @@ static bool of_the_system(const char *path)
 static bool in_inputs(const struct record *r, const char *path)
 {
 	for (size_t i = 0; i < r->ninputs; i++)
-		if (below(path, r->inputs[i].path))
+		if (path_is_in(path, r->inputs[i].path))
 			return true;
 	for (size_t i = 0; i < r->code.nlarge; i++)
 		if (!strcmp(path, r->code.large[i].path))

@@ -200,12 +200,9 @@ int snapshot_site_list(struct snapshot_site *s, struct err *e)
 
 bool snapshot_site_covers(const struct strvec *paths, const char *path)
 {
-	for (size_t i = 0; i < paths->nr; i++) {
-		const char *rest;
-
-		if (str_startswith(path, paths->v[i], &rest) && (!*rest || *rest == '/'))
+	for (size_t i = 0; i < paths->nr; i++)
+		if (path_is_in(path, paths->v[i]))
 			return true;
-	}
 	return false;
 }
 

@@ -219,12 +219,11 @@ static int pin_dataset(struct job *j, const char *root, enum record_input_role r
 static int pin_below(struct job *j, const struct strvec *roots, const char *dir, bool *any,
 		     struct err *e)
 {
-	const char *rest;
 	int rc = 0;
 
 	*any = false;
 	for (size_t i = 0; rc == 0 && i < roots->nr; i++) {
-		if (*dir && (!str_startswith(roots->v[i], dir, &rest) || *rest != '/'))
+		if (!path_is_in(roots->v[i], dir))
 			continue;
 		*any = true;
 		rc = pin_dataset(j, roots->v[i], RECORD_ROLE_INPUT, e);
@@ -250,7 +249,10 @@ static int pin_path(struct job *j, const struct strvec *roots, const char *path,
 	rc = pin_below(j, roots, path, &any, e);
 	if (rc < 0 || any)
 		goto out;
-	if (fstatat(repo_worktree_fd(j->repo), *path ? path : ".", &st, AT_SYMLINK_NOFOLLOW) < 0) {
+	if (!*path) {
+		rc = err_set(e, ERR_INPUT,
+			     "no dataset is tracked here, and the work tree is no input");
+	} else if (fstatat(repo_worktree_fd(j->repo), path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		rc = err_sys(e, "input %s", path);
 	} else if (S_ISDIR(st.st_mode)) {
 		rc = err_set(e, ERR_INPUT, "input %s is a directory that is not tracked", path);

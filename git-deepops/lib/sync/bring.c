@@ -8,13 +8,6 @@
 #include "run/journal.h"
 #include "sync/sync_internal.h"
 
-static bool is_below(const char *root, const char *dir)
-{
-	size_t n = strlen(dir);
-
-	return !n || (!strncmp(root, dir, n) && root[n] == '/');
-}
-
 /* Glob characters of a name stand for themselves. */
 static void add_anchored(struct strvec *inside, const char *path)
 {
@@ -45,7 +38,7 @@ static int add_path(struct repo *r, const struct strvec *roots, const char *path
 	if (root)
 		return sync_plan_add_dataset(plan, r, root, e);
 	for (size_t i = 0; rc == 0 && i < roots->nr; i++) {
-		if (!is_below(roots->v[i], path))
+		if (!path_is_in(roots->v[i], path))
 			continue;
 		found++;
 		rc = sync_plan_add_dataset(plan, r, roots->v[i], e);
