@@ -103,9 +103,52 @@ static int cmd_print_names(void)
 	return 0;
 }
 
+/* How many letters to add, drop or change to make `a` of `b`; both shorter than NAME_BYTES. */
+#define NAME_BYTES 24
+static size_t cmd_distance(const char *a, const char *b)
+{
+	size_t row[NAME_BYTES], n = strlen(b);
+
+	for (size_t k = 0; k <= n; k++)
+		row[k] = k;
+	for (size_t i = 1; a[i - 1]; i++) {
+		size_t corner = row[0];
+
+		row[0] = i;
+		for (size_t k = 1; k <= n; k++) {
+			size_t changed = corner + (a[i - 1] != b[k - 1]);
+
+			corner = row[k];
+			row[k] = MIN(MIN(row[k] + 1, row[k - 1] + 1), changed);
+		}
+	}
+	return row[n];
+}
+
+/* The listed command that `name` was probably meant for; NULL: none. */
+static const char *cmd_similar(const char *name)
+{
+	const char *best = NULL;
+	size_t least = strlen(name) < 5 ? 2 : 3; /* that many letters off is another word */
+
+	for (size_t i = 0; strlen(name) < NAME_BYTES && i < ARRAY_SIZE(cmds); i++) {
+		size_t off = cmd_distance(name, cmds[i].name);
+
+		if (off >= least || (cmds[i].needs & CMD_HIDDEN))
+			continue;
+		least = off;
+		best = cmds[i].name;
+	}
+	return best;
+}
+
 static int cmd_unknown(const char *name, struct err *e)
 {
+	const char *similar = cmd_similar(name);
+
 	err_set(e, ERR_USAGE, "unknown command `%s'", name);
+	if (similar)
+		return err_hint(e, "git deepops %s is the most similar one", similar);
 	return err_hint(e, "git deepops help lists the commands");
 }
 
