@@ -69,9 +69,6 @@ static int take_row(void *arg, const struct runindex_row *row, struct err *e)
 
 	if (strcmp(row->kind, "run") != 0 && strcmp(row->kind, "rerun") != 0)
 		return 0;
-	for (size_t i = 0; i < p->n; i++)
-		if (!strcmp(p->v[i].record, row->record))
-			return 0;
 	XGROW(p->v, p->n + 1, p->alloc);
 	s = &p->v[p->n++];
 	memset(s, 0, sizeof(*s));
@@ -102,6 +99,31 @@ static int take_output(void *arg, const char *path, const struct tree_entry *a,
 	return rc;
 }
 
+/* One that ran on the commit first, then one of its outputs. */
+static int cmp_record(const void *a, const void *b)
+{
+	const struct shown *x = a, *y = b;
+	int c = strcmp(x->record, y->record);
+
+	return c ? c : x->elsewhere - y->elsewhere;
+}
+
+/* A run is found by its commit and by each of its outputs.  Sorted, as a sweep has thousands. */
+static void drop_repeated(struct project *p)
+{
+	size_t kept = 0;
+
+	if (p->n)
+		qsort(p->v, p->n, sizeof(*p->v), cmp_record);
+	for (size_t i = 0; i < p->n; i++) {
+		if (kept && !strcmp(p->v[kept - 1].record, p->v[i].record))
+			free(p->v[i].record);
+		else
+			p->v[kept++] = p->v[i];
+	}
+	p->n = kept;
+}
+
 static int collect(struct project *p, struct err *e)
 {
 	struct strvec parents = STRVEC_INIT;
@@ -129,6 +151,7 @@ static int collect(struct project *p, struct err *e)
 	if (rc == 0)
 		rc = tree_diff(p->repo, has_parent ? &before : NULL, &tree, take_output, p, e);
 out:
+	drop_repeated(p);
 	strvec_release(&parents);
 	return rc;
 }
