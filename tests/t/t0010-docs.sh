@@ -221,7 +221,7 @@ test_expect_success 'an unknown command or option is named, exit 129' '
 	test_expect_code 129 git deepops frobnicate 2>err &&
 	test_grep "frobnicate" err &&
 	test_grep "^hint: git deepops help" err &&
-	for typo in trak:track stauts:status chekcout:checkout lss:ls comit: hoook: "$(printf "%0500d" 0):"
+	for typo in trak:track stauts:status chekcout:checkout lss:ls frob: hokk: "$(printf "%0500d" 0):"
 	do
 		test_expect_code 129 git deepops "${typo%%:*}" 2>err &&
 		if test -n "${typo#*:}"
