@@ -131,6 +131,21 @@ test_expect_success 'what the code asks of configuration and environment stands 
 	test_must_be_empty wrong
 '
 
+test_expect_success 'every key of a policy and of .deepops/config has its place' '
+	(
+		cd "$TOP_DIR" &&
+		sed -n "/^} keys\[\] = {/,/^};/s/^	{\"\([a-zA-Z]*\)\", .*/policy \1/p" git-deepops/lib/policy/rules.c &&
+		sed -n "/^} known\[\] = {/,/^};/s/^	{\"\([a-z]*\)\", \"\([a-zA-Z]*\)\", .*/config \1.\2/p" \
+			git-deepops/lib/repo/settings.c
+	) >keys &&
+	test_grep "^policy overrideBy" keys && test_grep "^config metric.best" keys &&
+	while read -r page key
+	do
+		grep -qE "^\`$key\`( \(list\))?::" "$docs/gitformat-deepops-$page.5.adoc" || echo "$page: $key"
+	done <keys >wrong &&
+	test_must_be_empty wrong
+'
+
 test_expect_success 'every page that a page names is there' '
 	grep -oE "[*](git-deepops|gitformat-deepops|gitprotocol-deepops)[a-z0-9-]*[*]\([157]\)" -h "$docs"/*.adoc |
 		sort -u | sed "s/[*]\(.*\)[*](\(.\))/\1.\2.adoc/" >named &&
