@@ -13,7 +13,7 @@
 static const char *const usage[] = {"git deepops du [options] [[REV:]PATH...]", NULL};
 
 struct du {
-	bool human;
+	bool human, null;
 	struct json *list; /* with --json */
 };
 
@@ -29,10 +29,13 @@ static void print_line(const struct du *du, const char *path, uint64_t bytes, ui
 		json_put_int(o, "bytes", (int64_t)bytes);
 		json_put_int(o, "files", (int64_t)files);
 		json_push(du->list, o);
-	} else if (du->human) {
-		printf("%s\t%" PRIu64 "\t%s\n", num_human_bytes(bytes).s, files, quoted.p);
 	} else {
-		printf("%" PRIu64 "\t%" PRIu64 "\t%s\n", bytes, files, quoted.p);
+		if (du->human)
+			fputs(num_human_bytes(bytes).s, stdout);
+		else
+			printf("%" PRIu64, bytes);
+		printf("\t%" PRIu64 "\t%s%c", files, du->null ? path : quoted.p,
+		       du->null ? '\0' : '\n');
 	}
 	buf_release(&quoted);
 }
@@ -90,9 +93,10 @@ static void print_json(const struct du *du)
 
 int cmd_du(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	struct du du = {false, NULL};
+	struct du du = {false, false, NULL};
 	bool json = false;
 	struct opt opts[] = {OPT_BOOL("human", 'H', &du.human, "sizes for people"),
+			     OPT_BOOL("null", 'z', &du.null, "end lines with NUL, quote nothing"),
 			     OPT_BOOL("json", 0, &json, "one JSON document"), OPT_END};
 	struct dataset_env *d;
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);

@@ -38,7 +38,11 @@ test_expect_success 'cat at a revision' '
 '
 
 test_expect_success 'du counts bytes and files' '
-	(cd repo && git deepops du data/a >got && test_grep "^[0-9]*	3	data/a$" got && git deepops du -H)
+	(cd repo && git deepops du data/a >got && test_grep "^[0-9]*	3	data/a$" got && git deepops du -H &&
+		git deepops du "data/b c/$(printf "new\nline\\")" >got && printf "%s\n" "1	1	\"data/b c/new\\nline\\\\\"" >want &&
+		test_cmp want got &&
+		git deepops du -z "data/b c/$(printf "new\nline\\")" >got && printf "1\t1\tdata/b c/new\nline\\\\\0" >want &&
+		cmp want got)
 '
 
 test_expect_success 'sha256sum -c accepts the listing' '
