@@ -130,6 +130,8 @@ static void test_others(void)
 {
 	static const char *const texts[] = {"", "hello\n", "hostname h\nuser u\nport 22\n",
 					    "hostname h\nuser u\nport 0\nciphers a\nmacs b\n"
+					    "kexalgorithms c\nhostkeyalgorithms d\n",
+					    "hostname\nuser u\nport 22\nciphers a\nmacs b\n"
 					    "kexalgorithms c\nhostkeyalgorithms d\n"};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {

@@ -213,8 +213,8 @@ int sshconf_parse(struct sshconf *c, const char *text, struct err *e)
 		free(line);
 		text += len + (text[len] == '\n');
 	}
-	if (!c->hostname || !c->user || !c->port || !c->ciphers || !c->macs || !c->kex ||
-	    !c->host_keys)
+	if (!c->hostname || !*c->hostname || !c->user || !*c->user || !c->port || !c->ciphers ||
+	    !c->macs || !c->kex || !c->host_keys)
 		return err_set(e, ERR_INPUT, "the ssh command is not OpenSSH");
 	/* `none`, as ssh shows that there is no alias. */
 	if (c->key_alias && !strcmp(c->key_alias, "none")) {
