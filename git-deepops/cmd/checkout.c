@@ -194,9 +194,6 @@ static int do_root(struct checkout *c, size_t i, struct err *e)
 	c->opts.exclude = c->exclude.nr ? &c->exclude : NULL;
 	if (rc == 0)
 		rc = run_one(c, root, &p, e);
-	if (rc == ERR_EXISTS && !c->has_commit && dataset_is_behind(c->env, root, &p))
-		err_hint(e, "commit them on a branch from the version they were made on and merge "
-			    "that, or give them up with --force");
 	if (rc == 0 && c->has_commit && !part && !c->opts.dry_run)
 		rc = move_pointer(c, root, &p, e);
 	pointer_release(&p);

@@ -359,11 +359,33 @@ static int carry_out(struct dataset_env *d, int rootfd, struct plan *p, const st
 	return rc < 0 ? rc : write_all(&j, p, e);
 }
 
-static int blocked_error(const struct plan *p, const char *root, struct err *e)
+/* Was the pointer in the work tree changed since the data was in step with it?  Then track refuses too. */
+static bool has_moved_on(struct dataset_env *d, const char *root)
+{
+	struct err ignored = ERR_INIT;
+	struct pointer own;
+	bool moved;
+
+	pointer_init(&own);
+	moved = dataset_pointer(d->repo, NULL, root, &own, &ignored) == 0 &&
+		dataset_is_behind(d, root, &own);
+	pointer_release(&own);
+	return moved;
+}
+
+static int blocked_error(struct dataset_env *d, const struct plan *p, const char *root,
+			 struct err *e)
 {
 	err_set(e, ERR_EXISTS, "%zu local change%s in '%s' would be lost", p->blocked.nr,
 		p->blocked.nr == 1 ? "" : "s", root);
-	err_hint(e, "record them with 'git deepops track %s', or give them up with --force", root);
+	if (has_moved_on(d, root))
+		err_hint(e, "commit them on a branch from the version they were made on and merge "
+			    "that, or give them up with git deepops checkout --force");
+	else
+		err_hint(e,
+			 "record them with 'git deepops track %s', or give them up with "
+			 "git deepops checkout --force",
+			 root);
 	return ERR_EXISTS;
 }
 
@@ -387,7 +409,7 @@ static int run_plan(struct dataset_env *d, int rootfd, const struct plan_input *
 		return rc;
 	*partial = p.partial;
 	strvec_pushv(&out->blocked, (const char *const *)p.blocked.v);
-	rc = p.blocked.nr ? blocked_error(&p, in->root, e)
+	rc = p.blocked.nr ? blocked_error(d, &p, in->root, e)
 			  : carry_out(d, rootfd, &p, in, before, e);
 	if (rc == 0)
 		take_result(out, &p);
