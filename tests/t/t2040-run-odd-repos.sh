@@ -1,10 +1,7 @@
 #!/bin/sh
 test_description='what ran is on the server, from every kind of work tree'
 . "${0%/*}/test-lib.sh"
-
-new_pair () {
-	git init -q --bare "$1.git" && git clone -q "$1.git" "$1" 2>/dev/null && git -C "$1" deepops init
-}
+. "$TESTS_DIR/lib-data.sh"
 
 # runs_and_pushes DIR SERVER: record a run, push, and name the entry on the server.
 runs_and_pushes () {

@@ -1,6 +1,7 @@
 #!/bin/sh
 test_description='what goes over the wire: round trips, cut connections, lies, sixteen at once'
 . "${0%/*}/test-lib.sh"
+. "$TESTS_DIR/lib-data.sh"
 
 # relayed CLONE OPTION...: its connections go through the relay with these options.
 relayed () {
@@ -10,11 +11,6 @@ relayed () {
 
 direct () {
 	git -C "$1" config --unset-all remote.origin.deepopsServe || :
-}
-
-# new_pair NAME: NAME.git and a clone NAME that is set up.
-new_pair () {
-	git init -q --bare "$1.git" && git clone -q "$1.git" "$1" 2>/dev/null && git -C "$1" deepops init
 }
 
 commit_data () {

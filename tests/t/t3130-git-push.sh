@@ -1,26 +1,7 @@
 #!/bin/sh
 test_description='plain git push through the hook, from every kind of repository'
 . "${0%/*}/test-lib.sh"
-
-# make_data SEED [DIR]
-make_data () {
-	mkdir -p "${2-data}" && test_bytes 20000 "$1" >"${2-data}/a" && test_bytes 300000 "${1}1" >"${2-data}/b"
-}
-
-track_and_commit () {
-	make_data "$1" && git deepops track data && git add -A && git commit -q -m "data $1"
-}
-
-# new_pair NAME: NAME.git and a clone NAME that is set up.
-new_pair () {
-	git init -q --bare "$1.git" && git clone -q "$1.git" "$1" 2>/dev/null && git -C "$1" deepops init
-}
-
-# arrived SERVER BRANCH DATA: a fresh clone gets the data.
-arrived () {
-	rm -rf there && git clone -q -b "$2" "$1" there && git -C there deepops init &&
-	(cd there && git deepops fetch && git deepops checkout) && diff -r "$3" there/data
-}
+. "$TESTS_DIR/lib-data.sh"
 
 test_expect_success 'says on stderr what it sends, and nothing on stdout' '
 	new_pair one &&

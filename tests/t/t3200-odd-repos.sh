@@ -1,14 +1,7 @@
 #!/bin/sh
 test_description='track, checkout, push and fetch in repositories that are not plain'
 . "${0%/*}/test-lib.sh"
-
-make_data () {
-	mkdir -p data && test_bytes 20000 "$1" >data/a && test_bytes 200000 "${1}1" >data/b
-}
-
-new_pair () {
-	git init -q --bare "$1.git" && git clone -q "$1.git" "$1" 2>/dev/null && git -C "$1" deepops init
-}
+. "$TESTS_DIR/lib-data.sh"
 
 # The whole way: change, track, push, and back in a fresh clone.
 goes_round () {
