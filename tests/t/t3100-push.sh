@@ -130,4 +130,15 @@ for point in $(grep -rho 'killpoint("push-[^"]*"' "$TOP_DIR/git-deepops/lib" "$T
 	'
 done
 
+for point in fetch-chunk fetch-chunk:9 fetch-before-commit; do
+	test_expect_success "killed at $point, the same pull then succeeds" '
+		git clone -q srv.git k && test_when_finished "rm -rf k" && git -C k deepops init &&
+		(
+			cd k && test_expect_code 137 env DEEPOPS_KILL_AT='"$point"' git-deepops pull &&
+			test_path_is_missing data && git deepops pull -q && git deepops fsck
+		) &&
+		diff -r one/data k/data
+	'
+done
+
 test_done

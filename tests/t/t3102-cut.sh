@@ -61,7 +61,7 @@ test_expect_success 'cut at any byte of a push, the same push then succeeds' '
 	test_bytes 70 4 >cut/data/sub/b && commit_data cut &&
 	relayed cut --log "$TRASH/whole" && cp -r cut.git before.git &&
 	git -C cut deepops push --data-only && rm -rf cut.git &&
-	for at in 0 1 7 91 92 100 150 200 260 300 1000 77777 $(($(bytes_up whole) - 60)) $(($(bytes_up whole) - 9)); do
+	for at in 0 1 92 150 300 77777 $(($(bytes_up whole) - 60)) $(($(bytes_up whole) - 9)); do
 		rm -rf cut.git log && cp -r before.git cut.git && relayed cut --log "$TRASH/log" --cut-up $at &&
 		test_expect_code 128 git -C cut deepops push --data-only 2>err &&
 		test_grep "^fatal: this machine: " err && test_line_count = 1 err &&
@@ -72,7 +72,7 @@ test_expect_success 'cut at any byte of a push, the same push then succeeds' '
 '
 
 test_expect_success 'cut at any byte of the answers to a push' '
-	for at in 0 1 50 $(seq 90 9 $(($(bytes_down whole) - 1))); do
+	for at in 0 50 $(seq 92 17 $(($(bytes_down whole) - 1))); do
 		rm -rf cut.git && cp -r before.git cut.git && relayed cut --cut-down $at &&
 		test_expect_code 128 git -C cut deepops push --data-only 2>err &&
 		test_grep "^fatal: this machine: " err &&
@@ -84,7 +84,7 @@ test_expect_success 'cut at any byte of a fetch' '
 	direct cut && git -C cut deepops push origin main &&
 	new_clone cut.git cut3 && relayed cut3 --log "$TRASH/whole2" &&
 	git -C cut3 deepops fetch && n=$(bytes_down whole2) &&
-	for at in 0 1 91 92 95 150 $((n / 3)) $((n / 2)) $((n - 40)) $((n - 1)); do
+	for at in 0 95 150 $((n / 2)) $((n - 1)); do
 		new_clone cut.git cut3 && relayed cut3 --cut-down $at &&
 		test_expect_code 128 git -C cut3 deepops fetch 2>err &&
 		test_grep "^fatal: .*this machine: " err &&
