@@ -212,7 +212,7 @@ static int answer_all(struct serve *s, struct err *e)
 		if (rc == FRAMED_FRAME)
 			rc = dispatch(s, &q, e);
 		if (rc == 0 && s->unsynced_since_ms && idle_ms(s) == 0)
-			rc = serve_sync(s, e);
+			rc = serve_checkpoint(s, e);
 		if (rc < 0)
 			return rc;
 	}

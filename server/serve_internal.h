@@ -37,8 +37,8 @@ int serve_get(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
 
 /* A repository without data has no store yet: only an upload makes one. */
 int serve_open_store(struct serve *s, bool create, struct err *e) MUST_CHECK;
-/* Make durable and acknowledge what was put. */
-int serve_sync(struct serve *s, struct err *e) MUST_CHECK;
+/* Make durable and acknowledge what was put; commit it in part if it has become too much to hold. */
+int serve_checkpoint(struct serve *s, struct err *e) MUST_CHECK;
 /* Leave the session: what was synced stays for a resume unless the peer broke the protocol. */
 void serve_leave(struct serve *s, int code);
 

@@ -29,7 +29,7 @@ static int acknowledge(struct serve *s, struct err *e)
 	return framed_end(&s->f, e);
 }
 
-int serve_sync(struct serve *s, struct err *e)
+static int sync_all(struct serve *s, struct err *e)
 {
 	int rc;
 
@@ -112,6 +112,13 @@ static int commit_part(struct serve *s, struct err *e)
 	return open_session(s, s->nonce, e);
 }
 
+int serve_checkpoint(struct serve *s, struct err *e)
+{
+	int rc = sync_all(s, e);
+
+	return rc == 0 ? commit_part(s, e) : rc;
+}
+
 int serve_put(struct serve *s, const struct frame *q, struct err *e)
 {
 	struct msg_chunk c;
@@ -136,8 +143,7 @@ int serve_put(struct serve *s, const struct frame *q, struct err *e)
 		s->unsynced_since_ms = clock_mono_ms();
 	if (s->put_bytes - s->acked_bytes < SERVE_SYNC_BYTES)
 		return 0;
-	rc = serve_sync(s, e);
-	return rc == 0 ? commit_part(s, e) : rc;
+	return serve_checkpoint(s, e);
 }
 
 /* ---- COMMIT ---- */
@@ -202,7 +208,7 @@ int serve_commit(struct serve *s, const struct frame *q, struct err *e)
 	if (rc < 0 || s->commit.open)
 		return rc;
 	/* Everything put is durable after this, whatever the answer. */
-	rc = s->unsynced_since_ms ? serve_sync(s, e) : 0;
+	rc = s->unsynced_since_ms ? sync_all(s, e) : 0;
 	if (rc == 0)
 		rc = commit_roots(s, q->stream, e);
 	serve_commit_reset(&s->commit);

@@ -159,6 +159,12 @@ test_expect_success 'a long session is committed in parts' '
 	printf "%s\n" committed 280000 >want && test_cmp want out
 '
 
+test_expect_success 'and so is one that sends little at a time' '
+	git init -q --bare slow.git &&
+	test_expect_code 137 remote slow.git begin=$nonce flood=140000:6:8 have=1:6:8 nap=3000 die &&
+	remote slow.git have=140000:6:8 >out && echo 140000 >want && test_cmp want out
+'
+
 # What the relay saw acknowledged must be there, whatever became of the server.
 for point in $(grep -rho 'killpoint("serve-[^"]*"' "$TOP_DIR/server" | sed 's/.*("//; s/"//' | sort -u); do
 	case $point in

@@ -14,12 +14,14 @@
  *	flood=N:SEED[:BYTES]	send N chunks of 64 KiB that only the seed decides, or their first bytes
  *	have=N:SEED[:BYTES]	print how many of those the server has
  *	fetch=N:SEED[:BYTES]	fetch them, print how many came
+ *	nap=MS			say nothing for so long
  *	die			end by SIGKILL
  */
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/io.h"
@@ -245,6 +247,13 @@ static int step_begin(struct client *c, const char *digits, struct err *e)
 	return remote_begin(c->r, nonce, e);
 }
 
+static int step_nap(struct client *c, const char *ms, struct err *e)
+{
+	(void)c;
+	(void)e;
+	return usleep((useconds_t)strtoul(ms, NULL, 10) * 1000);
+}
+
 static int step(struct client *c, const char *text, struct err *e)
 {
 	static const struct {
@@ -253,7 +262,7 @@ static int step(struct client *c, const char *text, struct err *e)
 	} steps[] = {
 		{"begin=", step_begin}, {"put=", step_put},     {"name=", step_name},
 		{"get=", step_get},     {"root=", step_root},   {"flood=", step_flood},
-		{"have=", step_have},   {"fetch=", step_fetch},
+		{"have=", step_have},   {"fetch=", step_fetch}, {"nap=", step_nap},
 	};
 	const char *arg;
 
