@@ -211,4 +211,26 @@ test_expect_success 'bad places and arguments are named' '
 	test_grep "extra" err
 '
 
+test_expect_success 'settings and policy are read as core.autocrlf checks them out' '
+	git init -q lf &&
+	(
+		cd lf &&
+		git deepops init --remote ssh://data.example.org/srv/store &&
+		printf "[rule \"m\"]\n\tref = refs/heads/main\n\tmode = warn\n\tresults = x\n" >.deepops/policy &&
+		git add . && git commit -q -m settings
+	) &&
+	git clone -q -c core.autocrlf=true lf crlf &&
+	(
+		cd crlf &&
+		grep -q "$(printf "\r")" .deepops/config &&
+		git remote set-url origin ssh://git.example.org/p.git &&
+		git config deepops.confirmed ssh://data.example.org/srv/store &&
+		git deepops init &&
+		git deepops remote >../got &&
+		git deepops policy lint
+	) &&
+	printf "origin\tssh://data.example.org/srv/store\n" >want &&
+	test_cmp want got
+'
+
 test_done
