@@ -184,24 +184,18 @@ static int tree_hashes(struct after *a, struct err *e)
 /* ---- notes ---- */
 
 /* "R2/T0": what this server found, trust being none without signatures. */
-static int level_of_row(void *arg, const struct runindex_row *row, char out[16], struct err *e)
+static int level_of_run(void *arg, const struct journal_entry *run, char out[16], struct err *e)
 {
 	struct after *a = arg;
 	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms()};
-	struct journal_entry entry;
 	struct triple t = {.n = 0};
-	int rc;
+	int rc = triple_judge(&ctx, run, &t, e);
 
 	out[0] = '\0';
-	journal_entry_init(&entry);
-	rc = journal_read(a->repo, &row->journal, &entry, e);
-	if (rc == 0)
-		rc = triple_judge(&ctx, &entry, &t, e);
 	if (rc == 0) {
 		snprintf(out, 16, "R%u/T0", t.level);
 		triple_release(&t);
 	}
-	journal_entry_release(&entry);
 	return rc;
 }
 
@@ -281,7 +275,7 @@ static int push_commits(struct commits *c, struct err *e)
 static int notes(struct after *a, struct err *e)
 {
 	struct commits c = {a, STRVEC_INIT};
-	struct note_opts o = {NULL, 0, level_of_row, a};
+	struct note_opts o = {NULL, 0, level_of_run, a};
 	struct repo_oid *ids = NULL;
 	int rc = 0;
 

@@ -35,10 +35,10 @@ bool note_line_parse(const char *line, size_t len, char rec[13], char level[16])
 /*
  * Write notes in one notes commit: a commit shows the runs that stood on it, and the runs whose
  * outputs it brings in (compared with its first parent).  `level` says what the server found for
- * a row (out: "" for none); NULL: take the level= of the server's copy,
+ * a run that is shown (out: "" for none); NULL: take the level= of the server's copy,
  * refs/deepops/remotes/<remote>/notes/deepops.
  */
-typedef int (*note_level_fn)(void *arg, const struct runindex_row *row, char out[16],
+typedef int (*note_level_fn)(void *arg, const struct journal_entry *run, char out[16],
 			     struct err *e);
 struct note_opts {
 	const struct repo_oid *commits; /* NULL: those that records name, and all of branches */

@@ -67,6 +67,7 @@ static int take_row(void *arg, const struct runindex_row *row, struct err *e)
 	struct project *p = arg;
 	struct shown *s;
 
+	(void)e;
 	if (strcmp(row->kind, "run") != 0 && strcmp(row->kind, "rerun") != 0)
 		return 0;
 	XGROW(p->v, p->n + 1, p->alloc);
@@ -78,7 +79,7 @@ static int take_row(void *arg, const struct runindex_row *row, struct err *e)
 	s->ok = row->exit == 0;
 	s->elsewhere = p->elsewhere;
 	read_best(p, row, s);
-	return p->o->level ? p->o->level(p->o->arg, row, s->level, e) : 0;
+	return 0;
 }
 
 /* A path that the commit brings in: whose output is it? */
@@ -233,12 +234,16 @@ static int same_code(struct project *p, const struct record *rec, struct err *e)
 
 static int add_line(struct project *p, const struct shown *s, struct buf *out, struct err *e)
 {
-	struct note_line_opts o = {p->settings.best_metric, s->level, false, false};
+	char level[sizeof(s->level)];
+	struct note_line_opts o = {p->settings.best_metric, level, false, false};
 	struct journal_entry entry;
 	int rc, same = 1;
 
+	memcpy(level, s->level, sizeof(level));
 	journal_entry_init(&entry);
 	rc = journal_read(p->repo, &s->journal, &entry, e);
+	if (rc == 0 && entry.ok && p->o->level)
+		rc = p->o->level(p->o->arg, &entry, level, e);
 	if (rc == 0 && entry.ok && s->elsewhere)
 		rc = same = same_code(p, &entry.rec, e);
 	o.stale = s->elsewhere && !same;
