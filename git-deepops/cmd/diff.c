@@ -217,8 +217,8 @@ static struct json *change_json(const struct dataset_change *c)
 	struct json *item = json_mkobj();
 
 	json_put_str(item, "status", status);
-	json_put_str(item, "path", c->path);
-	json_put_str(item, "from", c->from);
+	json_put_path(item, "path", c->path);
+	json_put_path(item, "from", c->from);
 	for (int i = 0; i < 2; i++) {
 		if (!c->mode[i])
 			continue;
@@ -234,7 +234,7 @@ static void add_json(struct diff *d, const char *root, const struct dataset_chan
 
 	for (size_t i = 0; i < c->n; i++)
 		json_push(list, change_json(&c->v[i]));
-	json_put_str(item, "path", root);
+	json_put_path(item, "path", root);
 	json_put_int(item, "added", (int64_t)c->added);
 	json_put_int(item, "removed", (int64_t)c->removed);
 	json_put_int(item, "changed", (int64_t)c->changed);

@@ -25,7 +25,7 @@ static void print_line(const struct du *du, const char *path, uint64_t bytes, ui
 	if (du->list) {
 		struct json *o = json_mkobj();
 
-		json_put_str(o, "path", quoted.p);
+		json_put_path(o, "path", path);
 		json_put_int(o, "bytes", (int64_t)bytes);
 		json_put_int(o, "files", (int64_t)files);
 		json_push(du->list, o);
@@ -86,7 +86,6 @@ static void print_json(const struct du *du)
 	json_put(doc, "entries", json_ref(du->list));
 	json_text(doc, true, &text);
 	fwrite(text.p, 1, text.len, stdout);
-	putchar('\n');
 	buf_release(&text);
 	json_unref(doc);
 }

@@ -183,7 +183,7 @@ static struct json *finding_json(const struct finding *f)
 	for (size_t i = 0; i < f->paths.nr; i++) {
 		struct buf quoted = BUF_INIT;
 
-		path_quote(&quoted, f->paths.v[i], strlen(f->paths.v[i]));
+		path_text(&quoted, f->paths.v[i]);
 		json_push(paths, json_mkstr(quoted.p));
 		buf_release(&quoted);
 	}
@@ -204,7 +204,6 @@ static void print_json(const struct fsck *f)
 	json_put(doc, "damage", list);
 	json_text(doc, true, &text);
 	fwrite(text.p, 1, text.len, stdout);
-	putchar('\n');
 	buf_release(&text);
 	json_unref(doc);
 }

@@ -27,10 +27,8 @@ static const char *kind_name(const struct node_entry *entry)
 static void add_json(struct ls *ls, const char *path, const struct node_entry *entry)
 {
 	struct json *o = json_mkobj();
-	struct buf quoted = BUF_INIT;
 
-	path_quote(&quoted, path, strlen(path));
-	json_put_str(o, "path", quoted.p);
+	json_put_path(o, "path", path);
 	json_put_str(o, "kind", kind_name(entry));
 	json_put_str(o, "id", chunkid_text(&entry->id).s);
 	json_put_int(o, "bytes", (int64_t)entry->bytes);
@@ -38,7 +36,6 @@ static void add_json(struct ls *ls, const char *path, const struct node_entry *e
 	if (entry->kind == NODE_DIR)
 		json_put_int(o, "files", (int64_t)entry->files);
 	json_push(ls->list, o);
-	buf_release(&quoted);
 }
 
 static int on_entry(void *arg, const char *path, const struct node_entry *entry, struct err *e)

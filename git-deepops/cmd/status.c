@@ -18,7 +18,7 @@ static void print_json(struct status *s, const char *root, const struct dataset_
 {
 	struct json *item = json_mkobj();
 
-	json_put_str(item, "path", root);
+	json_put_path(item, "path", root);
 	json_put_str(item, "state", dataset_state_name(st->state));
 	if (st->counted) {
 		json_put_int(item, "added", (int64_t)st->changes.added);

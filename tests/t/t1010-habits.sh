@@ -143,4 +143,22 @@ test_expect_success 'a rerun that compares nothing says why' '
 	)
 '
 
+test_expect_success 'names in JSON: as they are where they are clean UTF-8, else quoted, in every command' '
+	git init -q names && cd names && bad=$(printf "n\377") && mkdir data "$bad" && for d in data "$bad"; do echo 1 >"$d/u$(printf "\303\274")" && echo 2 >"$d/$bad" || return 1; done &&
+	git deepops track -q data "$bad" && git commit -q -m one && rm data/* "$bad"/* && echo x >data/keep &&
+	git deepops ls --json HEAD:data >ls.json && git deepops diff --json >diff.json && git deepops status --json >status.json &&
+	git deepops du --json >du.json && git deepops fsck --json >fsck.json &&
+	"$TEST_PYTHON" - <<-\END
+	import json
+	docs = {n: open(n + ".json", encoding="utf-8", errors="strict").read() for n in ("ls", "diff", "status", "du", "fsck")}
+	assert all(t.endswith("}\n") and not t.endswith("\n\n") for t in docs.values())
+	docs = {n: json.loads(t) for n, t in docs.items()}
+	assert [x["path"] for x in docs["ls"]["entries"]] == ["\"n\\377\"", "u\u00fc"], docs["ls"]
+	assert [x["path"] for x in docs["status"]["datasets"]] == ["data", "\"n\\377\""], docs["status"]
+	assert [x["path"] for x in docs["du"]["entries"]] == ["data", "\"n\\377\""], docs["du"]
+	d = docs["diff"]["datasets"][0]
+	assert [x["path"] for x in d["changes"]] == ["keep", "\"n\\377\"", "u\u00fc"], d
+	END
+'
+
 test_done

@@ -6,6 +6,7 @@
 #include <math.h>
 
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/strvec.h"
 #include "base/xalloc.h"
 
@@ -344,6 +345,16 @@ void json_put_str(struct json *obj, const char *key, const char *s)
 {
 	if (s)
 		json_put(obj, key, json_mkstr(s));
+}
+
+void json_put_path(struct json *obj, const char *key, const char *path)
+{
+	struct buf text = BUF_INIT;
+
+	if (path)
+		path_text(&text, path);
+	json_put_str(obj, key, path ? text.p : NULL);
+	buf_release(&text);
 }
 
 void json_put_int(struct json *obj, const char *key, int64_t v)

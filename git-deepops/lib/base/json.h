@@ -53,6 +53,8 @@ struct json *json_mkbool(bool v);
 /* Steals value; as in json_mkstr, what is not UTF-8 in the key becomes U+FFFD. */
 void json_put(struct json *obj, const char *key, struct json *value);
 void json_put_str(struct json *obj, const char *key, const char *s); /* NULL: leave out */
+void json_put_path(struct json *obj, const char *key,
+		   const char *path); /* any bytes: path_text() */
 void json_put_int(struct json *obj, const char *key, int64_t v);
 void json_put_bool(struct json *obj, const char *key, bool v);
 void json_del(struct json *obj, const char *key);

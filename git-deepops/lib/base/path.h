@@ -70,5 +70,7 @@ void path_shell_quote(struct buf *out, const char *s);
 
 /* Well-formed UTF-8 without control bytes. */
 bool path_is_clean_utf8(const char *s, size_t len);
+/* For JSON: as it is where it is clean and does not look quoted, else C-quoted; path_unquote() undoes both. */
+void path_text(struct buf *out, const char *s);
 
 #endif

@@ -162,3 +162,13 @@ bool path_is_clean_utf8(const char *s, size_t len)
 	}
 	return true;
 }
+
+void path_text(struct buf *out, const char *s)
+{
+	size_t len = strlen(s);
+
+	if (s[0] != '"' && path_is_clean_utf8(s, len))
+		buf_add(out, s, len);
+	else
+		path_quote(out, s, len);
+}

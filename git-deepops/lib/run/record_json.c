@@ -17,12 +17,7 @@
 
 void record_add_text(struct buf *out, const char *s)
 {
-	size_t len = strlen(s);
-
-	if (s[0] != '"' && path_is_clean_utf8(s, len))
-		buf_add(out, s, len);
-	else
-		path_quote(out, s, len);
+	path_text(out, s);
 }
 
 size_t record_text_bytes(const char *s)
