@@ -120,6 +120,35 @@ test_expect_success 'a shallow clone stays shallow, and its push drags no histor
 	test_path_is_file shallow/.git/shallow
 '
 
+test_expect_success 'a journal takes nothing along but what ran: no history, no branch, no tag' '
+	new_pair private &&
+	(cd private && git config push.followTags true && test_commit a && git push -q origin main &&
+	 test_commit secret && git rm -q secret.t && git commit -q -m gone &&
+	 git tag -a -m t private && git checkout -q -b side && echo side >a.t && git commit -qam side &&
+	 git deepops run -q --no-data -- true && git push -q origin main~2:refs/heads/main) &&
+	entry=$(git -C private.git for-each-ref --format="%(objectname)" refs/deepops/log) &&
+	test "$(code private.git a.t)" = side &&
+	git -C private.git for-each-ref --format="%(refname)" refs/heads refs/tags >got &&
+	echo refs/heads/main >want && test_cmp want got &&
+	for rev in secret secret:secret.t side; do
+		test_must_fail git -C private.git cat-file -e "$(git -C private rev-parse $rev)" || return 1
+	done
+'
+
+test_expect_success 'a copied .git goes on as a writer of its own, with a fork record' '
+	new_pair copied && (cd copied && test_commit a && git deepops run -q --no-data --title before -- true &&
+	git push -q origin main) &&
+	cp -a copied copied2 &&
+	for i in copied copied2; do
+		git -C $i deepops run -q --no-data --title "of $i" -- true && git -C $i deepops push || return 1
+	done &&
+	git -C copied.git for-each-ref --format="%(refname)" refs/deepops/log >refs && test_line_count = 2 refs &&
+	git -C copied fetch -q && git -C copied deepops runs --csv --columns title | sort >got &&
+	printf "%s\n" before "of copied" "of copied2" title >want && test_cmp want got &&
+	for ref in $(cat refs); do git -C copied.git log --format=%s $ref; done | grep -c "^fork" >got &&
+	echo 1 >want && test_cmp want got
+'
+
 test_expect_success 'a linked work tree shares the journal' '
 	new_pair trees && (cd trees && test_commit a && git worktree add -q ../trees2 &&
 	git deepops run -q --no-data -- true) &&
