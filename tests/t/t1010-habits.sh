@@ -161,4 +161,9 @@ test_expect_success 'names in JSON: as they are where they are clean UTF-8, else
 	END
 '
 
+test_expect_success 'a directory that takes no new file is named, not the file that nobody asked for' '
+	git init -q shut && cd shut && mkdir -p in/data && echo 1 >in/data/f && chmod a-w in && test_when_finished "chmod u+w $TRASH/shut/in" &&
+	test_expect_code 128 test_unprivileged git deepops track in/data 2>../err && test_grep "in: Permission denied" ../err && test_grep ! "tmp-" ../err
+'
+
 test_done

@@ -113,7 +113,7 @@ static int create_in(struct tempfile **out, int dirfd, const char *dir, mode_t m
 	atomic_store(&t->active, true);
 	t->fd = openat(dirfd, t->name, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
 	if (t->fd < 0) {
-		rc = err_sys(e, "%s", t->path);
+		rc = err_sys(e, "a new file in %s", *dir ? dir : "the top directory");
 		give_back(&t);
 		return rc;
 	}
