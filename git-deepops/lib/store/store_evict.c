@@ -122,12 +122,7 @@ static int next_pack(struct evict *v, struct err *e)
 static int copy_entry(struct evict *v, int fd, const struct segment_row *row, struct buf *tmp,
 		      struct err *e)
 {
-	struct pack_row want = {.id = row->id,
-				.kind = row->kind,
-				.encoding = row->encoding,
-				.offset = row->offset,
-				.stored = row->stored,
-				.plain = row->plain};
+	struct pack_row want = store_pack_row(row);
 	const char *payload;
 	struct pack_entry entry;
 	int rc = store_read_entry(fd, &want, tmp, e);

@@ -77,12 +77,7 @@ static int read_pack(struct fsck *f, const struct catalogue_pack *pack, struct e
 /* Check one entry in the bytes that were read; the footer may be gone. */
 static int check_entry(struct fsck *f, const struct segment_row *row, struct err *why)
 {
-	struct pack_row want = {.id = row->id,
-				.kind = row->kind,
-				.encoding = row->encoding,
-				.offset = row->offset,
-				.stored = row->stored,
-				.plain = row->plain};
+	struct pack_row want = store_pack_row(row);
 	size_t end = (size_t)row->offset + PACK_ENTRY_BYTES + row->stored;
 	struct store_scratch *x;
 	int rc;

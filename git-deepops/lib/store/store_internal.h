@@ -131,6 +131,8 @@ int store_find(struct store *s, enum chunk_kind kind, const struct chunkid *id, 
 bool store_tick_passed(struct store *s);
 /* If the catalogue changed since the last look, look again: 1 it did, 0 not. */
 int store_refresh_if_changed(struct store *s, struct err *e) MUST_CHECK;
+/* What a pack must hold for this row of a segment; the crc is the pack's alone. */
+struct pack_row store_pack_row(const struct segment_row *row);
 /* store_refresh with cat_lock held. */
 int store_refresh_locked(struct store *s, struct err *e) MUST_CHECK;
 /* The segments of the view, held open whatever happens to it. */

@@ -187,6 +187,16 @@ static void release_pack(struct store *s, struct store_pack_fd *slot, int fd)
 
 /* ---- loading ---- */
 
+struct pack_row store_pack_row(const struct segment_row *row)
+{
+	return (struct pack_row){.id = row->id,
+				 .kind = row->kind,
+				 .encoding = row->encoding,
+				 .offset = row->offset,
+				 .stored = row->stored,
+				 .plain = row->plain};
+}
+
 int store_read_entry(int fd, const struct pack_row *row, struct buf *out, struct err *e)
 {
 	size_t len = PACK_ENTRY_BYTES + (size_t)row->stored;
