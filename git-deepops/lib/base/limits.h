@@ -29,9 +29,10 @@
 #define SEGMENT_MAX_ENTRIES 64000000 /* 4 TiB of 64 KiB chunks in one segment */
 
 /* Trees and paths: what is walked recursively, and what Linux opens. */
-#define TREE_MAX_DEPTH 128  /* bounds our stack; deeper than any data set met */
-#define PATH_MAX_BYTES 4096 /* the kernel's PATH_MAX */
-#define NAME_MAX_BYTES 255  /* the kernel's NAME_MAX */
+#define TREE_MAX_DEPTH 128   /* bounds our stack; deeper than any data set met */
+#define TREE_MAX_DIRS 200000 /* in one walk: ten small trees can name each other 10^10 times */
+#define PATH_MAX_BYTES 4096  /* the kernel's PATH_MAX */
+#define NAME_MAX_BYTES 255   /* the kernel's NAME_MAX */
 
 /* Pointers: gitformat-deepops-pointer(5). */
 #define POINTER_MAX_BYTES (256 * KIB) /* git shows and merges it as text */

@@ -131,7 +131,8 @@ static int hash_entry(struct after *a, const struct journal_entry *entry, struct
 		return 0;
 	memcpy(tree.hex, entry->rec.code.tree, sizeof(tree.hex));
 	rc = treehash_of(a->repo, &tree, &o, &hash, e);
-	if (rc == ERR_NOTFOUND) { /* the record names what it did not bring: that's its fault */
+	/* The record names what it did not bring, or what has no end: that's its fault. */
+	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT) {
 		err_clear(e);
 		return 0;
 	}

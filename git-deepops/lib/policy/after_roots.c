@@ -73,6 +73,10 @@ static int one_commit(void *arg, const struct repo_oid *commit, struct err *e)
 	}
 	if (rc == 0)
 		rc = tree_diff(a->repo, parents.nr ? &base : NULL, &tree, one_change, a, e);
+	if (rc == ERR_LIMIT) { /* nobody can check this commit out; the others are kept */
+		err_clear(e);
+		rc = 0;
+	}
 	strvec_release(&parents);
 	return rc;
 }

@@ -97,6 +97,13 @@ int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, st
 		rc = triple_machine(&p, e);
 	if (rc == 0)
 		rc = triple_exec(&p, e);
+	if (rc ==
+	    ERR_LIMIT) { /* a tree without an end, say: the record's fault, not the server's */
+		triple_add(&p, REASON_CODE_SIZE, "%s", e ? e->msg : "beyond a limit")->fix =
+			xstrdup("run it again with less code");
+		err_clear(e);
+		rc = 0;
+	}
 	if (rc < 0) {
 		triple_release(out);
 		return err_wrap(e, "record %s", chunkid_short(&j->id).s);

@@ -91,7 +91,15 @@ struct walk {
 	void *arg;
 	struct buf path;
 	unsigned int depth;
+	size_t dirs; /* looked into */
 };
+
+static int count_dir(struct walk *w, struct err *e)
+{
+	if (++w->dirs > TREE_MAX_DIRS)
+		return err_set(e, ERR_LIMIT, "a tree has more than %d directories", TREE_MAX_DIRS);
+	return 0;
+}
 
 static int enter(struct walk *w, const char *name, size_t *len, struct err *e)
 {
@@ -114,9 +122,11 @@ static void leave(struct walk *w, size_t len)
 
 static int walk_level(struct walk *w, const struct repo_oid *tree, struct err *e)
 {
-	git_tree *t;
-	int rc = lookup(w->r, tree, &t, e);
+	git_tree *t = NULL;
+	int rc = count_dir(w, e);
 
+	if (rc == 0)
+		rc = lookup(w->r, tree, &t, e);
 	for (size_t i = 0; rc == 0 && i < git_tree_entrycount(t); i++) {
 		struct tree_entry entry;
 		size_t len;
@@ -139,7 +149,7 @@ static int walk_level(struct walk *w, const struct repo_oid *tree, struct err *e
 
 int tree_walk(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
 {
-	struct walk w = {r, cb, NULL, arg, BUF_INIT, 0};
+	struct walk w = {r, cb, NULL, arg, BUF_INIT, 0, 0};
 	int rc = walk_level(&w, tree, e);
 
 	buf_release(&w.path);
@@ -209,8 +219,10 @@ static int diff_level(struct walk *w, const struct repo_oid *a, const struct rep
 	git_tree *tb = NULL;
 	size_t ia = 0;
 	size_t ib = 0;
-	int rc = a ? lookup(w->r, a, &ta, e) : 0;
+	int rc = count_dir(w, e);
 
+	if (rc == 0 && a)
+		rc = lookup(w->r, a, &ta, e);
 	if (rc == 0 && b)
 		rc = lookup(w->r, b, &tb, e);
 	while (rc == 0) {
@@ -241,7 +253,7 @@ static int diff_level(struct walk *w, const struct repo_oid *a, const struct rep
 int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
 	      void *arg, struct err *e)
 {
-	struct walk w = {r, NULL, cb, arg, BUF_INIT, 0};
+	struct walk w = {r, NULL, cb, arg, BUF_INIT, 0, 0};
 	int rc = 0;
 
 	if (a && repo_oid_is_zero(a))

@@ -2,6 +2,7 @@
 /* treehash.c - SHA-256 Merkle hash of a git tree; see treehash.h */
 #include "run/treehash.h"
 
+#include "base/hex.h"
 #include "base/limits.h"
 #include "base/xalloc.h"
 #include "repo/tree.h"
@@ -21,7 +22,15 @@ struct children {
 	size_t n, alloc;
 };
 
+/* What this walk has hashed: a tree may name another again and again, at each level. */
+struct memo {
+	struct chunkset *at; /* git id, padded; its place in v */
+	struct chunkid *v;
+	size_t n, alloc;
+};
+
 struct walk {
+	struct memo memo;
 	struct repo *repo;
 	const struct treehash_opts *o;
 	uint64_t left; /* bytes of blobs we may still read */
@@ -84,17 +93,35 @@ static int cmp_child(const void *a, const void *b)
 	return strcmp(((const struct child *)a)->name, ((const struct child *)b)->name);
 }
 
+static void memo_key(const struct repo_oid *id, struct chunkid *key)
+{
+	memset(key, 0, sizeof(*key));
+	(void)hex_decode(key->b, id->hex, REPO_OID_HEX / 2); /* libgit2's, so hex digits */
+}
+
 static bool cached(const struct walk *w, const struct repo_oid *id, struct chunkid *out)
 {
 	const struct treehash_cache *c = w->o->cache;
+	struct chunkid key;
+	uint64_t at;
 
+	memo_key(id, &key);
+	if (w->memo.v && chunkset_get(w->memo.at, CHUNK_NODE, &key, &at)) {
+		*out = w->memo.v[at];
+		return true;
+	}
 	return c && c->get && c->get(c->arg, id, out) == 1;
 }
 
-static void remember(const struct walk *w, const struct repo_oid *id, const struct chunkid *hash)
+static void remember(struct walk *w, const struct repo_oid *id, const struct chunkid *hash)
 {
 	const struct treehash_cache *c = w->o->cache;
+	struct chunkid key;
 
+	memo_key(id, &key);
+	XGROW(w->memo.v, w->memo.n + 1, w->memo.alloc);
+	w->memo.v[w->memo.n] = *hash;
+	chunkset_add(w->memo.at, CHUNK_NODE, &key, w->memo.n++);
 	if (c && c->put)
 		c->put(c->arg, id, hash);
 }
@@ -196,8 +223,12 @@ static int hash_dir(struct walk *w, const struct dir *d, struct chunkid *out, st
 int treehash_of(struct repo *r, const struct repo_oid *tree, const struct treehash_opts *o,
 		struct chunkid *out, struct err *e)
 {
-	struct walk w = {r, o, o->max_bytes ? o->max_bytes : SIZE_MAX / 4};
+	struct walk w = {
+		{chunkset_new(), NULL, 0, 0}, r, o, o->max_bytes ? o->max_bytes : SIZE_MAX / 4};
 	struct dir top = {tree, o->large, o->nlarge, 0, 0};
+	int rc = hash_dir(&w, &top, out, e);
 
-	return hash_dir(&w, &top, out, e);
+	chunkset_free(w.memo.at);
+	free(w.memo.v);
+	return rc;
 }
