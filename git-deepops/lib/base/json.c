@@ -398,11 +398,6 @@ int64_t json_int(const struct json *j)
 	return json_integer_value(json_craw(j));
 }
 
-double json_num(const struct json *j)
-{
-	return json_number_value(json_craw(j));
-}
-
 bool json_bool(const struct json *j)
 {
 	return json_is_true(json_craw(j));
@@ -459,7 +454,7 @@ void json_value_text(const struct json *j, struct buf *out)
 		buf_addf(out, "%" PRId64, json_int(j));
 		break;
 	case JSON_KIND_REAL:
-		json_number_text(json_num(j), out);
+		json_number_text(json_real_value(json_craw(j)), out);
 		break;
 	case JSON_KIND_STRING:
 		buf_addstr(out, json_str(j));

@@ -65,7 +65,6 @@ const struct json *json_get(const struct json *obj,
 const char *json_get_str(const struct json *obj, const char *key); /* NULL unless a string */
 const char *json_str(const struct json *j);                        /* NULL unless a string */
 int64_t json_int(const struct json *j);
-double json_num(const struct json *j); /* of an int or a real */
 bool json_bool(const struct json *j);
 size_t json_len(const struct json *j);                        /* of an array or object; 0 else */
 const struct json *json_at(const struct json *arr, size_t i); /* borrowed */

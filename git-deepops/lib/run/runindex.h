@@ -78,10 +78,7 @@ int runindex_by_output_blob(struct runindex *ix, const char *path, const struct 
 			    runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
 int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
 			  runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
-/* Records that speak of this run: amend, retract, attest, rerun. */
-int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
-		       struct err *e) MUST_CHECK;
-/* Does one of them take it back? */
+/* Does a record retract this run? */
 int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e) MUST_CHECK;
 
 /*

@@ -130,8 +130,9 @@ int runindex_by_output_id(struct runindex *ix, const char *path, const struct ch
 	return by_keys(ix, path ? &one : &any, cb, arg, e);
 }
 
-int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
-		       struct err *e)
+/* Records that speak of this run: amend, retract, attest, rerun. */
+static int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
+			      struct err *e)
 {
 	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE parent = ?1"
 			       " ORDER BY started DESC, id DESC",
