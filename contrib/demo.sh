@@ -126,7 +126,7 @@ must "git deepops run -i data -o model.npz -m metrics.json -- /usr/bin/python3 t
 must "git deepops track model.npz && git add -A && git commit -q -m '500 more images, and what training gives'"
 
 heading "Refused: a recorded input that the server has not got"
-say "Pushed past the client's hook, the branch and the journal arrive, the data not."
+say "Pushed past the client's hook, only what git knows goes: the branch and the journal, not the data."
 refused "git push --no-verify origin main 'refs/deepops/log/*'" "E-DATA-INCOMPLETE"
 
 heading "The mend, as the message says, and the accepted push"
