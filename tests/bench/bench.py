@@ -340,17 +340,13 @@ def machine():
                                                platform.release())
 
 
-def report(args, tables):
-    print("Machine: %s; sizes divided by %d; %s." %
-          (machine(), args.scale, time.strftime("%Y-%m-%d")))
-    for workload, results in tables.items():
-        names = list(results)
-        print("\n### %s: %s\n" % (workload, WORKLOADS[workload]))
-        print("| | %s |\n|---|%s" % (" | ".join(names), "---:|" * len(names)))
-        for job in JOBS:
-            print("| %s | %s |" % (job, " | ".join(show(job, results[n].get(job))
-                                                   for n in names)))
-        print("", *ratios(results), sep="\n")
+def report(workload, results):
+    names = list(results)
+    print("\n### %s: %s\n" % (workload, WORKLOADS[workload]))
+    print("| | %s |\n|---|%s" % (" | ".join(names), "---:|" * len(names)))
+    for job in JOBS:
+        print("| %s | %s |" % (job, " | ".join(show(job, results[n].get(job)) for n in names)))
+    print("", *ratios(results), sep="\n", flush=True)
 
 
 def main():
@@ -363,20 +359,22 @@ def main():
     parser.add_argument("--repeat", type=int, default=3, metavar="N")
     args = parser.parse_args()
 
-    tables, failed = {}, False
+    print("Machine: %s; sizes divided by %d; %s." %
+          (machine(), args.scale, time.strftime("%Y-%m-%d")))
+    failed = False
     for workload in args.only.split(","):
-        tables[workload] = {}
+        results = {}
         for name in args.peers.split(","):
             if not PEERS[name].available():
                 print("%s: not installed" % name, file=sys.stderr)
                 continue
             print("%s %s ..." % (workload, name), file=sys.stderr, flush=True)
             try:
-                tables[workload][name] = measure(args, workload, PEERS[name])
+                results[name] = measure(args, workload, PEERS[name])
             except Failed as why:
                 print(why, file=sys.stderr)
                 failed = True
-    report(args, tables)
+        report(workload, results)
     return failed
 
 
