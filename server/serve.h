@@ -2,7 +2,7 @@
 /*
  * serve.h - the server's end of gitprotocol-deepops(5)
  *
- * One process a connection, one thread.  Every request has a line in one
+ * One process a connection, one thread that talks.  Every request has a line in one
  * table, with a bit that says whether it writes: a `read` role never reaches
  * the function.  What can be trusted about the bytes is the store's business
  * (STORE_VERIFY); here is only who may ask what, and when.

@@ -7,7 +7,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/xalloc.h"
-#include "chunk/recipe.h"
+#include "chunk/readahead.h"
 #include "data/dataset_internal.h"
 
 static int load_data(void *store, const struct chunkid *id, struct buf *out, struct err *e)
@@ -111,26 +111,11 @@ int content_read(struct store *s, const struct chunkid *id, uint64_t bytes, cont
 
 /* ---- many at once ---- */
 
-/* Chunks on their way; some 8 MiB at the most. */
-#define WRITER_SLOTS 32
-
-struct slot {
-	struct writer *w;
-	struct pool_group *group; /* of the one task that fills it; NULL: never used */
-	struct buf data;
-	struct recipe_entry entry;
-	uint64_t offset;
-	int rc;
-	struct err err;
-};
-
 struct writer {
 	const struct content_sink *sink;
 	int fd;
 	bool each; /* hash each chunk too, not only the whole */
 	struct hash *whole;
-	struct slot slots[WRITER_SLOTS];
-	size_t next, oldest; /* counted up; slot number modulo WRITER_SLOTS */
 };
 
 static bool all_zero(const struct buf *b)
@@ -148,68 +133,32 @@ static int load_piece(struct writer *w, const struct chunkid *id, struct buf *ou
 	return rc == ERR_NOTFOUND ? dataset_not_here(e, "chunk", id) : rc;
 }
 
-static void fill_slot(void *arg)
-{
-	struct slot *s = arg;
-
-	buf_reset(&s->data);
-	s->rc = load_piece(s->w, &s->entry.id, &s->data, &s->err);
-	if (s->rc == 0 && s->data.len != s->entry.bytes)
-		s->rc = err_set(&s->err, ERR_CORRUPT, "chunk %s is not as long as its recipe says",
-				chunkid_short(&s->entry.id).s);
-	if (s->rc == 0 && !all_zero(&s->data))
-		s->rc = io_pwrite_all(s->w->fd, s->data.p, s->data.len, s->offset, &s->err);
-}
-
-/* Hash the oldest chunk, waiting for it if need be. */
-static int retire(struct writer *w, struct err *e)
-{
-	struct slot *s = &w->slots[w->oldest++ % WRITER_SLOTS];
-
-	if (s->group)
-		pool_group_wait(s->group);
-	if (s->rc < 0) {
-		*e = s->err;
-		return s->rc;
-	}
-	hash_update(w->whole, s->data.p, s->data.len);
-	progress_add(w->sink->progress, s->data.len);
-	return 0;
-}
-
-static int write_chunk(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+/* readahead_load_fn: the bytes are in the file before they are known to be right; its name is not. */
+static int load_and_write(void *arg, uint64_t offset, const struct recipe_entry *entry,
+			  struct buf *plain, struct err *e)
 {
 	struct writer *w = arg;
-	struct slot *s = &w->slots[w->next % WRITER_SLOTS];
-	bool alone = !w->sink->pool;
-	int rc = 0;
+	int rc = load_piece(w, &entry->id, plain, e);
 
-	if (w->next - w->oldest == WRITER_SLOTS)
-		rc = retire(w, e);
-	if (rc < 0)
-		return rc;
-	s->w = w;
-	s->entry = *entry;
-	s->offset = offset;
-	w->next++;
-	if (alone) {
-		fill_slot(s);
-		return retire(w, e);
-	}
-	if (!s->group)
-		s->group = pool_group_new(w->sink->pool);
-	pool_group_submit(s->group, fill_slot, s);
-	return 0;
+	if (rc == 0 && plain->len != entry->bytes)
+		rc = err_set(e, ERR_CORRUPT, "chunk %s is not as long as its recipe says",
+			     chunkid_short(&entry->id).s);
+	if (rc == 0 && !all_zero(plain))
+		rc = io_pwrite_all(w->fd, plain->p, plain->len, offset, e);
+	return rc;
 }
 
-static void writer_release(struct writer *w)
+/* readahead_take_fn */
+static int hash_piece(void *arg, const struct recipe_entry *entry, const struct buf *plain,
+		      struct err *e)
 {
-	for (size_t i = 0; i < WRITER_SLOTS; i++) {
-		pool_group_free(w->slots[i].group);
-		buf_release(&w->slots[i].data);
-	}
-	hash_free(w->whole);
-	free(w);
+	struct writer *w = arg;
+
+	(void)entry;
+	(void)e;
+	hash_update(w->whole, plain->p, plain->len);
+	progress_add(w->sink->progress, plain->len);
+	return 0;
 }
 
 /* `each`: hash each chunk too. */
@@ -217,23 +166,18 @@ static int write_pieces(const struct content_sink *sink, int fd, const struct bu
 			const struct chunkid *id, bool each, struct err *e)
 {
 	struct recipe_source from = {load_data, sink->store};
-	struct writer *w = xcalloc(1, sizeof(*w));
+	struct writer w = {sink, fd, each, hash_new()};
+	struct readahead *r = readahead_new(sink->pool, load_and_write, hash_piece, &w);
 	struct chunkid got;
-	int rc;
+	int rc = recipe_walk(recipe->p, recipe->len, &from, readahead_add, r, e);
 
-	w->sink = sink;
-	w->fd = fd;
-	w->each = each;
-	w->whole = hash_new();
-	for (size_t i = 0; i < WRITER_SLOTS; i++)
-		buf_init(&w->slots[i].data);
-	rc = recipe_walk(recipe->p, recipe->len, &from, write_chunk, w, e);
-	while (rc == 0 && w->oldest < w->next)
-		rc = retire(w, e);
-	hash_final(w->whole, got.b);
+	if (rc == 0)
+		rc = readahead_finish(r, e);
+	readahead_free(r);
+	hash_final(w.whole, got.b);
+	hash_free(w.whole);
 	if (rc == 0 && !chunkid_equal(&got, id))
 		rc = wrong_content(e, id);
-	writer_release(w);
 	return rc;
 }
 

@@ -3,7 +3,7 @@
 #include "base/hash.h"
 #include "base/limits.h"
 #include "base/xalloc.h"
-#include "chunk/recipe.h"
+#include "chunk/readahead.h"
 #include "store/store_internal.h"
 
 /* Directories nest TREE_MAX_DEPTH deep; each may be a few levels of parts. */
@@ -60,17 +60,58 @@ static int walk_entries(struct store_assembly *a, const struct chunkid *file, re
 
 struct assembling {
 	struct store_assembly *a;
+	struct readahead *ahead;
 	struct hash *h;
-	struct buf plain;
 	uint64_t bytes;
+	bool each;  /* hash each chunk too, not only the whole */
 	bool lacks; /* a chunk was not there: from then on only find what else is not */
 };
 
-/* recipe_entry_fn: hash one chunk of a file. */
-static int hash_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+/* readahead_load_fn: nothing in `plain` if the chunk is not here. */
+static int load_entry(void *arg, uint64_t offset, const struct recipe_entry *entry,
+		      struct buf *plain, struct err *e)
+{
+	const struct assembling *f = arg;
+	const struct store_assembly *a = f->a;
+	int rc;
+
+	(void)offset;
+	if (f->each)
+		rc = store_see_load(a->s, a->t, CHUNK_DATA, &entry->id, plain, e);
+	else if (a->t)
+		rc = store_txn_load_unhashed(a->t, &entry->id, plain, e);
+	else
+		rc = store_load_unhashed(a->s, &entry->id, plain, e);
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		return 0;
+	}
+	if (rc == 0 && plain->len != entry->bytes)
+		rc = err_set(e, ERR_CORRUPT, "chunk %s has %zu bytes, not %" PRIu32,
+			     chunkid_text(&entry->id).s, plain->len, entry->bytes);
+	return rc;
+}
+
+/* readahead_take_fn */
+static int hash_entry(void *arg, const struct recipe_entry *entry, const struct buf *plain,
+		      struct err *e)
 {
 	struct assembling *f = arg;
-	int rc;
+
+	(void)e;
+	if (!plain->len) {
+		lack(f->a->missing, CHUNK_DATA, &entry->id);
+		f->lacks = true;
+	} else if (!f->lacks) {
+		hash_update(f->h, plain->p, plain->len);
+	}
+	return 0;
+}
+
+/* recipe_entry_fn: one more chunk, if the budget allows it. */
+static int add_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+{
+	struct assembling *f = arg;
 
 	if (entry->bytes > f->a->budget) {
 		err_set(e, ERR_LIMIT, "files name far more content than was sent");
@@ -78,40 +119,44 @@ static int hash_entry(void *arg, uint64_t offset, const struct recipe_entry *ent
 	}
 	f->a->budget -= entry->bytes;
 	f->bytes = offset + entry->bytes;
-	buf_reset(&f->plain);
-	rc = store_see_load(f->a->s, f->a->t, CHUNK_DATA, &entry->id, &f->plain, e);
-	if (rc == ERR_NOTFOUND) {
-		lack(f->a->missing, CHUNK_DATA, &entry->id);
-		f->lacks = true;
-		return 0;
+	return readahead_add(f->ahead, offset, entry, e);
+}
+
+/* As store_assemble; `each`: hash each chunk too. */
+static int assemble(struct store_assembly *a, const struct chunkid *file, bool each,
+		    uint64_t *bytes, struct err *e)
+{
+	struct assembling f = {.a = a, .h = hash_new(), .each = each};
+	struct chunkid got;
+	int rc;
+
+	f.ahead = readahead_new(a->pool, load_entry, hash_entry, &f);
+	rc = walk_entries(a, file, add_entry, &f, e);
+	if (rc == 1) {
+		int last = readahead_finish(f.ahead, e);
+
+		rc = last < 0 ? err_wrap(e, "recipe %s", chunkid_text(file).s) : !f.lacks;
 	}
-	if (rc == 0 && f->plain.len != entry->bytes)
-		rc = err_set(e, ERR_CORRUPT, "chunk %s has %zu bytes, not %" PRIu32,
-			     chunkid_text(&entry->id).s, f->plain.len, entry->bytes);
-	if (rc == 0 && !f->lacks)
-		hash_update(f->h, f->plain.p, f->plain.len);
+	readahead_free(f.ahead);
+	hash_final(f.h, got.b);
+	hash_free(f.h);
+	*bytes = f.bytes;
+	if (rc == 1 && !chunkid_equal(&got, file))
+		rc = err_set(e, ERR_CORRUPT, "recipe %s gives the file %s", chunkid_text(file).s,
+			     chunkid_text(&got).s);
 	return rc;
 }
 
+/*
+ * The hash of the whole proves every chunk of it.  Only if that is wrong are the chunks looked
+ * at one by one, which finds a sound copy or says which one is damaged.
+ */
 int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_t *bytes,
 		   struct err *e)
 {
-	struct assembling f = {.a = a, .h = hash_new(), .plain = BUF_INIT};
-	struct chunkid got;
-	int rc = walk_entries(a, file, hash_entry, &f, e);
+	int rc = assemble(a, file, false, bytes, e);
 
-	if (rc == 1 && f.lacks)
-		rc = 0;
-	if (rc == 1) {
-		hash_final(f.h, got.b);
-		if (!chunkid_equal(&got, file))
-			rc = err_set(e, ERR_CORRUPT, "recipe %s gives the file %s",
-				     chunkid_text(file).s, chunkid_text(&got).s);
-	}
-	*bytes = f.bytes;
-	hash_free(f.h);
-	buf_release(&f.plain);
-	return rc;
+	return rc == ERR_CORRUPT ? assemble(a, file, true, bytes, e) : rc;
 }
 
 /* ---- trees ---- */
@@ -213,7 +258,7 @@ static int walk_node(struct walk *w, const struct chunkid *id, unsigned int dept
 int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root,
 	       struct chunkset *sound, struct chunkset *missing, struct err *e)
 {
-	struct walk w = {{s, t, missing, 0}, sound, false};
+	struct walk w = {{.s = s, .t = t, .missing = missing}, sound, false};
 	int rc = root->kind == CHUNK_NODE ? walk_node(&w, &root->id, 0, e)
 					  : walk_file(&w, &root->id, 0, e);
 

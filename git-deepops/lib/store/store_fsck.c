@@ -5,7 +5,7 @@
  * PACKS reads every byte and checks the sums; DEEP decodes every chunk, compares
  * it with its id, and assembles every file whose chunks are all here.
  * Every pack belongs to one segment, so memory is one segment's row numbers and
- * one pack.
+ * one pack with its rows.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,9 +16,12 @@
 #include "base/xalloc.h"
 #include "store/store_internal.h"
 
+#define SHARE_ROWS 16 /* rows for a task: about a megabyte */
+
 struct fsck {
 	struct store *s;
 	enum store_fsck_depth depth;
+	struct pool *pool; /* DEEP: for hashing */
 	store_damage_fn cb;
 	void *arg;
 	uint64_t chunks, bytes;
@@ -117,8 +120,6 @@ static int check_row(struct fsck *f, const struct segment_row *row, struct err *
 	struct err why = ERR_INIT;
 	int rc = 0;
 
-	f->chunks++;
-	f->bytes += row->stored;
 	if (f->missing)
 		rc = err_set(&why, ERR_CORRUPT, "its pack is missing");
 	else if (f->depth != STORE_FSCK_QUICK)
@@ -129,6 +130,56 @@ static int check_row(struct fsck *f, const struct segment_row *row, struct err *
 		return 0;
 	++*f->bad;
 	return report(f, f->file.p, row, why.msg, e);
+}
+
+/* ---- the rows of one pack ---- */
+
+/* Some of them, for a task: which deserve a second look. */
+struct share {
+	struct fsck *f;
+	const struct segment_row *rows;
+	bool *suspect;
+	size_t n;
+};
+
+static void check_share(void *arg)
+{
+	struct share *s = arg;
+
+	for (size_t i = 0; i < s->n; i++)
+		s->suspect[i] = check_entry(s->f, &s->rows[i], NULL) < 0;
+}
+
+/* Most of DEEP is hashing, which needs no order; messages do, so they come from a second look. */
+static void find_suspects(struct fsck *f, const struct segment_row *rows, size_t n, bool *suspect)
+{
+	struct pool_group *group = pool_group_new(f->pool);
+	struct share *shares = xcalloc(n / SHARE_ROWS + 1, sizeof(*shares));
+
+	for (size_t i = 0, at = 0; at < n; i++, at += SHARE_ROWS) {
+		shares[i] = (struct share){f, rows + at, suspect + at, MIN(n - at, SHARE_ROWS)};
+		pool_group_submit(group, check_share, &shares[i]);
+	}
+	pool_group_free(group);
+	free(shares);
+}
+
+static int check_rows(struct fsck *f, const struct segment_row *rows, size_t n, struct err *e)
+{
+	bool *suspect = xcalloc(n + 1, sizeof(*suspect));
+	bool deep = f->pool && !f->missing;
+	int rc = 0;
+
+	if (deep)
+		find_suspects(f, rows, n, suspect);
+	for (size_t i = 0; i < n && rc >= 0; i++) {
+		f->chunks++;
+		f->bytes += rows[i].stored;
+		if (!deep || suspect[i])
+			rc = check_row(f, &rows[i], e);
+	}
+	free(suspect);
+	return rc;
 }
 
 /* pack_bad_fn: entries that no row of the segment names any more are damage too. */
@@ -166,13 +217,13 @@ static struct catalogue_pack *find_pack(struct fsck *f, const struct chunkid *id
 	return NULL;
 }
 
-/* Check one pack and those of the segment's rows that lie in it: numbers rows[0..n). */
+/* Check one pack and those of the segment's rows that lie in it: numbers[0..n). */
 static int check_pack(struct fsck *f, struct segment *seg, const struct chunkid *id,
-		      const uint32_t *rows, size_t n, struct err *e)
+		      const uint32_t *numbers, size_t n, struct err *e)
 {
 	struct catalogue_pack *pack = find_pack(f, id), unknown = {.id = *id};
+	struct segment_row *rows = xcalloc(n + 1, sizeof(*rows));
 	uint64_t bad_unknown = 0;
-	struct segment_row row;
 	struct err why = ERR_INIT;
 	int rc = 0;
 
@@ -189,14 +240,14 @@ static int check_pack(struct fsck *f, struct segment *seg, const struct chunkid 
 		++*f->bad;
 		rc = report(f, f->file.p, NULL, why.msg, e);
 	}
-	for (size_t i = 0; i < n && rc >= 0; i++) {
-		rc = segment_row_at(seg, rows[i], &row, e);
-		if (rc == 0)
-			rc = check_row(f, &row, e);
-	}
+	for (size_t i = 0; i < n && rc >= 0; i++)
+		rc = segment_row_at(seg, numbers[i], &rows[i], e);
+	if (rc >= 0)
+		rc = check_rows(f, rows, n, e);
 	if (rc >= 0 && f->readable && f->depth != STORE_FSCK_QUICK)
 		rc = pack_check(&f->dir, f->content.p, unnamed_bad, f, e);
 	pack_dir_release(&f->dir);
+	free(rows);
 	return rc < 0 ? rc : 0;
 }
 
@@ -262,7 +313,7 @@ static int check_recipe(void *arg, const struct chunkkey *key, const struct stor
 			struct err *e)
 {
 	struct fsck *f = arg;
-	struct store_assembly a = {f->s, NULL, NULL, UINT64_MAX};
+	struct store_assembly a = {.s = f->s, .budget = UINT64_MAX, .pool = f->pool};
 	struct segment_row row = {.kind = key->kind, .id = key->id};
 	struct store_place at;
 	struct err why = ERR_INIT;
@@ -340,6 +391,8 @@ int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb,
 
 	if (rc < 0)
 		return rc;
+	if (depth == STORE_FSCK_DEEP)
+		f.pool = pool_new(0, 0);
 	v = store_hold_segments(s, &n);
 	rc = check_catalogue(&f, e);
 	for (size_t i = 0; i < n && rc >= 0; i++)
@@ -352,6 +405,7 @@ int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb,
 	if (rc >= 0)
 		record_scrub(&f);
 	store_drop_segments(v, n);
+	pool_free(f.pool);
 	if (chunks)
 		*chunks = f.chunks;
 	if (bytes)

@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <sys/stat.h>
 
+#include "base/pool.h"
 #include "store/catalogue.h"
 #include "store/pack.h"
 #include "store/segment.h"
@@ -147,6 +148,17 @@ int store_read_entry(int fd, const struct pack_row *row, struct buf *out, struct
 /* Decode and verify against the id; a recipe for form only.  Appends to `out`. */
 int store_decode(struct store_scratch *x, const struct pack_row *row, const void *stored,
 		 struct buf *out, struct err *e) MUST_CHECK;
+/* Decode only. */
+int store_decode_unhashed(struct store_scratch *x, const struct pack_row *row, const void *stored,
+			  struct buf *out, struct err *e) MUST_CHECK;
+/* As store_load_unhashed, seeing the txn's chunks too. */
+int store_txn_load_unhashed(struct store_txn *t, const struct chunkid *id, struct buf *out,
+			    struct err *e) MUST_CHECK;
+
+/* As store_put_stored; what was stored is left in x->plain, decoded. */
+int store_put_decoded(struct store_txn *t, const struct chunkkey *key,
+		      const struct store_info *info, const void *stored, struct store_scratch *x,
+		      struct err *e) MUST_CHECK;
 
 /* A session directory for work that is no txn: after a crash a sweep clears it up too. */
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e) MUST_CHECK;
@@ -191,6 +203,7 @@ struct store_assembly {
 	struct store_txn *t;      /* may be NULL */
 	struct chunkset *missing; /* may be NULL; gets what is not there */
 	uint64_t budget;          /* bytes that may still be hashed */
+	struct pool *pool;        /* reads ahead; may be NULL */
 };
 /* Assemble the file and compare with its id: 1 it is that file, *bytes long, 0 something is missing,
  * ERR_CORRUPT it is not, ERR_LIMIT. */

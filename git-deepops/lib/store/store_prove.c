@@ -192,8 +192,11 @@ static int prove_node(struct prover *p, const struct chunkid *id, struct err *e)
 static int prove_recipe(struct prover *p, const struct chunkid *id, struct err *e)
 {
 	struct totals t = {1, 0};
-	int rc = store_assemble(&p->in, id, &t.bytes, e);
+	int rc;
 
+	if (!p->in.pool)
+		p->in.pool = pool_new(0, 0);
+	rc = store_assemble(&p->in, id, &t.bytes, e);
 	if (rc == 0)
 		p->lacks = true;
 	if (rc == 1) {
@@ -328,7 +331,9 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 	uint64_t budget = c && c->hash_budget ? c->hash_budget : UINT64_MAX;
 	uint64_t left = budget - MIN(t->hashed, budget);
 	struct prover p = {
-		.in = {t->s, t, wanted ? wanted : own, left}, .out = out, .known = chunkset_new()};
+		.in = {.s = t->s, .t = t, .missing = wanted ? wanted : own, .budget = left},
+		.out = out,
+		.known = chunkset_new()};
 	int rc = store_refresh(t->s, e);
 	bool lacks;
 
@@ -340,6 +345,7 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 		rc = prove_roots(&p, c, e);
 	t->hashed += left - p.in.budget;
 	lacks = p.lacks || has_enough(&p); /* enough: the rest was not looked at */
+	pool_free(p.in.pool);
 	free(p.totals);
 	chunkset_free(p.known);
 	chunkset_free(own);

@@ -224,8 +224,8 @@ static int check_content(const struct pack_row *row, const void *plain, size_t l
 		       : err_set(e, ERR_CORRUPT, "content does not match its id");
 }
 
-static int decode(struct store_scratch *x, const struct pack_row *row, const void *stored,
-		  struct buf *out, struct err *e)
+int store_decode_unhashed(struct store_scratch *x, const struct pack_row *row, const void *stored,
+			  struct buf *out, struct err *e)
 {
 	struct zframe_stored in = {row->encoding, stored, row->stored, row->plain};
 	size_t from = out->len;
@@ -240,7 +240,7 @@ int store_decode(struct store_scratch *x, const struct pack_row *row, const void
 		 struct buf *out, struct err *e)
 {
 	size_t from = out->len;
-	int rc = decode(x, row, stored, out, e);
+	int rc = store_decode_unhashed(x, row, stored, out, e);
 
 	if (rc == 0)
 		rc = check_content(row, out->p + from, out->len - from, e);
@@ -287,8 +287,8 @@ static int load_at(struct store *s, const struct store_place *at, const struct w
 		w->info->encoding = row.encoding;
 		buf_add(w->out, x->stored.p + PACK_ENTRY_BYTES, row.stored);
 	} else if (rc == 0) {
-		rc = (w->unhashed ? decode : store_decode)(x, &row, x->stored.p + PACK_ENTRY_BYTES,
-							   w->out, e);
+		rc = (w->unhashed ? store_decode_unhashed : store_decode)(
+			x, &row, x->stored.p + PACK_ENTRY_BYTES, w->out, e);
 	}
 	store_scratch_put(s, x);
 	return rc;

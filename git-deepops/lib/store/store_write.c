@@ -267,27 +267,37 @@ int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct ch
 	return append_locked(t, &entry, stored, e);
 }
 
-int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
-		     const struct store_info *info, const void *stored, struct err *e)
+int store_put_decoded(struct store_txn *t, const struct chunkkey *key,
+		      const struct store_info *info, const void *stored, struct store_scratch *x,
+		      struct err *e)
 {
-	struct chunkkey key = {(uint8_t)kind, *id};
-	struct store_scratch *x;
 	struct pack_entry entry;
 	struct pack_row row;
-	int rc = begin_stored(t, &row, &key, info, e);
+	int rc = begin_stored(t, &row, key, info, e);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
-	x = store_scratch_get(t->s);
 	rc = store_decode(x, &row, stored, &x->plain, e);
-	if (rc == 0 && kind == CHUNK_NODE)
+	if (rc == 0 && key->kind == CHUNK_NODE)
 		rc = check_node(&x->plain, e);
 	if (rc == 0) {
 		pack_entry_format(&entry, &row, stored);
 		rc = append_locked(t, &entry, stored, e);
 	}
+	return rc < 0 ? err_wrap(e, "%s %s", chunkid_kind_name((enum chunk_kind)key->kind),
+				 chunkid_text(&key->id).s)
+		      : rc;
+}
+
+int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		     const struct store_info *info, const void *stored, struct err *e)
+{
+	struct chunkkey key = {(uint8_t)kind, *id};
+	struct store_scratch *x = store_scratch_get(t->s);
+	int rc = store_put_decoded(t, &key, info, stored, x, e);
+
 	store_scratch_put(t->s, x);
-	return rc < 0 ? err_wrap(e, "%s %s", chunkid_kind_name(kind), chunkid_text(id).s) : rc;
+	return rc;
 }
 
 /* ---- reading back ---- */
@@ -348,25 +358,45 @@ static int read_own(struct store_txn *t, enum chunk_kind kind, const struct chun
 	return rc < 0 ? err_wrap(e, "%s", pack_path(w)) : 1;
 }
 
-int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
-		   struct buf *out, struct err *e)
+/* `unhashed`: for DATA, and the caller will see whether the content is right. */
+static int txn_load(struct store_txn *t, const struct chunkkey *key, bool unhashed, struct buf *out,
+		    struct err *e)
 {
 	struct store_scratch *x = store_scratch_get(t->s);
+	enum chunk_kind kind = (enum chunk_kind)key->kind;
 	struct pack_row row;
 	int rc;
 
 	pthread_mutex_lock(&t->lock);
-	rc = read_own(t, kind, id, &row, &x->stored, e);
+	rc = read_own(t, kind, &key->id, &row, &x->stored, e);
 	pthread_mutex_unlock(&t->lock);
 	if (rc == 1) {
-		rc = store_decode(x, &row, x->stored.p + PACK_ENTRY_BYTES, out, e);
+		rc = (unhashed ? store_decode_unhashed
+			       : store_decode)(x, &row, x->stored.p + PACK_ENTRY_BYTES, out, e);
 		if (rc < 0)
-			err_wrap(e, "%s %s", chunkid_kind_name(kind), chunkid_text(id).s);
+			err_wrap(e, "%s %s", chunkid_kind_name(kind), chunkid_text(&key->id).s);
 	} else if (rc == 0) {
-		rc = store_load(t->s, kind, id, out, e);
+		rc = unhashed ? store_load_unhashed(t->s, &key->id, out, e)
+			      : store_load(t->s, kind, &key->id, out, e);
 	}
 	store_scratch_put(t->s, x);
 	return rc;
+}
+
+int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		   struct buf *out, struct err *e)
+{
+	struct chunkkey key = {(uint8_t)kind, *id};
+
+	return txn_load(t, &key, false, out, e);
+}
+
+int store_txn_load_unhashed(struct store_txn *t, const struct chunkid *id, struct buf *out,
+			    struct err *e)
+{
+	struct chunkkey key = {CHUNK_DATA, *id};
+
+	return txn_load(t, &key, true, out, e);
 }
 
 /* ---- durability ---- */
