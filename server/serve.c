@@ -259,6 +259,7 @@ int serve_run(const struct serve_setup *setup, struct err *e)
 	if (rc < 0 && s.greeted) /* before that, only stderr is heard */
 		say_err(&s, e);
 	serve_commit_release(&s.commit);
+	store_stream_free(s.stream);
 	store_close(s.store);
 	framed_release(&s.f);
 	return rc;

@@ -19,7 +19,8 @@ struct serve {
 	const struct serve_setup *setup;
 	struct store *store; /* NULL: nothing was ever pushed here; BEGIN makes it */
 	struct framed f;
-	struct store_txn *txn; /* NULL: no session */
+	struct store_txn *txn;       /* NULL: no session */
+	struct store_stream *stream; /* of pieces put; NULL: no session yet */
 	uint8_t nonce[MSG_NONCE_BYTES];
 	uint64_t part_at;                /* chunks in the txn that make a commit on the way due */
 	uint64_t put_bytes, acked_bytes; /* payload of PUT frames of this session */

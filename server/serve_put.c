@@ -73,6 +73,8 @@ int serve_begin(struct serve *s, const struct frame *q, struct err *e)
 	if (rc < 0)
 		return rc;
 	killpoint("serve-begin");
+	store_stream_free(s->stream);
+	s->stream = store_stream_new();
 	s->put_bytes = 0;
 	s->rounds = 0;
 	return acknowledge(s, e);
@@ -119,11 +121,24 @@ int serve_checkpoint(struct serve *s, struct err *e)
 	return rc == 0 ? commit_part(s, e) : rc;
 }
 
+static int store_chunk(struct serve *s, const struct msg_chunk *c, bool is_piece, struct err *e)
+{
+	struct store_info info = {c->plain, (uint32_t)c->stored_len, c->encoding};
+	enum chunk_kind kind = (enum chunk_kind)c->kind;
+	struct chunkid id;
+
+	memcpy(id.b, c->id, sizeof(id.b));
+	if (is_piece)
+		return store_put_piece(s->txn, s->stream, &id, &info, c->stored, e);
+	if (kind == CHUNK_RECIPE)
+		return store_put_recipe(s->txn, s->stream, &id, &info, c->stored, e);
+	return store_put_stored(s->txn, kind, &id, &info, c->stored, e);
+}
+
 int serve_put(struct serve *s, const struct frame *q, struct err *e)
 {
+	bool is_piece = q->flags & FRAME_PIECE;
 	struct msg_chunk c;
-	struct store_info info;
-	struct chunkid id;
 	int rc = msg_get_chunk(&c, q->payload, q->len, e);
 
 	if (rc < 0)
@@ -132,9 +147,10 @@ int serve_put(struct serve *s, const struct frame *q, struct err *e)
 		return err_set(e, ERR_PROTO, "PUT outside a session");
 	if (!chunkid_kind_ok(c.kind) || c.encoding == MSG_ABSENT || c.at)
 		return err_set(e, ERR_PROTO, "PUT of kind %u, encoding %u", c.kind, c.encoding);
-	memcpy(id.b, c.id, sizeof(id.b));
-	info = (struct store_info){c.plain, (uint32_t)c.stored_len, c.encoding};
-	rc = store_put_stored(s->txn, (enum chunk_kind)c.kind, &id, &info, c.stored, e);
+	if (is_piece && c.kind != CHUNK_DATA)
+		return err_set(e, ERR_PROTO, "PUT of a %s as a piece of a file",
+			       chunkid_kind_name((enum chunk_kind)c.kind));
+	rc = store_chunk(s, &c, is_piece, e);
 	if (rc < 0)
 		return rc;
 	killpoint("serve-put");

@@ -57,6 +57,28 @@ test_expect_success 'the same data under another split is proven, not sent' '
 	)
 '
 
+# chunks_read FILE: how often the server read a chunk back while what FILE says was pushed.
+chunks_read () {
+	grep -cE "pread64\\([0-9]+, .*, [0-9]{5,}, [0-9]+\\) +=" "$1"
+}
+test_expect_success 'the server reads no file again that came whole, and proves any other' '
+	git init -q --bare whole.git && test_when_finished "rm -rf whole.git whole trace" &&
+	git clone -q whole.git whole && git -C whole deepops init && mkdir whole/data &&
+	# A process under strace cannot be searched for leaks.
+	git -C whole config remote.origin.deepopsServe \
+		"ASAN_OPTIONS=detect_leaks=0 strace -f -o \"$PWD/trace\" -e trace=pread64 git-deepops-serve" &&
+	(
+		cd whole && for i in 1 2 3; do test_bytes 900000 5$i >data/$i || return 1; done &&
+		git deepops track data && git commit -q -m whole && git deepops push &&
+		test "$(chunks_read ../trace)" = 0 &&
+		test_bytes 900000 54 | sed "s/^/x/" >data/1 && cat data/1 data/1 >data/4 &&
+		git deepops track data && git commit -q -m twice && git deepops push &&
+		test "$(chunks_read ../trace)" -gt 20
+	) &&
+	rm -rf there && git clone -q whole.git there && git -C there deepops init &&
+	(cd there && git deepops pull) && diff -r whole/data there/data
+'
+
 test_expect_success 'a remote without deepops = true gets neither data nor records' '
 	git init -q --bare public.git &&
 	git -C one remote add public ../public.git &&

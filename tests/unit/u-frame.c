@@ -38,7 +38,8 @@ static void test_refuse(void)
 	static const uint8_t big[] = {1, 0, 0x11, 0};
 	static const uint8_t most[] = {0, 0, 0x11, 0};
 	static const uint8_t small[] = {3, 0, 0, 0};
-	static const uint8_t flags[] = {4, 0, 0, 0, FRAME_PING, 4, 0, 0};
+	static const uint8_t flags[] = {4, 0, 0, 0, FRAME_PING, 8, 0, 0};
+	static const uint8_t piece[] = {4, 0, 0, 0, FRAME_PING, FRAME_PIECE, 0, 0};
 	static const uint8_t type[] = {4, 0, 0, 0, 77, 0, 0, 0};
 	static const uint8_t zero[] = {4, 0, 0, 0, 0, 0, 0, 0};
 	static const uint8_t skip[] = {4, 0, 0, 0, 77, FRAME_OPTIONAL, 0, 0};
@@ -50,7 +51,8 @@ static void test_refuse(void)
 	       "frame of 1114113 bytes");
 	ok(frame_parse(most, sizeof(most), &f, &used, &e) == 0, "the longest length is fine");
 	refuse("too short", small, sizeof(small), ERR_PROTO, "frame of 3 bytes has no header");
-	refuse("unknown flag", flags, sizeof(flags), ERR_PROTO, "frame with unknown flags 0x04");
+	refuse("unknown flag", flags, sizeof(flags), ERR_PROTO, "frame with unknown flags 0x08");
+	refuse("misplaced flag", piece, sizeof(piece), ERR_PROTO, "PING as a piece of a file");
 	refuse("unknown type", type, sizeof(type), ERR_PROTO, "frame of unknown type 77");
 	refuse("type 0", zero, sizeof(zero), ERR_PROTO, "frame of unknown type 0");
 	ok(frame_parse(skip, sizeof(skip), &f, &used, &e) == 1 && !frame_type_known(f.type),

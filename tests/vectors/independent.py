@@ -610,7 +610,8 @@ def frame(data):
     length = r.int(4)
     check(4 <= length <= 1114112 and length == r.left(), "length")
     type_, flags, _ = r.int(1), r.int(1), r.int(2)
-    check(flags & ~3 == 0 and (not flags & 2 or type_ == 9), "flags")
+    check(flags & ~7 == 0 and (not flags & 2 or type_ == 9), "flags")
+    check(not flags & 4 or type_ == 7, "piece")
     if type_ == 1:
         hello(r)
     elif type_ == 2:

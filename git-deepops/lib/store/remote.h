@@ -50,9 +50,16 @@ int remote_have(struct remote *r, enum chunk_kind kind, const struct chunkid *id
 
 /* Begin an upload session (nonce NULL: new). `resumed` = chunks the server holds from before are answered by remote_have. */
 int remote_begin(struct remote *r, const uint8_t *nonce, struct err *e) MUST_CHECK;
-/* Stream one encoded chunk; blocks only when WINDOW_BYTES are unacknowledged. */
-int remote_put(struct remote *r, enum chunk_kind kind, const struct chunkid *id,
-	       const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
+/* One encoded chunk on its way there. */
+struct remote_chunk {
+	enum chunk_kind kind;
+	const struct chunkid *id;
+	const struct store_info *info;
+	const void *stored;
+	bool is_piece; /* of the file whose recipe is put next: with all of them the server need not read it again */
+};
+/* Stream it; blocks only when WINDOW_BYTES are unacknowledged. */
+int remote_put(struct remote *r, const struct remote_chunk *c, struct err *e) MUST_CHECK;
 /* 0 committed; 1 `c->missing` filled: put those and commit again. */
 int remote_commit(struct remote *r, const struct store_commit *c, struct err *e) MUST_CHECK;
 

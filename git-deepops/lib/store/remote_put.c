@@ -46,13 +46,15 @@ static int make_room(struct remote *r, uint64_t bytes, struct err *e)
 	return rc;
 }
 
-int remote_put(struct remote *r, enum chunk_kind kind, const struct chunkid *id,
-	       const struct store_info *info, const void *stored, struct err *e)
+int remote_put(struct remote *r, const struct remote_chunk *c, struct err *e)
 {
-	struct msg_chunk c = {
-		(uint8_t)kind, info->encoding, 0, id->b, info->plain, stored, info->stored,
-	};
-	uint64_t bytes = MSG_CHUNK_HEADER_BYTES + (uint64_t)info->stored;
+	struct msg_chunk m = {.kind = (uint8_t)c->kind,
+			      .encoding = c->info->encoding,
+			      .id = c->id->b,
+			      .plain = c->info->plain,
+			      .stored = c->stored,
+			      .stored_len = c->info->stored};
+	uint64_t bytes = MSG_CHUNK_HEADER_BYTES + (uint64_t)c->info->stored;
 	int rc = 0;
 
 	if (!r->session)
@@ -61,7 +63,7 @@ int remote_put(struct remote *r, enum chunk_kind kind, const struct chunkid *id,
 		rc = make_room(r, bytes, e);
 	if (rc < 0)
 		return rc;
-	msg_put_chunk(framed_begin(&r->f, FRAME_PUT, 0, 0), &c);
+	msg_put_chunk(framed_begin(&r->f, FRAME_PUT, c->is_piece ? FRAME_PIECE : 0, 0), &m);
 	rc = framed_end(&r->f, e);
 	if (rc < 0)
 		return rc;

@@ -132,6 +132,27 @@ int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *i
 int store_put_stored(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		     const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
 
+/*
+ * A file that is hashed while its chunks come, so that nobody has to read it again to prove its recipe:
+ *
+ *	struct store_stream *s = store_stream_new();
+ *	store_put_piece(txn, s, ...) ...	every chunk of the file, in its order
+ *	store_put_recipe(txn, s, ...);		and the stream is ready for the next file
+ *	store_stream_free(s);
+ *
+ * It only saves work.  A recipe that the pieces since the last one do not make up, some of them being
+ * here already for instance, is proven at commit as any other.  The stream outlives the txn: the pieces
+ * may be put in several.
+ */
+struct store_stream;
+struct store_stream *store_stream_new(void);
+void store_stream_free(struct store_stream *s); /* NULL is fine */
+/* As store_put_stored for DATA and RECIPE. */
+int store_put_piece(struct store_txn *t, struct store_stream *s, const struct chunkid *id,
+		    const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
+int store_put_recipe(struct store_txn *t, struct store_stream *s, const struct chunkid *id,
+		     const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
+
 /* As store_put_stored for bytes that the caller has verified already (remote_get): no decoding. */
 int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		      const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;

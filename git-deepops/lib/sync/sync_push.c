@@ -29,10 +29,14 @@ struct sender {
 	struct chunkset *seen;   /* what was asked for or sent in this push */
 	struct sync_ids nodes;   /* of the current item, to send, top down */
 	struct sync_ids data;    /* candidates: chunks */
+	struct buf is_piece;     /* a byte for each: is it of a file whose recipe follows? */
 	struct sync_ids recipes; /* candidates: multi-chunk files */
-	struct sync_ids whole;   /* lacking recipes, to send behind the chunks in `data` */
-	struct sync_ids absent;  /* files of which there is neither chunk nor recipe here */
-	const char *name;        /* of the current item */
+	struct sync_ids whole;   /* lacking recipes, in order */
+	size_t *behind;          /* each is sent behind so many of `data` */
+	size_t behind_alloc;
+	size_t recipes_sent;    /* of `whole` */
+	struct sync_ids absent; /* files of which there is neither chunk nor recipe here */
+	const char *name;       /* of the current item */
 	uint64_t started_ms;
 	bool begun;
 };
@@ -87,10 +91,11 @@ static int ensure_session(struct sender *s, struct err *e)
 }
 
 static int send_stored(struct sender *s, enum chunk_kind kind, const struct chunkid *id,
-		       struct err *e)
+		       bool is_piece, struct err *e)
 {
 	struct buf stored = BUF_INIT;
 	struct store_info info;
+	struct remote_chunk c = {kind, id, &info, NULL, is_piece};
 	int rc = store_load_stored(s->store, kind, id, &info, &stored, e);
 
 	/* The dataset's name is for what is wrong here; what is wrong there has the remote's. */
@@ -98,8 +103,9 @@ static int send_stored(struct sender *s, enum chunk_kind kind, const struct chun
 		err_wrap(e, "%s", s->name);
 	if (rc == 0)
 		rc = ensure_session(s, e);
+	c.stored = stored.p;
 	if (rc == 0)
-		rc = remote_put(s->remote, kind, id, &info, stored.p, e);
+		rc = remote_put(s->remote, &c, e);
 	if (rc == 0) {
 		s->out->chunks++;
 		s->out->bytes += info.stored;
@@ -110,7 +116,8 @@ static int send_stored(struct sender *s, enum chunk_kind kind, const struct chun
 	return rc;
 }
 
-static int send_key(struct sender *s, enum chunk_kind kind, const struct chunkid *id, struct err *e)
+static int send_chunk(struct sender *s, enum chunk_kind kind, const struct chunkid *id,
+		      bool is_piece, struct err *e)
 {
 	struct store_info info;
 	int rc;
@@ -118,7 +125,7 @@ static int send_key(struct sender *s, enum chunk_kind kind, const struct chunkid
 	if (sig_pending())
 		return sig_err(e);
 	if (!s->opts->dry_run)
-		return send_stored(s, kind, id, e);
+		return send_stored(s, kind, id, is_piece, e);
 	rc = store_has(s->store, kind, id, &info, e);
 	if (rc == 1) {
 		s->out->chunks++;
@@ -127,8 +134,13 @@ static int send_key(struct sender *s, enum chunk_kind kind, const struct chunkid
 	return rc < 0 ? rc : 0;
 }
 
-/* Ask for `ids` and hand those the remote lacks to `fn`. */
-typedef int (*lacking_fn)(struct sender *s, const struct chunkid *id, struct err *e);
+static int send_key(struct sender *s, enum chunk_kind kind, const struct chunkid *id, struct err *e)
+{
+	return send_chunk(s, kind, id, false, e);
+}
+
+/* Ask for `ids` and hand those the remote lacks, by their index, to `fn`. */
+typedef int (*lacking_fn)(struct sender *s, size_t at, struct err *e);
 
 static int each_lacking(struct sender *s, enum chunk_kind kind, const struct sync_ids *ids,
 			lacking_fn fn, struct err *e)
@@ -144,29 +156,55 @@ static int each_lacking(struct sender *s, enum chunk_kind kind, const struct syn
 		killpoint("push-after-have");
 		for (size_t i = 0; rc == 0 && i < n; i++)
 			if (!have[i])
-				rc = fn(s, &ids->v[at + i], e);
+				rc = fn(s, at + i, e);
 	}
 	free(have);
 	return rc;
 }
 
-static int send_data(struct sender *s, const struct chunkid *id, struct err *e)
+/* ---- files ---- */
+
+static void add_data(struct sender *s, const struct chunkid *id, bool is_piece)
 {
-	killpoint("push-chunk");
-	return send_key(s, CHUNK_DATA, id, e);
+	sync_ids_add(&s->data, id);
+	buf_addch(&s->is_piece, is_piece);
 }
 
-/* ---- files ---- */
+/* The recipes that are due in front of the `at`th chunk. */
+static int send_recipes(struct sender *s, size_t at, struct err *e)
+{
+	int rc = 0;
+
+	for (; rc == 0 && s->recipes_sent < s->whole.n && s->behind[s->recipes_sent] <= at;
+	     s->recipes_sent++) {
+		killpoint("push-recipe");
+		rc = send_key(s, CHUNK_RECIPE, &s->whole.v[s->recipes_sent], e);
+	}
+	return rc;
+}
+
+/* lacking_fn.  A recipe right behind its chunks: then the server has hashed the file already. */
+static int send_data(struct sender *s, size_t at, struct err *e)
+{
+	int rc = send_recipes(s, at, e);
+
+	killpoint("push-chunk");
+	return rc < 0 ? rc : send_chunk(s, CHUNK_DATA, &s->data.v[at], s->is_piece.p[at] != 0, e);
+}
+
+static void forget_data(struct sender *s)
+{
+	s->data.n = s->whole.n = s->recipes_sent = 0;
+	buf_reset(&s->is_piece);
+}
 
 static int flush_data(struct sender *s, struct err *e)
 {
 	int rc = each_lacking(s, CHUNK_DATA, &s->data, send_data, e);
 
-	for (size_t i = 0; rc == 0 && i < s->whole.n; i++) {
-		killpoint("push-recipe");
-		rc = send_key(s, CHUNK_RECIPE, &s->whole.v[i], e);
-	}
-	s->data.n = s->whole.n = 0;
+	if (rc == 0)
+		rc = send_recipes(s, s->data.n, e);
+	forget_data(s);
 	sync_forget(&s->seen, SYNC_SEEN_MAX);
 	return rc;
 }
@@ -178,7 +216,7 @@ static int add_chunk(void *arg, uint64_t offset, const struct recipe_entry *entr
 
 	(void)offset;
 	if (chunkset_add(s->seen, CHUNK_DATA, &entry->id, 0))
-		sync_ids_add(&s->data, &entry->id);
+		add_data(s, &entry->id, true);
 	return s->data.n < SYNC_BATCH_IDS ? 0 : flush_data(s, e);
 }
 
@@ -195,24 +233,35 @@ static int add_recipe_chunks(struct sender *s, const struct chunkid *file, struc
 		rc = recipe_pieces(text.p, text.len, &pieces, e);
 	for (size_t i = 0; rc == 0 && i < pieces.n; i++)
 		if (chunkset_add(s->seen, CHUNK_DATA, &pieces.entries[i].id, 0))
-			sync_ids_add(&s->data, &pieces.entries[i].id);
+			add_data(s, &pieces.entries[i].id, false);
 	recipe_release(&pieces);
 	buf_release(&text);
 	return rc < 0 ? err_wrap(e, "%s", s->name) : 0;
 }
 
 /* A file the remote lacks.  A question for each would cost a round trip for each: with the next flush. */
-static int add_lacking(struct sender *s, const struct chunkid *file, struct err *e)
+static int add_file_lacking(struct sender *s, const struct chunkid *file, struct err *e)
 {
 	int rc = add_recipe_chunks(s, file, e);
 
-	if (rc == 0)
-		sync_ids_add(&s->whole, file);
-	return rc;
+	if (rc < 0)
+		return rc;
+	sync_ids_add(&s->whole, file);
+	XGROW(s->behind, s->whole.n, s->behind_alloc);
+	s->behind[s->whole.n - 1] = s->data.n;
+	return 0;
 }
 
-static int absent_both(struct sender *s, const struct chunkid *file, struct err *e)
+/* lacking_fn */
+static int add_lacking(struct sender *s, size_t at, struct err *e)
 {
+	return add_file_lacking(s, &s->recipes.v[at], e);
+}
+
+/* lacking_fn */
+static int absent_both(struct sender *s, size_t at, struct err *e)
+{
+	const struct chunkid *file = &s->absent.v[at];
 	uint8_t have;
 	int rc = remote_have(s->remote, CHUNK_DATA, file, 1, &have, e);
 
@@ -255,7 +304,10 @@ static int add_file(struct sender *s, const struct chunkid *file, struct err *e)
 	/* A file and a chunk of another may be the same bytes: kinds are kept apart. */
 	if (!chunkset_add(s->seen, to == &s->data ? CHUNK_DATA : CHUNK_RECIPE, file, 0))
 		return 0;
-	sync_ids_add(to, file);
+	if (to == &s->data)
+		add_data(s, file, false);
+	else
+		sync_ids_add(to, file);
 	if (s->data.n + s->recipes.n + s->absent.n >= SYNC_BATCH_IDS)
 		return flush_files(s, e);
 	return 0;
@@ -470,7 +522,7 @@ static int send_wanted(struct sender *s, const struct chunkkey *key, struct err 
 	if (rc >= 0)
 		rc = store_has(s->store, CHUNK_RECIPE, &key->id, NULL, e);
 	if (rc == 1)
-		return add_lacking(s, &key->id, e);
+		return add_file_lacking(s, &key->id, e);
 	if (rc < 0)
 		return rc;
 	err_set(e, ERR_NOTFOUND, "%s: the remote lacks %s, and it is not here", s->name,
@@ -576,7 +628,8 @@ static int send_items(struct sender *s, const struct sync_plan *p, const struct 
 			err_clear(e);
 			s->out->datasets--;
 			s->out->skipped++;
-			s->nodes.n = s->data.n = s->recipes.n = s->whole.n = s->absent.n = 0;
+			s->nodes.n = s->recipes.n = s->absent.n = 0;
+			forget_data(s);
 			rc = 0;
 			continue;
 		}
@@ -615,8 +668,10 @@ static void sender_release(struct sender *s)
 	chunkset_free(s->seen);
 	sync_ids_release(&s->nodes);
 	sync_ids_release(&s->data);
+	buf_release(&s->is_piece);
 	sync_ids_release(&s->recipes);
 	sync_ids_release(&s->whole);
+	free(s->behind);
 	sync_ids_release(&s->absent);
 }
 
@@ -644,6 +699,7 @@ int sync_push_data(struct repo *r, const struct where *w, const struct sync_plan
 
 	memset(out, 0, sizeof(*out));
 	memset(&s, 0, sizeof(s));
+	buf_init(&s.is_piece);
 	s.opts = opts;
 	s.out = out;
 	if (p->n)

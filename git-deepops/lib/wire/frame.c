@@ -52,6 +52,8 @@ int frame_parse(const void *p, size_t len, struct frame *out, size_t *used, stru
 	if ((out->flags & FRAME_MORE) && out->type != FRAME_COMMIT)
 		return err_set(e, ERR_PROTO, "%s in more than one frame",
 			       frame_type_name(out->type));
+	if ((out->flags & FRAME_PIECE) && out->type != FRAME_PUT)
+		return err_set(e, ERR_PROTO, "%s as a piece of a file", frame_type_name(out->type));
 	out->len = size - FRAME_MIN_BYTES;
 	out->payload = rd_bytes(&r, out->len);
 	if (!rd_ok(&r))

@@ -46,8 +46,9 @@ enum frame_type {
 enum frame_flags {
 	FRAME_OPTIONAL = 1 << 0, /* a reader that doesn't know the type skips the frame */
 	FRAME_MORE = 1 << 1,     /* COMMIT only: it goes on in the next frame of this stream */
+	FRAME_PIECE = 1 << 2,    /* PUT only: part of the file whose recipe is put next */
 };
-#define FRAME_FLAGS_KNOWN (FRAME_OPTIONAL | FRAME_MORE)
+#define FRAME_FLAGS_KNOWN (FRAME_OPTIONAL | FRAME_MORE | FRAME_PIECE)
 
 struct frame {
 	uint8_t type; /* enum frame_type, or unknown and optional */

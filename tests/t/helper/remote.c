@@ -51,7 +51,10 @@ static int put(struct client *c, const struct chunkid *id, const void *p, size_t
 {
 	struct store_info info = {(uint32_t)len, (uint32_t)len, ZFRAME_RAW};
 
-	return remote_put(c->r, CHUNK_DATA, id, &info, p, e);
+	return remote_put(
+		c->r,
+		&(struct remote_chunk){.kind = CHUNK_DATA, .id = id, .info = &info, .stored = p},
+		e);
 }
 
 /* ---- steps on files ---- */
