@@ -42,6 +42,7 @@ struct watch {
 	struct supervise *s;
 	pid_t pid;
 	int signals;  /* signalfd */
+	int stop;     /* another, of SIGTSTP: polled, never read */
 	int terminal; /* -1: there is none */
 	bool handed;  /* the command has the terminal */
 	bool stopped; /* and is stopped */
@@ -209,6 +210,11 @@ static void watched(sigset_t *set)
 		if (sigaction(forwarded[i], NULL, &act) < 0 || act.sa_handler != SIG_IGN)
 			sigaddset(set, forwarded[i]);
 	sigaddset(set, SIGCHLD);
+}
+
+static void stop_signal(sigset_t *set)
+{
+	sigemptyset(set);
 	sigaddset(set, SIGTSTP);
 }
 
@@ -255,12 +261,20 @@ static void forward(struct watch *w, int signo)
 		go_on(w); /* for want of the terminal: it would not even die */
 }
 
-/* ^Z, typed while the terminal is ours. */
+/*
+ * ^Z, typed while the terminal is ours.  The others of our group got it themselves.  It is left
+ * pending until we let it stop us: a SIGCONT that comes before that takes it away, where one
+ * that comes before a SIGSTOP of our own making would be lost, and fg with it.
+ */
 static void stop_both(struct watch *w)
 {
+	sigset_t set;
+
 	if (!w->ended)
 		kill(-w->pid, SIGTSTP);
-	kill(getpid(), SIGSTOP); /* the others of our group got the ^Z themselves */
+	stop_signal(&set);
+	sigprocmask(SIG_UNBLOCK, &set, NULL);
+	sigprocmask(SIG_BLOCK, &set, NULL);
 	if (!w->ended)
 		go_on(w);
 }
@@ -272,8 +286,6 @@ static void take_signals(struct watch *w)
 	while (read(w->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
 		if (info.ssi_signo == SIGCHLD)
 			look_after_child(w);
-		else if (info.ssi_signo == SIGTSTP)
-			stop_both(w);
 		else if (!is_copy(w, &info))
 			forward(w, (int)info.ssi_signo);
 	}
@@ -303,17 +315,21 @@ static int watch_loop(struct watch *w, struct err *e)
 {
 	look_after_child(w); /* it may have ended before the signal was blocked */
 	while (listening(w)) {
-		struct pollfd f[SUPERVISE_STREAMS + 1];
+		struct pollfd f[SUPERVISE_STREAMS + 2];
 
 		f[SUPERVISE_STREAMS] = (struct pollfd){.fd = w->signals, .events = POLLIN};
+		f[SUPERVISE_STREAMS + 1] = (struct pollfd){.fd = w->stop, .events = POLLIN};
 		for (int i = 0; i < SUPERVISE_STREAMS; i++) {
 			struct stream *st = &w->streams[i];
 
 			f[i] = has_pending(st) ? (struct pollfd){.fd = st->to, .events = POLLOUT}
 					       : (struct pollfd){.fd = st->from, .events = POLLIN};
 		}
-		if (poll(f, SUPERVISE_STREAMS + 1, w->ended ? LINGER_MS : -1) < 0 && errno != EINTR)
-			return err_sys(e, "poll");
+		if (poll(f, ARRAY_SIZE(f), w->ended ? LINGER_MS : -1) < 0) {
+			if (errno != EINTR)
+				return err_sys(e, "poll");
+			continue;
+		}
 		for (int i = 0; i < SUPERVISE_STREAMS; i++) {
 			if (!f[i].revents)
 				continue;
@@ -324,6 +340,8 @@ static int watch_loop(struct watch *w, struct err *e)
 		}
 		if (f[SUPERVISE_STREAMS].revents)
 			take_signals(w);
+		if (f[SUPERVISE_STREAMS + 1].revents)
+			stop_both(w);
 	}
 	return 0;
 }
@@ -400,8 +418,11 @@ int supervise_run(struct supervise *s, struct err *e)
 	watched(&set);
 	sigprocmask(SIG_BLOCK, &set, &old);
 	w->signals = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+	stop_signal(&set);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	w->stop = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
 	w->terminal = open("/dev/tty", O_RDWR | O_NOCTTY | O_CLOEXEC);
-	if (w->signals < 0)
+	if (w->signals < 0 || w->stop < 0)
 		rc = err_sys(e, "signalfd");
 	else if (sig_pending())
 		rc = sig_err(e); /* deferred before: the command must not begin */
@@ -409,6 +430,8 @@ int supervise_run(struct supervise *s, struct err *e)
 		rc = supervise_watch(w, &p, e);
 	if (w->signals >= 0)
 		close(w->signals);
+	if (w->stop >= 0)
+		close(w->stop);
 	if (w->terminal >= 0)
 		close(w->terminal);
 	announce_copies(w);
