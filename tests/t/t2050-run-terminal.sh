@@ -26,7 +26,7 @@ test_expect_success 'set up' '
 	    time.sleep(0.1)
 	print("to the end", flush=True)
 	END
-	echo "echo up; sleep 30" >long &&
+	echo "echo up; exec sleep 30" >long &&
 	echo "echo up; sleep 1; echo ended" >short &&
 	echo "read x; echo got \$x; read y; echo then \$y" >ask &&
 	echo "read x </dev/tty; echo got \$x" >ask-tty &&
