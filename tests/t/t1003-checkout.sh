@@ -25,6 +25,15 @@ test_expect_success 'back and forth with git and without' '
 	git deepops checkout -q HEAD && git diff --cached --exit-code && diff -r ../two data
 '
 
+test_expect_success 'of a large file only what differs is read from the store' '
+	cd repo &&
+	# A process under strace cannot be searched for leaks.
+	ASAN_OPTIONS=detect_leaks=0 strace -f -y -o ../trace -e trace=pread64 \
+		git deepops checkout -q one -- data/large &&
+	test "$(grep -c "/packs/" ../trace)" -lt 30 && test "$(grep -c "/large>" ../trace)" -gt 200 &&
+	git deepops checkout -q two -- data/large && cmp ../two/large data/large
+'
+
 test_expect_success 'local changes stop it before anything is touched' '
 	cd repo &&
 	echo mine >data/a/1 && echo mine >data/b/3 && echo mine >data/b/4 && echo keep >data/mine &&

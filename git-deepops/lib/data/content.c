@@ -116,21 +116,67 @@ struct writer {
 	int fd;
 	bool each; /* hash each chunk too, not only the whole */
 	struct hash *whole;
+	struct chunkset *like; /* chunks of sink->like_fd; value: their offset; NULL: none */
 };
+
+/* Of a file of some 8 GiB; 16 MiB of memory.  What comes behind is read from the store. */
+#define LIKE_MAX_CHUNKS 131072
+
+/* recipe_entry_fn */
+static int note_place(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
+{
+	struct chunkset *like = arg;
+
+	(void)e;
+	chunkset_add(like, CHUNK_DATA, &entry->id, offset);
+	return chunkset_count(like) < LIKE_MAX_CHUNKS ? 0 : ERR_LIMIT;
+}
+
+/* Where the chunks of the file before are; its recipe need not be here. */
+static struct chunkset *places(const struct content_sink *sink)
+{
+	struct recipe_source from = {load_data, sink->store};
+	struct chunkset *like;
+	struct buf recipe = BUF_INIT;
+
+	if (sink->like_fd < 0)
+		return NULL;
+	like = chunkset_new();
+	if (store_load(sink->store, CHUNK_RECIPE, &sink->like_id, &recipe, NULL) == 0)
+		(void)!recipe_walk(recipe.p, recipe.len, &from, note_place, like, NULL);
+	buf_release(&recipe);
+	return like;
+}
+
+static bool read_like(const struct writer *w, const struct recipe_entry *entry, struct buf *plain)
+{
+	uint64_t at;
+
+	if (!w->like || !chunkset_get(w->like, CHUNK_DATA, &entry->id, &at))
+		return false;
+	buf_grow(plain, entry->bytes);
+	if (io_pread_full(w->sink->like_fd, plain->p, entry->bytes, at, NULL) < 0)
+		return false;
+	buf_setlen(plain, entry->bytes);
+	return true;
+}
 
 static bool all_zero(const struct buf *b)
 {
 	return b->len && !b->p[0] && !memcmp(b->p, b->p + 1, b->len - 1);
 }
 
-static int load_piece(struct writer *w, const struct chunkid *id, struct buf *out, struct err *e)
+static int load_piece(struct writer *w, const struct recipe_entry *entry, struct buf *plain,
+		      struct err *e)
 {
 	int rc;
 
 	if (w->each)
-		return load_data(w->sink->store, id, out, e);
-	rc = store_load_unhashed(w->sink->store, id, out, e);
-	return rc == ERR_NOTFOUND ? dataset_not_here(e, "chunk", id) : rc;
+		return load_data(w->sink->store, &entry->id, plain, e);
+	if (read_like(w, entry, plain))
+		return 0;
+	rc = store_load_unhashed(w->sink->store, &entry->id, plain, e);
+	return rc == ERR_NOTFOUND ? dataset_not_here(e, "chunk", &entry->id) : rc;
 }
 
 /* readahead_load_fn: the bytes are in the file before they are known to be right; its name is not. */
@@ -138,7 +184,7 @@ static int load_and_write(void *arg, uint64_t offset, const struct recipe_entry 
 			  struct buf *plain, struct err *e)
 {
 	struct writer *w = arg;
-	int rc = load_piece(w, &entry->id, plain, e);
+	int rc = load_piece(w, entry, plain, e);
 
 	if (rc == 0 && plain->len != entry->bytes)
 		rc = err_set(e, ERR_CORRUPT, "chunk %s is not as long as its recipe says",
@@ -166,7 +212,7 @@ static int write_pieces(const struct content_sink *sink, int fd, const struct bu
 			const struct chunkid *id, bool each, struct err *e)
 {
 	struct recipe_source from = {load_data, sink->store};
-	struct writer w = {sink, fd, each, hash_new()};
+	struct writer w = {sink, fd, each, hash_new(), each ? NULL : places(sink)};
 	struct readahead *r = readahead_new(sink->pool, load_and_write, hash_piece, &w);
 	struct chunkid got;
 	int rc = recipe_walk(recipe->p, recipe->len, &from, readahead_add, r, e);
@@ -174,6 +220,7 @@ static int write_pieces(const struct content_sink *sink, int fd, const struct bu
 	if (rc == 0)
 		rc = readahead_finish(r, e);
 	readahead_free(r);
+	chunkset_free(w.like);
 	hash_final(w.whole, got.b);
 	hash_free(w.whole);
 	if (rc == 0 && !chunkid_equal(&got, id))
@@ -182,8 +229,9 @@ static int write_pieces(const struct content_sink *sink, int fd, const struct bu
 }
 
 /*
- * The hash of the whole proves every piece of it.  Only if that is wrong are the pieces looked
- * at one by one, which finds a sound copy or says which one is damaged.
+ * The hash of the whole proves every piece of it, wherever it came from.  Only if that is wrong are
+ * the pieces taken from the store and looked at one by one, which finds a sound copy or says which
+ * one is damaged.
  */
 static int write_recipe(const struct content_sink *sink, int fd, const struct buf *recipe,
 			const struct chunkid *id, uint64_t bytes, struct err *e)
@@ -192,6 +240,7 @@ static int write_recipe(const struct content_sink *sink, int fd, const struct bu
 
 	if (rc != ERR_CORRUPT)
 		return rc;
+	err_clear(e);
 	if (ftruncate(fd, 0) < 0 || ftruncate(fd, (off_t)bytes) < 0)
 		return err_sys(e, "ftruncate");
 	return write_pieces(sink, fd, recipe, id, true, e);

@@ -28,6 +28,13 @@ struct content_sink {
 	struct store *store;
 	struct pool *pool; /* or NULL */
 	struct progress *progress;
+	/*
+	 * A file that may hold much of the same, as the version before does: its descriptor, and its id when it
+	 * was last looked at.  Chunks that both have are read from it, which costs less than to decode
+	 * them.  Should it hold something else by now, they come from the store after all.
+	 */
+	int like_fd; /* -1: none */
+	struct chunkid like_id;
 };
 int content_write(const struct content_sink *s, int fd, const struct chunkid *id, uint64_t bytes,
 		  struct err *e) MUST_CHECK;

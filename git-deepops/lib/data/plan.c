@@ -70,6 +70,7 @@ static void add_step(struct planner *pl, const struct spot *s)
 	p->bytes += s->to->bytes;
 	if (!is_leaf(s->work))
 		return;
+	step->work = s->work;
 	step->replaces = true;
 	step->was = *s->work_stat;
 	step->was_bytes = s->work->bytes;

@@ -26,10 +26,11 @@ struct plan_twin {
 struct plan_step {
 	char *path; /* from the root's parent: "<root>/a/b" */
 	const struct dtree_entry *to;
-	const struct plan_twin *twin; /* a file of this content that stays, or NULL */
-	struct dtree_stat *keep;      /* where the new lstat data go */
-	bool replaces;                /* something we know stands there: */
-	struct dtree_stat was;        /* it must still be that */
+	const struct plan_twin *twin;   /* a file of this content that stays, or NULL */
+	struct dtree_stat *keep;        /* where the new lstat data go */
+	const struct dtree_entry *work; /* the file or link that stands there, or NULL */
+	bool replaces;                  /* something we know stands there: */
+	struct dtree_stat was;          /* it must still be that */
 	uint64_t was_bytes;
 };
 

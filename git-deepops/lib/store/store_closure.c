@@ -156,7 +156,10 @@ int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_
 {
 	int rc = assemble(a, file, false, bytes, e);
 
-	return rc == ERR_CORRUPT ? assemble(a, file, true, bytes, e) : rc;
+	if (rc != ERR_CORRUPT)
+		return rc;
+	err_clear(e);
+	return assemble(a, file, true, bytes, e);
 }
 
 /* ---- trees ---- */
