@@ -54,6 +54,8 @@
 /* Proving a recipe hashes all that it names: what a session may ask for, and for each byte it sent. */
 #define SESSION_HASH_BYTES (64 * GIB)
 #define SESSION_HASH_PER_BYTE 64
+#define SESSION_HASH_ENTRY_BYTES                                                                   \
+	(4 * KIB) /* of a chunk at least: to load one of a byte takes time, too */
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)    /* the hook reads hundreds of them in a push */

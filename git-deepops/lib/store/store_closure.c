@@ -112,12 +112,13 @@ static int hash_entry(void *arg, const struct recipe_entry *entry, const struct 
 static int add_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
 {
 	struct assembling *f = arg;
+	uint64_t cost = MAX(entry->bytes, SESSION_HASH_ENTRY_BYTES);
 
-	if (entry->bytes > f->a->budget) {
+	if (cost > f->a->budget) {
 		err_set(e, ERR_LIMIT, "files name far more content than was sent");
 		return err_hint(e, "the role maintain may push them: git-deepops-serve(1)");
 	}
-	f->a->budget -= entry->bytes;
+	f->a->budget -= cost;
 	f->bytes = offset + entry->bytes;
 	return readahead_add(f->ahead, offset, entry, e);
 }

@@ -9,6 +9,7 @@
 struct store_stream {
 	struct hash *content; /* of the pieces */
 	struct hash *entries; /* of what the recipe has to say of them */
+	uint64_t n;           /* pieces */
 	bool broken;          /* a piece was not seen: nothing can be told until the next recipe */
 };
 
@@ -45,6 +46,7 @@ static void feed(struct store_stream *s, const struct chunkid *id, const struct 
 	}
 	hash_update(s->content, plain->p, plain->len);
 	hash_entry(s->entries, id, (uint32_t)plain->len);
+	s->n++;
 }
 
 int store_put_piece(struct store_txn *t, struct store_stream *s, const struct chunkid *id,
@@ -66,6 +68,7 @@ int store_put_piece(struct store_txn *t, struct store_stream *s, const struct ch
 struct said {
 	struct store_txn *t;
 	struct hash *entries;
+	uint64_t left; /* as many entries as there were pieces: more would be work for nothing */
 };
 
 static int load_list(void *arg, const struct chunkid *id, struct buf *out, struct err *e)
@@ -78,8 +81,8 @@ static int load_list(void *arg, const struct chunkid *id, struct buf *out, struc
 /* recipe_entry_fn */
 static int say_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
 {
-	const struct said *said = arg;
-	int rc = store_txn_has(said->t, CHUNK_DATA, &entry->id, NULL, e);
+	struct said *said = arg;
+	int rc = said->left-- ? store_txn_has(said->t, CHUNK_DATA, &entry->id, NULL, e) : 0;
 
 	(void)offset;
 	hash_entry(said->entries, &entry->id, entry->bytes);
@@ -93,7 +96,7 @@ static int say_entry(void *arg, uint64_t offset, const struct recipe_entry *entr
 static bool makes_up(struct store_txn *t, struct store_stream *s, const struct chunkid *id,
 		     const struct buf *recipe)
 {
-	struct said said = {t, hash_new()};
+	struct said said = {t, hash_new(), s->n};
 	struct recipe_source from = {load_list, &said};
 	struct chunkid content, entries, named;
 	int rc = recipe_walk(recipe->p, recipe->len, &from, say_entry, &said, NULL);
