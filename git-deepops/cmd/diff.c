@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/markdown.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
@@ -14,7 +15,7 @@
 struct diff {
 	struct dataset_env *env;
 	struct repo *repo;
-	bool name_status, stat, json, zero, exit_code;
+	bool name_status, stat, json, md, zero, exit_code;
 	struct repo_oid old, new; /* commits; empty `new`: the work tree */
 	bool to_worktree;
 	struct strvec roots; /* of both sides */
@@ -198,15 +199,60 @@ static void print_names(const struct diff *d, const char *root, const struct dat
 	buf_release(&path);
 }
 
+static void add_counts(struct buf *out, const struct dataset_changes *c)
+{
+	buf_addf(out,
+		 ": %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64
+		 " renamed; %s of new content\n",
+		 c->added, c->removed, c->changed, c->renamed, num_human_bytes(c->bytes).s);
+}
+
 static void print_stat(const char *root, const struct dataset_changes *c)
 {
-	struct buf name = BUF_INIT;
+	struct buf out = BUF_INIT;
 
-	path_quote(&name, root, strlen(root));
-	printf("%s: %" PRIu64 " added, %" PRIu64 " removed, %" PRIu64 " changed, %" PRIu64
-	       " renamed; %s of new content\n",
-	       name.p, c->added, c->removed, c->changed, c->renamed, num_human_bytes(c->bytes).s);
-	buf_release(&name);
+	path_quote(&out, root, strlen(root));
+	add_counts(&out, c);
+	fwrite(out.p, 1, out.len, stdout);
+	buf_release(&out);
+}
+
+/* A review shows no more, and takes no more than 64 KiB. */
+#define MD_MAX_ROWS 100
+
+static void add_md_row(struct buf *out, const struct dataset_change *c)
+{
+	uint64_t old = c->bytes[0], new = c->bytes[1];
+
+	buf_addf(out, "| %c | ", c->status);
+	if (c->from) {
+		markdown_escape(out, c->from);
+		buf_addstr(out, " → ");
+	}
+	markdown_escape(out, *c->path ? c->path : ".");
+	buf_addstr(out, " | ");
+	if (c->status == 'M' && old != new)
+		buf_addf(out, "%s → ", num_human_bytes(old).s);
+	buf_addf(out, "%s |\n", num_human_bytes(c->status == 'D' ? old : new).s);
+}
+
+static void print_md(const char *root, const struct dataset_changes *c)
+{
+	struct buf out = BUF_INIT;
+	size_t shown = MIN(c->n, MD_MAX_ROWS);
+
+	buf_addstr(&out, "**");
+	markdown_escape(&out, root);
+	buf_addstr(&out, "**");
+	add_counts(&out, c);
+	buf_addstr(&out, "\n| | file | size |\n| --- | --- | ---: |\n");
+	for (size_t i = 0; i < shown; i++)
+		add_md_row(&out, &c->v[i]);
+	if (shown < c->n)
+		buf_addf(&out, "| | and %zu more | |\n", c->n - shown);
+	buf_addch(&out, '\n');
+	fwrite(out.p, 1, out.len, stdout);
+	buf_release(&out);
 }
 
 static struct json *change_json(const struct dataset_change *c)
@@ -260,6 +306,8 @@ static int show(struct diff *d, size_t i, struct err *e)
 			add_json(d, root, &c);
 		else if (d->stat)
 			print_stat(root, &c);
+		else if (d->md)
+			print_md(root, &c);
 		else
 			print_names(d, root, &c);
 	}
@@ -366,6 +414,7 @@ int cmd_diff(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 			 "one line a file, as git prints it (default)"),
 		OPT_BOOL("stat", 0, &d.stat, "one line a dataset, with counts"),
 		OPT_BOOL("json", 0, &d.json, "print one JSON document"),
+		OPT_BOOL("md", 0, &d.md, "print a Markdown table a dataset"),
 		OPT_BOOL("null", 'z', &d.zero, "end fields with NUL, names as they are"),
 		OPT_BOOL("exit-code", 0, &d.exit_code, "exit 1 if something differs"),
 		OPT_END};
@@ -373,8 +422,9 @@ int cmd_diff(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 
 	if (rc)
 		return rc;
-	if (d.name_status + d.stat + d.json > 1)
-		return err_set(e, ERR_USAGE, "--name-status, --stat and --json exclude each other");
+	if (d.name_status + d.stat + d.json + d.md > 1)
+		return err_set(e, ERR_USAGE,
+			       "--name-status, --stat, --json and --md exclude each other");
 	rc = take_operands(&d, &argc, &argv, e);
 	if (rc == 0)
 		rc = dataset_open(&d.env, ctx->repo, e);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/markdown.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
@@ -20,14 +21,15 @@ struct page {
 /* Control bytes never reach a terminal; in Markdown nothing of it is markup. */
 static void add_escaped(struct page *p, const char *text)
 {
-	char *clean = xmalloc(strlen(text) + 1);
+	char *clean;
 
-	err_sanitize(clean, strlen(text) + 1, text);
-	for (const char *s = clean; *s; s++) {
-		if (p->md && strchr("\\`*_{}[]<>()#+-.!|~&", *s))
-			buf_addch(&p->out, '\\');
-		buf_addch(&p->out, *s);
+	if (p->md) {
+		markdown_escape(&p->out, text);
+		return;
 	}
+	clean = xmalloc(strlen(text) + 1);
+	err_sanitize(clean, strlen(text) + 1, text);
+	buf_addstr(&p->out, clean);
 	free(clean);
 }
 

@@ -62,7 +62,28 @@ test_expect_success 'diff between revisions, renames included' '
 	printf "D\tfile\n" >../want && git deepops diff HEAD~1..HEAD >../out && test_cmp ../want ../out &&
 	test_expect_code 128 git deepops diff no-such..HEAD 2>../err && test_grep no-such ../err &&
 	test_expect_code 128 git deepops diff no-such 2>../err && test_grep "no dataset at .no-such" ../err &&
-	test_expect_code 129 git deepops diff --stat --json 2>../err
+	test_expect_code 129 git deepops diff --stat --json 2>../err &&
+	test_expect_code 129 git deepops diff --stat --md 2>../err
+'
+
+test_expect_success 'diff as Markdown: a table a review can show, names are no markup' '
+	git init -q md && cd md && mkdir data && echo one >data/1 && echo x >data/gone && echo m >data/old &&
+	git deepops track -q data && git commit -q -m one &&
+	echo three >data/1 && rm data/gone && mv data/old "data/a|b*" &&
+	git deepops diff --md >../out && cat >../want <<-\END &&
+	**data**: 0 added, 1 removed, 1 changed, 1 renamed; 6 bytes of new content
+
+	| | file | size |
+	| --- | --- | ---: |
+	| M | 1 | 4 bytes → 6 bytes |
+	| R | old → a\|b\* | 2 bytes |
+	| D | gone | 2 bytes |
+
+	END
+	test_cmp ../want ../out &&
+	i=0 && while test $i -lt 105; do echo $i >data/n$i && i=$((i + 1)) || return 1; done &&
+	git deepops diff --md >../out && test_grep "^| | and 8 more | |$" ../out &&
+	test "$(grep -c "^| [A-Z] " ../out)" = 100
 '
 
 test_expect_success 'git diff shows files through the text conversion' '

@@ -95,6 +95,15 @@ test_expect_success 'the record says what happened' '
 	test_grep "record  *$id" show
 '
 
+test_expect_success 'as Markdown nothing that a user wrote is markup' '
+	git init -q md && git -C md commit -q --allow-empty -m one &&
+	(
+		cd md && git deepops run -q --no-data --title "a|b <i>*x*" -- true &&
+		git deepops show --md "$(git deepops runs | sed -n "1s/ .*//p")" >../show
+	) &&
+	test_grep -F "| title | a\\|b \\<i\\>\\*x\\* |" show
+'
+
 test_expect_success 'the journal entry holds the code, the machine and the logs' '
 	(
 		cd repo &&
