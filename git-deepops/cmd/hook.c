@@ -13,6 +13,7 @@
 #include "data/pointer.h"
 #include "repo/gitargs.h"
 #include "repo/tree.h"
+#include "run/journal.h"
 #include "run/note.h"
 #include "sync/sync.h"
 
@@ -25,6 +26,7 @@
 struct push_input {
 	struct strvec tips; /* commits that leave with this push */
 	bool any;           /* git named a ref at all */
+	bool journal;       /* and a journal among them */
 	bool only_deletes;
 };
 
@@ -56,6 +58,7 @@ static int add_ref(struct repo *r, struct push_input *in, char *line, struct err
 	if (repo_oid_is_zero(&given))
 		return 0;
 	in->only_deletes = false;
+	in->journal = in->journal || journal_ref_writer(line);
 	/* Journals and notes are no branches: what their trees hold is data of the runs. */
 	if (str_startswith(line, "refs/deepops/", NULL) ||
 	    str_startswith(line, "refs/notes/", NULL))
@@ -189,6 +192,10 @@ static int send_all(struct repo *r, const struct where *w, const struct push_inp
 	if (rc == 0 && records)
 		log_note("deepops: sent %" PRIu64 " run record%s", records,
 			 records == 1 ? "" : "s");
+	/* git made up its mind what to move before it called us. */
+	if (rc == 0 && records && in->journal)
+		log_hint("the journal is there now; that git calls it rejected below means no "
+			 "more: git push need not name it");
 	killpoint("push-hook-journal-sent");
 	sync_plan_release(&plan);
 	return rc;
@@ -209,7 +216,7 @@ static void refresh_notes(struct repo *r, const struct strvec *tips)
 
 static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	struct push_input in = {STRVEC_INIT, false, false};
+	struct push_input in = {STRVEC_INIT, false, false, false};
 	uint64_t start = clock_mono_ms();
 	bool dry_run = false;
 	struct where w;

@@ -42,6 +42,20 @@ test_expect_success 'run by nothing that is git push, it sends nothing and says 
 	test_grep "^hint: git deepops push" err
 '
 
+test_expect_success 'a push that names the journal too: both arrive, and what git says of that is explained' '
+	new_pair named &&
+	(
+		cd named && track_and_commit 4 && git deepops run -q -- true &&
+		test_expect_code 1 git push origin main "refs/deepops/log/*" 2>../err
+	) &&
+	test_grep "^hint: the journal is there now" err &&
+	arrived named.git main named/data &&
+	git -C named for-each-ref --format="%(objectname) %(refname)" refs/deepops/log >mine &&
+	git -C named.git for-each-ref --format="%(objectname) %(refname)" refs/deepops/log >theirs &&
+	test_line_count = 1 mine && test_cmp mine theirs &&
+	git -C named push origin main "refs/deepops/log/*"
+'
+
 test_expect_success 'a push that only deletes sends nothing' '
 	git -C one push -q --no-verify origin main:refs/heads/old &&
 	git -C one push origin :old 2>err &&
