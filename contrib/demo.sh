@@ -119,7 +119,8 @@ must "git deepops track model.npz && git add metrics.json && git commit -q -m 'A
 refused "git push origin main" "E-EXEC-NORECORD"
 
 heading "The mend: run it"
-say "More data, a new run, and the numbers it really gave."
+say "The edited commit is given up. More data, a new run, and the numbers it really gave."
+must "git reset -q --hard HEAD~1"
 must "/usr/bin/python3 unpack.py --train 4500 data"
 must "git deepops track data"
 must "git deepops run -i data -o model.npz -m metrics.json -- /usr/bin/python3 train.py $DEMO_TRAIN"
