@@ -2,99 +2,82 @@
 /* readahead.c - the chunks of one file, loaded ahead by a pool; see readahead.h */
 #include "chunk/readahead.h"
 
+#include "base/inorder.h"
 #include "base/xalloc.h"
 
 struct slot {
 	struct readahead *r;
-	struct pool_group *group; /* of the one task that fills it; NULL: no pool, or never used */
 	struct recipe_entry entry;
 	uint64_t offset;
 	struct buf plain;
-	int rc;
-	struct err err;
 };
 
 struct readahead {
-	struct pool *pool;
 	readahead_load_fn load;
 	readahead_take_fn take;
 	void *arg;
-	size_t next, oldest; /* counted up; slot number modulo READAHEAD_CHUNKS */
+	struct inorder *line;
 	struct slot slots[READAHEAD_CHUNKS];
 };
 
-struct readahead *readahead_new(struct pool *pool, readahead_load_fn load, readahead_take_fn take,
-				void *arg)
+static int load(void *slot, struct err *e)
+{
+	struct slot *s = slot;
+
+	buf_reset(&s->plain);
+	return s->r->load(s->r->arg, s->offset, &s->entry, &s->plain, e);
+}
+
+static int take(void *arg, void *slot, struct err *e)
+{
+	const struct readahead *r = arg;
+	const struct slot *s = slot;
+
+	return r->take(r->arg, &s->entry, &s->plain, e);
+}
+
+struct readahead *readahead_new(struct pool *pool, readahead_load_fn load_chunk,
+				readahead_take_fn take_chunk, void *arg)
 {
 	struct readahead *r = xcalloc(1, sizeof(*r));
+	const struct inorder_line line = {r->slots, READAHEAD_CHUNKS, sizeof(*r->slots), load, take,
+					  r};
 
-	r->pool = pool;
-	r->load = load;
-	r->take = take;
+	r->load = load_chunk;
+	r->take = take_chunk;
 	r->arg = arg;
 	for (size_t i = 0; i < READAHEAD_CHUNKS; i++) {
 		r->slots[i].r = r;
 		buf_init(&r->slots[i].plain);
 	}
+	r->line = inorder_new(pool, &line);
 	return r;
-}
-
-static void fill(void *arg)
-{
-	struct slot *s = arg;
-
-	buf_reset(&s->plain);
-	s->rc = s->r->load(s->r->arg, s->offset, &s->entry, &s->plain, &s->err);
-}
-
-static int take_oldest(struct readahead *r, struct err *e)
-{
-	struct slot *s = &r->slots[r->oldest++ % READAHEAD_CHUNKS];
-
-	if (s->group)
-		pool_group_wait(s->group);
-	if (s->rc == 0)
-		return r->take(r->arg, &s->entry, &s->plain, e);
-	if (e)
-		*e = s->err;
-	return s->rc;
 }
 
 int readahead_add(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
 {
 	struct readahead *r = arg;
-	struct slot *s = &r->slots[r->next % READAHEAD_CHUNKS];
-	int rc = r->next - r->oldest == READAHEAD_CHUNKS ? take_oldest(r, e) : 0;
+	void *next;
+	struct slot *s;
+	int rc = inorder_next(r->line, &next, e);
 
 	if (rc < 0)
 		return rc;
+	s = next;
 	s->entry = *entry;
 	s->offset = offset;
-	r->next++;
-	if (!r->pool) {
-		fill(s);
-		return take_oldest(r, e);
-	}
-	if (!s->group)
-		s->group = pool_group_new(r->pool);
-	pool_group_submit(s->group, fill, s);
-	return 0;
+	return inorder_submit(r->line, e);
 }
 
 int readahead_finish(struct readahead *r, struct err *e)
 {
-	int rc = 0;
-
-	while (rc == 0 && r->oldest < r->next)
-		rc = take_oldest(r, e);
-	return rc;
+	return inorder_finish(r->line, e);
 }
 
 void readahead_free(struct readahead *r)
 {
-	for (size_t i = 0; i < READAHEAD_CHUNKS; i++) {
-		pool_group_free(r->slots[i].group);
+	inorder_free(r->line);
+	for (size_t i = 0; i < READAHEAD_CHUNKS; i++)
 		buf_release(&r->slots[i].plain);
-	}
 	free(r);
 }

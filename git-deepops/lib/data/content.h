@@ -2,7 +2,7 @@
 /*
  * content.h - the bytes of one file out of the local store
  *
- * The opposite of ingest.h.  Every chunk is verified by the store, the whole file here:
+ * The opposite of ingest.h.  The whole file is verified here, which proves its chunks:
  * content that does not hash to its id is ERR_CORRUPT.  What is not here is
  * ERR_NOTFOUND with the hint to fetch.
  */

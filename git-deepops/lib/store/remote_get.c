@@ -2,7 +2,7 @@
 /* remote_get.c - the client's end: download, every chunk verified; see remote.h */
 #include "store/remote_internal.h"
 
-#include "base/pool.h"
+#include "base/inorder.h"
 #include "base/xalloc.h"
 #include "chunk/recipe.h"
 #include "chunk/zframe.h"
@@ -35,48 +35,28 @@ static int send_batch(struct remote *r, const struct chunkkey *keys, struct batc
 #define GET_SLOTS 16 /* chunks on their way through it: 32 MiB at the most, some 2 as a rule */
 
 struct slot {
-	const char *remote;       /* its name, for messages */
-	struct pool_group *group; /* of the one task that verifies it; NULL: never used */
+	const char *remote; /* its name, for messages */
 	struct chunkkey key;
 	struct store_info info;
 	struct buf stored, plain;
 	struct zframe *z;
-	struct err err;
-	int rc;
 };
 
 struct remote_verifier {
 	struct pool *pool;
+	struct inorder *line;
 	struct slot slots[GET_SLOTS];
-	size_t next, oldest; /* counted up; slot number modulo GET_SLOTS */
+	const struct getter *g; /* who is served now */
 };
 
-static struct remote_verifier *verifier_new(const char *remote)
-{
-	struct remote_verifier *v = xcalloc(1, sizeof(*v));
-
-	v->pool = pool_new(0, 0);
-	for (size_t i = 0; i < GET_SLOTS; i++) {
-		v->slots[i].remote = remote;
-		buf_init(&v->slots[i].stored);
-		buf_init(&v->slots[i].plain);
-	}
-	return v;
-}
-
-void remote_verifier_free(struct remote_verifier *v)
-{
-	if (!v)
-		return;
-	for (size_t i = 0; i < GET_SLOTS; i++) {
-		pool_group_free(v->slots[i].group);
-		buf_release(&v->slots[i].stored);
-		buf_release(&v->slots[i].plain);
-		zframe_free(v->slots[i].z);
-	}
-	pool_free(v->pool);
-	free(v);
-}
+/* Who gets the chunks, and what is asked of the connection. */
+struct getter {
+	struct remote *r;
+	const struct chunkkey *keys;
+	size_t n;
+	remote_chunk_fn cb;
+	void *arg;
+};
 
 /* The key is the file's hash, which only its assembled content can prove: here, that it is a recipe. */
 static int verify_recipe(const struct buf *plain, struct err *e)
@@ -108,49 +88,53 @@ static int verify_plain(struct slot *s, struct err *e)
 	return chunkid_equal(&got, &s->key.id) ? 0 : err_set(e, ERR_CORRUPT, "wrong bytes");
 }
 
-static void verify(void *arg)
+static int verify(void *slot, struct err *e)
 {
-	struct slot *s = arg;
+	struct slot *s = slot;
 
-	s->rc = verify_plain(s, &s->err);
-	if (s->rc < 0)
-		err_wrap(&s->err, "%s: %s %s from there", s->remote,
-			 chunkid_kind_name((enum chunk_kind)s->key.kind),
-			 chunkid_text(&s->key.id).s);
+	if (verify_plain(s, e) == 0)
+		return 0;
+	return err_wrap(e, "%s: %s %s from there", s->remote,
+			chunkid_kind_name((enum chunk_kind)s->key.kind),
+			chunkid_text(&s->key.id).s);
 }
 
-/* Who gets the chunks, and what is asked of the connection. */
-struct getter {
-	struct remote *r;
-	const struct chunkkey *keys;
-	size_t n;
-	remote_chunk_fn cb;
-	void *arg;
-};
-
-/* Hand on the oldest chunk, waiting for it if need be. */
-static int retire(const struct getter *g, struct err *e)
+static int hand_on(void *arg, void *slot, struct err *e)
 {
-	struct remote_verifier *v = g->r->verifier;
-	struct slot *s = &v->slots[v->oldest++ % GET_SLOTS];
+	const struct remote_verifier *v = arg;
+	const struct slot *s = slot;
 
-	pool_group_wait(s->group);
-	if (s->rc < 0) {
-		if (e)
-			*e = s->err;
-		return s->rc;
+	return v->g->cb(v->g->arg, &s->key, &s->info, s->stored.p, e);
+}
+
+static struct remote_verifier *verifier_new(const char *remote)
+{
+	struct remote_verifier *v = xcalloc(1, sizeof(*v));
+	const struct inorder_line line = {v->slots, GET_SLOTS, sizeof(*v->slots),
+					  verify,   hand_on,   v};
+
+	for (size_t i = 0; i < GET_SLOTS; i++) {
+		v->slots[i].remote = remote;
+		buf_init(&v->slots[i].stored);
+		buf_init(&v->slots[i].plain);
 	}
-	return g->cb(g->arg, &s->key, &s->info, s->stored.p, e);
+	v->pool = pool_new(0, 0);
+	v->line = inorder_new(v->pool, &line);
+	return v;
 }
 
-static int retire_all(const struct getter *g, struct err *e)
+void remote_verifier_free(struct remote_verifier *v)
 {
-	const struct remote_verifier *v = g->r->verifier;
-	int rc = 0;
-
-	while (rc == 0 && v && v->oldest < v->next)
-		rc = retire(g, e);
-	return rc;
+	if (!v)
+		return;
+	inorder_free(v->line);
+	for (size_t i = 0; i < GET_SLOTS; i++) {
+		buf_release(&v->slots[i].stored);
+		buf_release(&v->slots[i].plain);
+		zframe_free(v->slots[i].z);
+	}
+	pool_free(v->pool);
+	free(v);
 }
 
 /* The payload of a frame is gone with the next one: the chunk is copied. */
@@ -158,32 +142,18 @@ static int submit(const struct getter *g, const struct chunkkey *key, const stru
 		  struct err *e)
 {
 	struct remote_verifier *v = g->r->verifier;
+	void *next;
 	struct slot *s;
-	int rc = 0;
+	int rc = inorder_next(v->line, &next, e);
 
-	if (!v)
-		v = g->r->verifier = verifier_new(g->r->name);
-	if (v->next - v->oldest == GET_SLOTS)
-		rc = retire(g, e);
 	if (rc < 0)
 		return rc;
-	s = &v->slots[v->next++ % GET_SLOTS];
+	s = next;
 	s->key = *key;
 	s->info = (struct store_info){c->plain, (uint32_t)c->stored_len, c->encoding};
 	buf_reset(&s->stored);
 	buf_add(&s->stored, c->stored, c->stored_len);
-	err_clear(&s->err);
-	if (!s->group)
-		s->group = pool_group_new(v->pool);
-	pool_group_submit(s->group, verify, s);
-	return 0;
-}
-
-/* After an error: what is still on its way belongs to nobody. */
-static void forget(struct remote_verifier *v)
-{
-	for (; v && v->oldest < v->next; v->oldest++)
-		pool_group_wait(v->slots[v->oldest % GET_SLOTS].group);
+	return inorder_submit(v->line, e);
 }
 
 /* ---- frames ---- */
@@ -258,12 +228,17 @@ int remote_get(struct remote *r, const struct chunkkey *keys, size_t n, remote_c
 	       void *arg, struct err *e)
 {
 	struct getter g = {r, keys, n, cb, arg};
-	int rc = receive(&g, e);
+	int rc;
 
+	if (!r->verifier)
+		r->verifier = verifier_new(r->name);
+	r->verifier->g = &g;
+	rc = receive(&g, e);
 	if (rc == 0)
-		rc = retire_all(&g, e);
+		rc = inorder_finish(r->verifier->line, e);
 	else if (rc == ERR_SYS) /* the connection broke: what came before is as good as ever */
-		(void)!retire_all(&g, NULL);
-	forget(r->verifier);
+		(void)!inorder_finish(r->verifier->line, NULL);
+	inorder_drop(r->verifier->line); /* after an error what is on its way belongs to nobody */
+	r->verifier->g = NULL;
 	return rc;
 }
