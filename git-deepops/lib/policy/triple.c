@@ -97,8 +97,8 @@ int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, st
 		rc = triple_machine(&p, e);
 	if (rc == 0)
 		rc = triple_exec(&p, e);
-	if (rc ==
-	    ERR_LIMIT) { /* a tree without an end, say: the record's fault, not the server's */
+	/* A tree without an end, say: the record's fault, not the server's. */
+	if (rc == ERR_LIMIT) {
 		triple_add(&p, REASON_CODE_SIZE, "%s", e ? e->msg : "beyond a limit")->fix =
 			xstrdup("run it again with less code");
 		err_clear(e);

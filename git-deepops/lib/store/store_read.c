@@ -249,18 +249,6 @@ int store_decode(struct store_scratch *x, const struct pack_row *row, const void
 	return rc;
 }
 
-static struct pack_row row_of(const struct store_place *at)
-{
-	struct pack_row row = {.id = at->row.id,
-			       .kind = at->row.kind,
-			       .encoding = at->row.encoding,
-			       .offset = at->row.offset,
-			       .stored = at->row.stored,
-			       .plain = at->row.plain};
-
-	return row;
-}
-
 /* One chunk to load, in the form that is wanted. */
 struct want {
 	enum chunk_kind kind;
@@ -274,7 +262,7 @@ static int load_at(struct store *s, const struct store_place *at, const struct w
 		   struct err *e)
 {
 	struct store_scratch *x = store_scratch_get(s);
-	struct pack_row row = row_of(at);
+	struct pack_row row = store_pack_row(&at->row);
 	struct store_pack_fd *slot;
 	int rc, fd = acquire_pack(s, &at->pack, &slot, e);
 
