@@ -67,6 +67,18 @@ policy_commit () {
 	)
 }
 
+# policy_rule LINE...: srv.git gets the floor with these lines more in its rule.
+policy_rule () {
+	policy_floor >floor && printf '\t%s\n' "$@" >>floor &&
+	git deepops server install --policy floor srv.git >out
+}
+
+# policy_invent DIGITS: in the clone `work`, commit a result that no run wrote.
+policy_invent () {
+	echo "{\"acc\": 0.$1}" >work/metrics.json &&
+	policy_commit work "invented $1"
+}
+
 policy_run () {
 	policy_train "$1" "$2" && policy_commit "$1" "results of seed $2"
 }

@@ -3,12 +3,6 @@ test_description='which commits are compared: tip, every, first-parent, merges'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-policy.sh"
 
-# A rule with one more line.
-rule () {
-	policy_floor >floor && printf '\t%s\n' "$@" >>floor &&
-	git deepops server install --policy floor srv.git >out
-}
-
 test_expect_success 'a server and a clone with a result' '
 	policy_floor >floor &&
 	policy_server srv.git floor &&
@@ -18,7 +12,7 @@ test_expect_success 'a server and a clone with a result' '
 '
 
 test_expect_success 'a merge counts only where it differs from both parents' '
-	rule "require = every" &&
+	policy_rule "require = every" &&
 	(
 		cd work &&
 		git checkout -q -b side &&
@@ -48,9 +42,9 @@ test_expect_success 'a merge that writes a result itself is refused' '
 	) &&
 	policy_refused work E-EXEC-NORECORD main &&
 	test_grep "evil merge" work.said &&
-	rule "require = first-parent" &&
+	policy_rule "require = first-parent" &&
 	policy_refused work E-EXEC-NORECORD main &&
-	rule "require = tip" &&
+	policy_rule "require = tip" &&
 	policy_refused work E-EXEC-NORECORD main &&
 	git -C work reset -q --hard origin/main
 '
@@ -59,16 +53,16 @@ test_expect_success 'every commit is judged by every, only the end by tip' '
 	cp work/metrics.json good &&
 	echo "{\"acc\": 2}" >work/metrics.json && policy_commit work "for a while" &&
 	cp good work/metrics.json && policy_commit work "good again" &&
-	rule "require = every" &&
+	policy_rule "require = every" &&
 	policy_refused work E-EXEC-NORECORD main &&
 	test_grep "for a while" work.said &&
 	test_grep "refused (1 of 2 commits)" work.said &&
-	rule "require = tip" &&
+	policy_rule "require = tip" &&
 	policy_push work main
 '
 
 test_expect_success 'first-parent looks at what a merge brings, not at the commits it merges' '
-	rule "require = first-parent" &&
+	policy_rule "require = first-parent" &&
 	(
 		cd work &&
 		git checkout -q -b detour &&
@@ -112,7 +106,7 @@ test_expect_success 'history before since is not judged' '
 '
 
 test_expect_success 'match = tree asks for the code as committed' '
-	rule "match = tree" "exempt = docs/**" &&
+	policy_rule "match = tree" "exempt = docs/**" &&
 	policy_train work 31 &&
 	mkdir -p work/docs && echo text >work/docs/a &&
 	policy_commit work "result and docs" &&
@@ -126,12 +120,12 @@ test_expect_success 'match = tree asks for the code as committed' '
 
 test_expect_success 'a metric has a gate, and ignored files may be refused' '
 	git -C work reset -q --hard origin/main &&
-	rule "metric = acc >= 0.5" &&
+	policy_rule "metric = acc >= 0.5" &&
 	policy_run work 40 &&
 	policy_refused work E-EXEC-METRIC main &&
 	policy_run work 60 &&
 	policy_push work main &&
-	rule "ignored = refuse" &&
+	policy_rule "ignored = refuse" &&
 	echo "*.tmp" >>work/.gitignore && echo x >work/x.tmp &&
 	policy_run work 61 &&
 	policy_refused work E-CODE-IGNORED main &&

@@ -3,11 +3,6 @@ test_description='ways around a policy that must not work'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-policy.sh"
 
-invent () {
-	echo "{\"acc\": 0.$1}" >work/metrics.json &&
-	policy_commit work "invented $1"
-}
-
 reset () {
 	git -C work checkout -q main && git -C work fetch -q &&
 	git -C work reset -q --hard origin/main
@@ -24,7 +19,7 @@ test_expect_success 'a server whose policy is in the branch alone' '
 '
 
 test_expect_success 'a commit first pushed to an unprotected branch is judged on the protected one' '
-	invent 91 &&
+	policy_invent 91 &&
 	policy_push work main:refs/heads/topic &&
 	policy_refused work E-EXEC-NORECORD main &&
 	test_grep "refused (1 of 1 commit)" work.said &&
@@ -34,10 +29,10 @@ test_expect_success 'a commit first pushed to an unprotected branch is judged on
 
 test_expect_success 'a policy weakened by the same push does not help' '
 	sed s/enforce/warn/ work/.deepops/policy >weak && cp weak work/.deepops/policy &&
-	invent 92 &&
+	policy_invent 92 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	git -C work reset -q --hard origin/main &&
-	git -C work rm -q .deepops/policy && invent 92 &&
+	git -C work rm -q .deepops/policy && policy_invent 92 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	reset
 '
@@ -45,7 +40,7 @@ test_expect_success 'a policy weakened by the same push does not help' '
 test_expect_success 'several refs of one push are judged by the policy before it' '
 	git -C work checkout -q -b weak &&
 	cp weak work/.deepops/policy && policy_commit work weak &&
-	git -C work checkout -q main && invent 93 &&
+	git -C work checkout -q main && policy_invent 93 &&
 	policy_refused work E-EXEC-NORECORD weak:refs/heads/aaa main &&
 	reset
 '
@@ -55,7 +50,7 @@ test_expect_success 'what the floor holds is not weakened by an earlier push' '
 	git deepops server install --policy floor srv.git &&
 	cp weak work/.deepops/policy && policy_commit work weaken &&
 	policy_push work main &&
-	invent 94 &&
+	policy_invent 94 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	test_grep "the server.s policy:1" work.said &&
 	reset
@@ -64,7 +59,7 @@ test_expect_success 'what the floor holds is not weakened by an earlier push' '
 test_expect_success 'nor by rewinding, a new branch or deleting the branch' '
 	policy_refused work E-REF-REWIND +HEAD~2:refs/heads/main &&
 	policy_refused work E-REF-DELETE :refs/heads/main &&
-	invent 95 &&
+	policy_invent 95 &&
 	policy_push work main:refs/heads/topic &&
 	policy_refused work E-EXEC-NORECORD main &&
 	reset
@@ -83,7 +78,7 @@ test_expect_success 'a pushed refs/heads/HEAD is refused, and would mean nothing
 	git -C work checkout -q main &&
 	policy_floor >work/.deepops/policy && policy_commit work "enforce again" &&
 	policy_push work main &&
-	invent 96 &&
+	policy_invent 96 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	git -C srv.git update-ref -d refs/heads/HEAD &&
 	reset
@@ -111,7 +106,7 @@ test_expect_success 'a malformed policy that got in stops pushes, and there is a
 	git -C srv.git config deepops.treePolicy false &&
 	policy_push work main &&
 	git -C srv.git config --unset deepops.treePolicy &&
-	invent 97 &&
+	policy_invent 97 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	reset
 '
@@ -132,7 +127,7 @@ test_expect_success 'ignore and attribute files of the server change nothing' '
 '
 
 test_expect_success 'a replacement object changes nothing' '
-	invent 99 &&
+	policy_invent 99 &&
 	good=$(git -C work rev-parse origin/main) bad=$(git -C work rev-parse HEAD) &&
 	git -C work replace "$bad" "$good" &&
 	test_must_fail env GIT_NO_REPLACE_OBJECTS=1 git -C work push origin "refs/replace/*:refs/replace/*" main >out 2>&1 &&
@@ -168,7 +163,7 @@ test_expect_success 'refs that are the server'\''s own are refused' '
 for limit in 100 1; do
 	test_expect_success "pushed objects are seen in the quarantine (unpackLimit $limit)" '
 		git -C srv.git config receive.unpackLimit $limit &&
-		invent 8$limit &&
+		policy_invent 8$limit &&
 		policy_refused work E-EXEC-NORECORD main &&
 		test_grep "invented 8$limit" work.said &&
 		reset &&
@@ -178,7 +173,7 @@ for limit in 100 1; do
 done
 
 test_expect_success 'a hook outside of the quarantine sees nothing and refuses' '
-	invent 88 &&
+	policy_invent 88 &&
 	new=$(git -C work rev-parse HEAD) old=$(git -C srv.git rev-parse main) &&
 	echo "$old $new refs/heads/main" >line &&
 	test_expect_code 1 sh -c "cd srv.git && GIT_DIR=. git-deepops-pre-receive" <line 2>err &&
@@ -217,7 +212,7 @@ hook_alone () {
 
 test_expect_success 'the hook writes nothing, whatever it says' '
 	policy_settle srv.git &&
-	invent 89 && state >before &&
+	policy_invent 89 && state >before &&
 	hook_alone 1 refs/heads/main && test_grep -F "[E-EXEC-NORECORD]" err &&
 	state >after && test_cmp before after &&
 	reset && policy_run work 90 && (cd work && git deepops push --data-only) && state >before &&

@@ -3,24 +3,13 @@ test_description='tags, merges of many, shallow clones, odd policies: each judge
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-policy.sh"
 
-# A rule with one more line.
-rule () {
-	policy_floor >floor && printf '\t%s\n' "$@" >>floor &&
-	git deepops server install --policy floor srv.git >out
-}
-
-invent () {
-	echo "{\"acc\": 0.$1}" >work/metrics.json &&
-	policy_commit work "invented $1"
-}
-
 reset () {
 	git -C work checkout -q -f main && git -C work reset -q --hard origin/main
 }
 
 test_expect_success 'a server and a clone with a result' '
 	policy_server srv.git &&
-	rule "ref = refs/tags/**" &&
+	policy_rule "ref = refs/tags/**" &&
 	policy_clone srv.git work &&
 	policy_run work 5 &&
 	policy_push work main
@@ -29,7 +18,7 @@ test_expect_success 'a server and a clone with a result' '
 test_expect_success 'a tag is judged by the commit that it names, through other tags' '
 	git -C work tag -m good v1 && git -C work tag -m outer v1-outer v1 &&
 	policy_push work v1 v1-outer &&
-	invent 91 &&
+	policy_invent 91 &&
 	git -C work tag light && git -C work tag -m annotated v2 && git -C work tag -m outer v2-outer v2 &&
 	for tag in light v2 v2-outer; do
 		policy_refused work E-EXEC-NORECORD $tag || return 1
@@ -50,12 +39,12 @@ test_expect_success 'a merge of many does not bring in what none of its parents 
 		test "$(git rev-list --parents -1 HEAD | wc -w)" = 4
 	) &&
 	for how in tip every first-parent; do
-		rule "require = $how" && policy_refused work E-EXEC-NORECORD main || return 1
+		policy_rule "require = $how" && policy_refused work E-EXEC-NORECORD main || return 1
 	done &&
 	git -C work checkout -q c && git -C work reset -q --hard HEAD~1 && reset &&
 	(cd work && git merge -q -m octopus a b c) &&
 	policy_push work main && git -C work branch -q -D a b c &&
-	rule "ref = refs/tags/**"
+	policy_rule "ref = refs/tags/**"
 '
 
 test_expect_success 'from a shallow clone' '
@@ -70,9 +59,9 @@ test_expect_success 'from a shallow clone' '
 '
 
 test_expect_success 'a history of its own, pushed over and beside the branch' '
-	git -C work checkout -q --orphan alone && invent 94 &&
+	git -C work checkout -q --orphan alone && policy_invent 94 &&
 	policy_refused work E-REF-REWIND +alone:main &&
-	rule "rewind = allow" "ref = refs/tags/**" &&
+	policy_rule "rewind = allow" "ref = refs/tags/**" &&
 	policy_refused work E-EXEC-NORECORD +alone:main &&
 	policy_refused work E-EXEC-NORECORD alone:refs/tags/alone &&
 	(cd work && git merge -q -s ours --allow-unrelated-histories -m join main) &&
@@ -81,9 +70,9 @@ test_expect_success 'a history of its own, pushed over and beside the branch' '
 '
 
 test_expect_success 'what may be rewound is compared all the same' '
-	rule "rewind = allow" &&
+	policy_rule "rewind = allow" &&
 	good=$(cat work/metrics.json) &&
-	invent 95 && git -C work branch -f bad && echo "$good" >work/metrics.json &&
+	policy_invent 95 && git -C work branch -f bad && echo "$good" >work/metrics.json &&
 	policy_commit work "right again" && policy_push work main &&
 	policy_refused work E-EXEC-NORECORD +bad:main &&
 	policy_push work +main~2:main && policy_push work main &&
@@ -112,7 +101,7 @@ open(\"case\", \"w\").write(t.replace(\"[rule\", \"[Rule\"))
 '
 
 test_expect_success 'results that patterns take back, in directories and at any depth' '
-	rule "results = out/" "results = **/deep/*.bin" "results = *.npz" "results = !tmp.npz" &&
+	policy_rule "results = out/" "results = **/deep/*.bin" "results = *.npz" "results = !tmp.npz" &&
 	mkdir -p work/out/x work/a/deep work/deep/er &&
 	for f in out/x/any a/deep/w.bin deep/w.bin b.npz a/b.npz; do
 		echo fake >work/$f && policy_commit work "$f" &&

@@ -3,16 +3,6 @@ test_description='overrides and signed pushes: who, why, and where it is kept'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-policy.sh"
 
-rule () {
-	policy_floor >floor && printf '\t%s\n' "$@" >>floor &&
-	git deepops server install --policy floor srv.git >out
-}
-
-invent () {
-	echo "{\"acc\": 0.$1}" >work/metrics.json &&
-	policy_commit work "invented $1"
-}
-
 # push with a reason, as somebody (or nobody)
 override () {
 	test_must_fail env ${2:+"DEEPOPS_USER=$2"} \
@@ -21,13 +11,13 @@ override () {
 
 test_expect_success 'a server and a clone' '
 	policy_server srv.git &&
-	rule "override = option" "overrideBy = alice@example.org" &&
+	policy_rule "override = option" "overrideBy = alice@example.org" &&
 	policy_clone srv.git work &&
 	policy_push work main
 '
 
 test_expect_success 'the refusal says how to override, and for whom' '
-	invent 91 &&
+	policy_invent 91 &&
 	policy_refused work E-EXEC-NORECORD main &&
 	test_grep "override: git push -o deepops.override=\"<reason>\"" work.said &&
 	test_grep "alice@example.org" work.said
@@ -68,19 +58,19 @@ test_expect_success 'an override that was not needed leaves no record' '
 '
 
 test_expect_success 'a rule without override allows none' '
-	rule &&
-	invent 92 &&
+	policy_rule &&
+	policy_invent 92 &&
 	override "in a hurry" alice@example.org &&
 	test_grep "allows no override" work.said &&
 	git -C work reset -q --hard origin/main
 '
 
 test_expect_success 'what is not a rule'\''s business can'\''t be overridden' '
-	rule "override = option" &&
+	policy_rule "override = option" &&
 	test_must_fail env DEEPOPS_USER=x git -C work push -o deepops.override=x origin \
 		main:refs/heads/HEAD 2>err &&
 	test_grep -F "[E-REF-NAME]" err &&
-	rule "override = option" "level = R3" &&
+	policy_rule "override = option" "level = R3" &&
 	(cd work && test_commit more) &&
 	policy_refused work E-POLICY-UNSUPPORTED main
 '
@@ -92,14 +82,14 @@ test_expect_success 'signed pushes are asked for, and recognised' '
 	git -C srv.git config gpg.ssh.allowedSignersFile "$TRASH/allowed" &&
 	git -C work config gpg.format ssh &&
 	git -C work config user.signingKey "$TRASH/key" &&
-	rule "signed = push" &&
+	policy_rule "signed = push" &&
 	policy_refused work E-PUSH-UNSIGNED main &&
 	git -C work push --signed origin main
 '
 
 test_expect_success 'a signed override names its signer and keeps the certificate' '
-	rule "override = signed" "overrideBy = alice@example.org" &&
-	invent 93 &&
+	policy_rule "override = signed" "overrideBy = alice@example.org" &&
+	policy_invent 93 &&
 	override "unsigned" alice@example.org &&
 	test_grep "has to be signed" work.said &&
 	git -C work push --signed -o deepops.override=signed origin main >work.said 2>&1 &&
