@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/limits.h"
 #include "base/path.h"
 #include "base/proc.h"
 #include "base/random.h"
@@ -289,6 +290,50 @@ static void test_notes(void)
 	ok(!note_line_parse("Deepops-Run: 1 ok x rec=012", 27, rec, level), "or is not ours");
 }
 
+static int count_pointer(void *arg, const struct journal_pointer *p, struct err *unused)
+{
+	int *n = arg;
+
+	(void)p;
+	(void)unused;
+	(*n)++;
+	return 0;
+}
+
+/* What anybody could push below the names that we read: nothing of it may end a reader. */
+static void test_odd_parts(void)
+{
+	struct repo *r = open_repo("one");
+	struct tree_builder *b = tree_builder_new(r);
+	struct journal_entry entry;
+	struct buf big = BUF_INIT, text = BUF_INIT;
+	int pointers = 0;
+
+	journal_entry_init(&entry);
+	for (size_t i = 0; i < POINTER_MAX_BYTES + 1; i++)
+		buf_addch(&big, 'x');
+	ok(tree_builder_add_blob(b, "machine/x", "x", 1, &e) == 0 &&
+		   tree_builder_add_blob(b, "stdout.deepops/x", "x", 1, &e) == 0 &&
+		   tree_builder_add_blob(b, "stdin.deepops", big.p, big.len, &e) == 0 &&
+		   tree_builder_add_blob(b, "inputs/0/x", "x", 1, &e) == 0 &&
+		   tree_builder_add_blob(b, "outputs/0", "x", 1, &e) == 0 &&
+		   tree_builder_add_blob(b, "filtered/0", "x", 1, &e) == 0 &&
+		   tree_builder_add_blob(b, "filtered/1.deepops", "x", 1, &e) == 0 &&
+		   tree_builder_write(b, &entry.tree, &e) == 0,
+	   "a tree of odd parts: %s", e.msg);
+	ok(journal_file(r, &entry, "machine", 100, &text, &e) == 0, "a directory is no file");
+	ok(journal_file(r, &entry, "stdin.deepops", 100, &text, &e) == 0 && !text.len,
+	   "nor is what is too long");
+	ok(journal_file(r, &entry, "outputs/0", 100, &text, &e) == 1, "a file is one");
+	ok(journal_pointers(r, &entry, count_pointer, &pointers, &e) == 0, "pointers: %s", e.msg);
+	is_u64((uint64_t)pointers, 2, "of the output and of one filtered file");
+	tree_builder_free(b);
+	journal_entry_release(&entry);
+	buf_release(&big);
+	buf_release(&text);
+	repo_close(r);
+}
+
 static void test_treehash(void)
 {
 	struct repo *r = open_repo("one");
@@ -356,6 +401,7 @@ int main(void)
 	test_fork();
 	test_index();
 	test_notes();
+	test_odd_parts();
 	test_treehash();
 	if (path_remove_tree(top, &e) < 0)
 		ok(false, "%s", e.msg);

@@ -209,6 +209,30 @@ static void lists_text(const struct record *r, struct buf *out)
 		buf_addf(out, "%s %" PRId64 "\n", r->code.large[i].path, r->code.large[i].bytes);
 	for (size_t i = 0; i < r->code.nmodules; i++)
 		buf_addf(out, "%s %s\n", r->code.modules[i].path, r->code.modules[i].commit);
+	for (size_t i = 0; i < r->nprograms; i++)
+		buf_addf(out, "%s %s\n", r->programs[i].path,
+			 record_from_name(r->programs[i].from));
+	for (size_t i = 0; i < r->env_names.nr; i++)
+		buf_addf(out, "%s\n", r->env_names.v[i]);
+	for (size_t i = 0; i < r->params.n; i++)
+		buf_addf(out, "%s=%s\n", r->params.v[i].name, r->params.v[i].value);
+}
+
+static void add_program(struct record *r, int i)
+{
+	struct record_program *p = record_add_program(r);
+
+	record_setf(&p->path, "/usr/bin/%04d", i);
+	p->from = RECORD_FROM_SYSTEM;
+	strvec_pushf(&r->env_names, "SERVICE_%04d_PORT", i);
+}
+
+static void add_param(struct record *r, int i)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "layer.%04d.size", i);
+	record_add_pair(&r->params, name, "64");
 }
 
 /* Every list that may grow without end leaves the record, and comes back as it was. */
@@ -240,6 +264,8 @@ static void every_list(void)
 		record_set(&l->mode, "100644");
 		record_setf(&m->path, "module/%04d", i);
 		record_setf(&m->commit, "%040d", i);
+		add_program(&r, i);
+		add_param(&r, i);
 	}
 	record_sort(&r);
 	ok(record_format(&r, &text, &e) == ERR_LIMIT, "too much for a record: %s", e.msg);
@@ -247,7 +273,7 @@ static void every_list(void)
 	rc = record_spill(&r, &lists, &e);
 	ok(rc == 0 && record_format(&r, &text, &e) == 0, "all move out: %s", e.msg);
 	ok(text.len <= RECORD_SPILL_BYTES, "%zu bytes stay", text.len);
-	for (unsigned int i = RECORD_FILTERED; i < RECORD_LISTS; i++)
+	for (unsigned int i = RECORD_PROGRAMS; i <= RECORD_PER_OUTPUT; i++)
 		ok(r.moved[i] && lists.v[i].len, "%s", record_list_file((enum record_movable)i));
 	ok(record_unspill(&r, &lists, &e) == 0, "and come back: %s", e.msg);
 	lists_text(&r, &after);
@@ -257,6 +283,53 @@ static void every_list(void)
 	buf_release(&before);
 	buf_release(&after);
 	buf_release(&text);
+}
+
+/* Names and parameters leave only where there is no other way. */
+static void many_names(void)
+{
+	struct record_lists lists;
+	struct buf text = BUF_INIT;
+	struct record r;
+	struct err e = ERR_INIT;
+	int rc;
+
+	record_init(&r);
+	record_lists_init(&lists);
+	fill(&r);
+	for (int i = 0; i < 3000; i++) {
+		add_param(&r, i);
+		strvec_pushf(&r.env_names, "SERVICE_%04d_PORT_TCP_ADDR", i);
+	}
+	record_sort(&r);
+	ok(record_format(&r, &text, &e) == ERR_LIMIT, "3000 names are too much: %s", e.msg);
+	rc = record_spill(&r, &lists, &e);
+	ok(rc == 0 && record_format(&r, &text, &e) == 0, "they move out: %s", e.msg);
+	ok(text.len <= RECORD_BEFORE_BYTES, "%zu bytes stay", text.len);
+	ok(r.moved[RECORD_ENV_NAMES] && r.moved[RECORD_PARAMS] && !r.params.n, "both of them");
+	ok(record_unspill(&r, &lists, &e) == 0 && r.params.n == 3000 && r.env_names.nr == 3000,
+	   "and come back: %s", e.msg);
+	record_release(&r);
+	record_lists_release(&lists);
+	buf_release(&text);
+}
+
+static void cut_lists(void)
+{
+	struct strvec v = STRVEC_INIT;
+
+	strvec_pushl(&v, "one", "two", NULL);
+	record_limit(&v, 1000);
+	is_u64(v.nr, 2, "what fits stays");
+	record_limit(&v, 7);
+	is_str(v.v[1], "and 1 more", "what does not is counted");
+	strvec_release(&v);
+	for (int i = 0; i < 250; i++)
+		strvec_pushf(&v, "%d", i);
+	record_limit(&v, 100000);
+	is_u64(v.nr, RECORD_MAX_ITEMS + 1, "no more than a record's items");
+	is_str(v.v[RECORD_MAX_ITEMS], "and 150 more", "and the others counted");
+	strvec_release(&v);
 }
 
 static void text_bytes(void)
@@ -348,6 +421,8 @@ int main(void)
 	refusals();
 	limits();
 	every_list();
+	many_names();
+	cut_lists();
 	text_bytes();
 	recipe();
 	return done_testing();

@@ -853,7 +853,9 @@ def check_objects(v, kind, prefix, most=None):
 
 # Lists that may stand beside the record, in the file of that name with .json.
 SPILLED = {"inputs": "inputs", "outputs": "outputs", "filtered": "code.filtered",
-           "large": "code.large", "modules": "code.modules", "per_output": "rerun.per_output"}
+           "large": "code.large", "modules": "code.modules", "per_output": "rerun.per_output",
+           "programs": "command.programs", "env_names": "machine.env_names",
+           "params_values": "params.values"}
 
 
 def record(data):
@@ -1147,6 +1149,8 @@ def recipe_digest(r):
     for arg in r.get("command.argv", ()):
         line("arg", word(arg))
     line("cwd", word(r.get("command.cwd", "")))
+    if "command.stdin_id" in r:
+        line("stdin", r["command.stdin_id"])
     for p in r.get("params.values", ()):
         line("param", word(p["name"]), word(p["value"]))
     for i in r.get("inputs", ()):
@@ -1169,7 +1173,12 @@ def spilled(git, tree, r):
         data = git.find(tree, member + ".json")
         check(data is not None and digest(data) == r["spill." + member], member + ".json")
         r[part] = canonical_json(data)
-        check_objects(r[part], r["kind"], part + "[].")
+        type_ = fields()[part][0]
+        check(r[part], "an empty list")
+        if type_ == "objects":
+            check_objects(r[part], r["kind"], part + "[].")
+        else:
+            TYPES[type_](r[part])
 
 
 def check_pointer_of(item, data):
@@ -1197,6 +1206,15 @@ def check_log(git, tree, r, name):
         check(kept is None and parse_id(id_.encode()) == EMPTY, name)
 
 
+def check_kept(git, tree, name, id_):
+    """Bytes that stand in the tree themselves, or as a pointer."""
+    kept, whole = git.find(tree, name), git.find(tree, name + ".deepops")
+    if whole is not None:
+        check_pointer_of({"files": 1, "id": id_}, whole)
+    else:
+        check(kept is not None and digest(kept) == id_ or parse_id(id_.encode()) == EMPTY, name)
+
+
 def check_parts(git, tree, r):
     """Everything in the tree of a run's journal commit that the record names."""
     entries = git.tree(tree)
@@ -1213,6 +1231,10 @@ def check_parts(git, tree, r):
         if "tree" in m:
             kept = git.tree(entries[b"modules"][2]) if b"modules" in entries else {}
             check(kept.get(b"%d" % n, (0, 0, 0))[2] == m["tree"], "modules/%d" % n)
+    for n, item in enumerate(r.get("code.filtered", ())):
+        check_kept(git, tree, "filtered/%d" % n, item["id"])
+    if "command.stdin_id" in r:
+        check_kept(git, tree, "stdin", r["command.stdin_id"])
     for part in ("inputs", "outputs", "code.large"):
         for n, item in enumerate(r.get(part, ())):
             data = git.find(tree, "%s/%d" % (part.split(".")[-1], n))

@@ -60,11 +60,13 @@
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)    /* the hook reads hundreds of them in a push */
 #define RECORD_SPILL_BYTES (32 * KIB)  /* lists move to files of the journal tree beyond this */
-#define RECORD_BEFORE_BYTES (42 * KIB) /* before the command ran, without the lists */
+#define RECORD_BEFORE_BYTES (35 * KIB) /* before the command ran, without the lists */
 /* Room for what it brings about: with RECORD_BEFORE_BYTES and fields of fixed size they fit. */
 #define RECORD_METRICS_BYTES (12 * KIB)
 #define RECORD_CHANGED_BYTES (5 * KIB)
 #define RECORD_DIFF_BYTES (3 * KIB)
+#define RECORD_NOTICES_BYTES (4 * KIB)
+#define RECORD_OUTSIDE_BYTES (3 * KIB)
 #define RECORD_MAX_ITEMS 100      /* of a list in the record itself; longer ones spill */
 #define JSON_MAX_DEPTH 32         /* bounds the parser's stack and ours */
 #define JSON_MAX_BYTES (16 * MIB) /* user files such as metrics.json */

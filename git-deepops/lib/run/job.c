@@ -154,7 +154,7 @@ static void fill_command(struct job *j)
 	}
 	if (*prefix)
 		record_set(&j->rec.cwd, prefix);
-	record_set(&j->rec.command_stdin, isatty(STDIN_FILENO) ? "terminal" : "inherit");
+	j->rec.command_stdin = isatty(STDIN_FILENO) ? RECORD_STDIN_TERMINAL : RECORD_STDIN_INHERIT;
 	record_set(&j->rec.title, j->o->title && *j->o->title ? j->o->title : NULL);
 	for (size_t i = 0; i < j->o->tags.nr; i++)
 		strvec_push(&j->rec.tags, j->o->tags.v[i]);

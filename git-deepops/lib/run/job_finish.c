@@ -28,24 +28,6 @@ static void fill_exec(struct job *j)
 		r->exit = WEXITSTATUS(j->end.status);
 }
 
-/* As many as there is room for; the others are counted. */
-static void limit_changed(struct record *r)
-{
-	size_t fit = 0, bytes = 0, more;
-
-	while (fit < r->changed.nr && fit < RECORD_MAX_ITEMS) {
-		bytes += record_text_bytes(r->changed.v[fit]) + strlen(",");
-		if (bytes > RECORD_CHANGED_BYTES)
-			break;
-		fit++;
-	}
-	more = r->changed.nr - fit;
-	while (r->changed.nr > fit)
-		strvec_pop(&r->changed);
-	if (more)
-		strvec_pushf(&r->changed, "and %zu more", more);
-}
-
 /* What was captured must be what ran to the end. */
 static int recheck(struct job *j, struct err *e)
 {
@@ -59,7 +41,7 @@ static int recheck(struct job *j, struct err *e)
 		rc = snapshot_check(&j->snap, &j->rec.changed, e);
 	if (rc == 0)
 		rc = job_recheck_inputs(j, e);
-	limit_changed(&j->rec);
+	record_limit(&j->rec.changed, RECORD_CHANGED_BYTES);
 	return rc;
 }
 

@@ -46,6 +46,22 @@ static int parse_commit(const char *text, struct journal_entry *j, struct err *e
 	return 0;
 }
 
+/* 0: not a file, or longer than any that we write: whoever pushed it, it ends no reader. */
+static int read_part(struct repo *r, const struct tree_entry *part, size_t max, struct buf *out,
+		     struct err *e)
+{
+	int rc;
+
+	if (part->mode != TREE_MODE_FILE)
+		return 0;
+	rc = repo_read_blob(r, &part->id, max, out, e);
+	if (rc == ERR_LIMIT) {
+		err_clear(e);
+		return 0;
+	}
+	return rc < 0 ? rc : 1;
+}
+
 int journal_file(struct repo *r, const struct journal_entry *j, const char *name, size_t max,
 		 struct buf *out, struct err *e)
 {
@@ -53,10 +69,8 @@ int journal_file(struct repo *r, const struct journal_entry *j, const char *name
 	int rc = tree_find(r, &j->tree, name, &found, e);
 
 	if (rc == 1)
-		rc = repo_read_blob(r, &found.id, max, out, e);
-	else
-		return rc;
-	return rc < 0 ? err_wrap(e, "%s of journal commit %.12s", name, j->commit.hex) : 1;
+		rc = read_part(r, &found, max, out, e);
+	return rc < 0 ? err_wrap(e, "%s of journal commit %.12s", name, j->commit.hex) : rc;
 }
 
 static int read_moved(struct repo *r, struct journal_entry *j, struct err *e)
@@ -81,7 +95,8 @@ static void read_record(struct repo *r, struct journal_entry *j)
 	int rc = journal_file(r, j, "record.json", RECORD_MAX_BYTES, &j->bytes, &j->why);
 
 	if (rc == 0)
-		rc = err_set(&j->why, ERR_INPUT, "journal commit %.12s has no record.json",
+		rc = err_set(&j->why, ERR_INPUT,
+			     "journal commit %.12s has no record.json of at most 64 KiB",
 			     j->commit.hex);
 	record_id(&j->id, j->bytes.p, j->bytes.len);
 	if (rc > 0)
@@ -224,8 +239,8 @@ int journal_refs(struct repo *r, journal_ref_fn cb, void *arg, struct err *e)
 
 /* ---- pointers ---- */
 
-enum part { PART_INPUTS, PART_OUTPUTS, PART_LARGE, PARTS };
-static const char *const part_names[PARTS] = {"inputs", "outputs", "large"};
+enum part { PART_INPUTS, PART_OUTPUTS, PART_LARGE, PART_FILTERED, PARTS };
+static const char *const part_names[PARTS] = {"inputs", "outputs", "large", "filtered"};
 
 struct pointer_pass {
 	struct repo *repo;
@@ -245,23 +260,39 @@ static const char *part_path(const struct record *r, enum part part, uint64_t n)
 		return n < r->noutputs ? r->outputs[n].path : NULL;
 	case PART_LARGE:
 		return n < r->code.nlarge ? r->code.large[n].path : NULL;
+	case PART_FILTERED:
+		return n < r->code.nfiltered ? r->code.filtered[n].path : NULL;
 	case PARTS:
 		break;
 	}
 	return NULL;
 }
 
+/* "12", or "12.deepops" where bytes and pointers lie together. */
+static bool part_number(const char *name, uint64_t *n)
+{
+	struct buf digits = BUF_INIT;
+	bool ok;
+
+	buf_addstr(&digits, name);
+	if (str_endswith(name, POINTER_SUFFIX))
+		buf_setlen(&digits, digits.len - strlen(POINTER_SUFFIX));
+	ok = num_parse_u64(digits.p, 0, UINT32_MAX, n, NULL) == 0;
+	buf_release(&digits);
+	return ok;
+}
+
 static int give_pointer(struct pointer_pass *p, const char *name, const char *what,
-			const struct repo_oid *blob, struct err *e)
+			const struct tree_entry *part, struct err *e)
 {
 	struct journal_pointer out = {name, what ? what : name, NULL};
 	struct buf text = BUF_INIT;
-	int rc = repo_read_blob(p->repo, blob, POINTER_MAX_BYTES, &text, e);
+	int rc = read_part(p->repo, part, POINTER_MAX_BYTES, &text, e);
 
 	out.text = &text;
-	if (rc == 0)
+	if (rc == 1)
 		rc = p->cb(p->arg, &out, e);
-	else
+	else if (rc < 0)
 		err_wrap(e, "%s of journal commit %.12s", name, p->j->commit.hex);
 	buf_release(&text);
 	return rc;
@@ -275,12 +306,13 @@ static int one_pointer(void *arg, const struct tree_entry *entry, struct err *e)
 	uint64_t n = 0;
 	int rc;
 
-	if (entry->mode != TREE_MODE_FILE || (unsigned int)p->part >= PARTS)
+	if ((unsigned int)p->part >= PARTS ||
+	    (p->part == PART_FILTERED && !str_endswith(entry->name, POINTER_SUFFIX)))
 		return 0;
-	if (num_parse_u64(entry->name, 0, UINT32_MAX, &n, NULL) == 0 && p->j->ok)
+	if (part_number(entry->name, &n) && p->j->ok)
 		what = part_path(&p->j->rec, p->part, n);
 	name = xstrfmt("%s/%s", part_names[p->part], entry->name);
-	rc = give_pointer(p, name, what, &entry->id, e);
+	rc = give_pointer(p, name, what, entry, e);
 	free(name);
 	return rc;
 }
@@ -288,7 +320,7 @@ static int one_pointer(void *arg, const struct tree_entry *entry, struct err *e)
 int journal_pointers(struct repo *r, const struct journal_entry *j, journal_pointer_fn cb,
 		     void *arg, struct err *e)
 {
-	static const char *const logs[] = {"stdout.deepops", "stderr.deepops"};
+	static const char *const logs[] = {"stdout.deepops", "stderr.deepops", "stdin.deepops"};
 	struct pointer_pass p = {r, j, PART_INPUTS, cb, arg};
 	struct tree_entry found = {0};
 	int rc = 0;
@@ -302,7 +334,7 @@ int journal_pointers(struct repo *r, const struct journal_entry *j, journal_poin
 	for (size_t i = 0; rc >= 0 && i < ARRAY_SIZE(logs); i++) {
 		rc = tree_find(r, &j->tree, logs[i], &found, e);
 		if (rc == 1)
-			rc = give_pointer(&p, logs[i], NULL, &found.id, e);
+			rc = give_pointer(&p, logs[i], NULL, &found, e);
 	}
 	return rc < 0 ? rc : 0;
 }

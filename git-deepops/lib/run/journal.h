@@ -4,8 +4,9 @@
  *
  * One commit a record, parent = the previous commit of the same journal.  Tree
  * (missing parts are absent): record.json, commit, code/, modules/<n>,
- * inputs/<n>, outputs/<n>, large/<n>, inputs.json, outputs.json, machine,
- * params.json, metrics.tsv, stdout, stderr, stdout.deepops, stderr.deepops.
+ * inputs/<n>, outputs/<n>, large/<n>, filtered/<n>, inputs.json and other lists,
+ * machine, params.json, metrics.tsv, stdout, stderr, stdin, stdout.deepops,
+ * stderr.deepops, stdin.deepops, filtered/<n>.deepops.
  * gitformat-deepops-record(5).
  *
  *	journal_iter_init(&it, repo, &tip);
@@ -94,7 +95,10 @@ int journal_fork(struct repo *r, struct err *e) MUST_CHECK;
 
 /* ---- what an entry names ---- */
 
-/* Pointers in the entry's tree: inputs/<n>, outputs/<n>, large/<n>, logs. */
+/*
+ * Pointers in the entry's tree: inputs/<n>, outputs/<n>, large/<n>, filtered/<n>.deepops, logs, stdin.
+ * What is no file there, or too long for a pointer, is passed over.
+ */
 struct journal_pointer {
 	const char *name; /* path in the journal tree */
 	const char *what; /* path in the code tree, for messages */
@@ -104,7 +108,10 @@ typedef int (*journal_pointer_fn)(void *arg, const struct journal_pointer *p, st
 int journal_pointers(struct repo *r, const struct journal_entry *j, journal_pointer_fn cb,
 		     void *arg, struct err *e) MUST_CHECK;
 
-/* One file of the entry's tree, appended; 1 found, 0 absent. */
+/*
+ * One file of the entry's tree, appended; 1 found, 0 absent.  What has another type or mode, or more
+ * than `max` bytes, is absent, too: a push can bring anything, and a reader goes on.
+ */
 int journal_file(struct repo *r, const struct journal_entry *j, const char *name, size_t max,
 		 struct buf *out, struct err *e) MUST_CHECK;
 

@@ -130,6 +130,11 @@ struct record_file *record_add_params_file(struct record *r)
 	return record_list_add(record_field_at("params.files"), r);
 }
 
+struct record_program *record_add_program(struct record *r)
+{
+	return record_list_add(record_field_at("command.programs"), r);
+}
+
 struct record_compared *record_add_compared(struct record *r)
 {
 	return record_list_add(record_field_at("rerun.per_output"), r);
@@ -244,6 +249,21 @@ const char *record_output_role_name(enum record_output_role v)
 	return record_output_role_names[v];
 }
 
+const char *record_from_name(enum record_from v)
+{
+	return record_from_names[v];
+}
+
+const char *record_stdin_name(enum record_stdin v)
+{
+	return record_stdin_names[v];
+}
+
+const char *record_watched_name(enum record_watched v)
+{
+	return record_watched_names[v];
+}
+
 static bool is_interpreter(const char *name)
 {
 	static const char *const names[] = {"bash",    "sh",    "node", "perl",
@@ -299,6 +319,8 @@ void record_recipe(const struct record *r, struct chunkid *out)
 	for (size_t i = 0; i < r->argv.nr; i++)
 		recipe_line(h, "arg", r->argv.v[i], NULL);
 	recipe_line(h, "cwd", r->cwd ? r->cwd : "", NULL);
+	if (r->stdin_id)
+		recipe_line(h, "stdin", r->stdin_id, NULL);
 	recipe_pairs(h, "param", &r->params);
 	for (size_t i = 0; i < r->ninputs; i++)
 		if (r->inputs[i].role == RECORD_ROLE_INPUT)

@@ -48,8 +48,30 @@ enum record_input_role {
 	RECORD_ROLE_INPUT = 1, /* declared with -i */
 	RECORD_ROLE_TRACKED,   /* another dataset of the tree: the code can read it */
 	RECORD_ROLE_PARAMS,    /* a file named by -p */
+	RECORD_ROLE_BEFORE,    /* lay where an output goes, and was not what HEAD has */
 };
 enum record_output_role { RECORD_ROLE_OUTPUT = 1, RECORD_ROLE_METRICS };
+/* Where a program or script came from that ran. */
+enum record_from {
+	RECORD_FROM_TREE = 1,    /* of the code tree */
+	RECORD_FROM_INPUT,       /* of an input */
+	RECORD_FROM_ENVIRONMENT, /* of a package environment that the machine capture names */
+	RECORD_FROM_SYSTEM,      /* of a package of the system */
+	RECORD_FROM_OUTSIDE      /* of none of these */
+};
+enum record_stdin {
+	RECORD_STDIN_NULL = 1, /* /dev/null, or closed */
+	RECORD_STDIN_TERMINAL,
+	RECORD_STDIN_INHERIT, /* something else */
+	RECORD_STDIN_FILE,
+	RECORD_STDIN_PIPE
+};
+/* How programs[] came about. */
+enum record_watched {
+	RECORD_WATCHED_NONE = 1, /* could not be observed */
+	RECORD_WATCHED_SAMPLED,  /* looked at from time to time: short ones may be missing */
+	RECORD_WATCHED_EVERY     /* each program that was started */
+};
 enum record_verdict {
 	RECORD_IDENTICAL = 1,
 	RECORD_WITHIN_TOLERANCE,
@@ -62,10 +84,13 @@ enum record_verdict {
 enum record_movable {
 	RECORD_INPUTS,
 	RECORD_OUTPUTS,
+	RECORD_PROGRAMS,
 	RECORD_FILTERED,
 	RECORD_LARGE,
 	RECORD_MODULES,
 	RECORD_PER_OUTPUT,
+	RECORD_ENV_NAMES,
+	RECORD_PARAMS,
 	RECORD_LISTS
 };
 
@@ -82,7 +107,8 @@ struct record_module { /* a gitlink, in bytewise order of path; its tree is modu
 	char *commit; /* the gitlink's id */
 	char *tree;   /* what was captured */
 };
-struct record_filtered { /* work-tree bytes differ from git's (clean filter, autocrlf) */
+/* Work-tree bytes differ from git's (clean filter, autocrlf): kept as filtered/<n>. */
+struct record_filtered {
 	char *path;
 	char *id; /* digest of the work-tree bytes */
 };
@@ -111,6 +137,11 @@ struct record_output { /* pointer in outputs/<n>, record order; `id` absent: was
 	char *blob;  /* git's id of the file after its filters; of the pointer for a dataset */
 	char *match; /* "bitwise" when absent; ignore, abs=X, rel=X */
 };
+struct record_program { /* executed, or opened as a script, while the command ran */
+	char *path;     /* relative to the top of the tree where it lies in it, else absolute */
+	enum record_from from;
+	char *id; /* digest of its bytes: of scripts, and of what is from outside */
+};
 struct record_compared {
 	char *path;
 	enum record_verdict verdict;
@@ -135,6 +166,8 @@ struct record_code {
 	size_t nfiltered;
 	struct record_large *large;
 	size_t nlarge;
+	struct strvec
+		outside; /* code that is read from outside the tree: links, editable installs */
 	int64_t ignored_count; /* files git ignores beside the run, outside datasets */
 	char *ignored_digest;  /* SHA-256 of their sorted names, a NUL after each */
 };
@@ -163,7 +196,12 @@ struct record {
 	struct strvec argv;
 	char *cwd; /* relative to the top of the tree; absent: the top */
 	bool shell;
-	char *command_stdin; /* "null" "inherit"; digest later */
+	enum record_stdin command_stdin;
+	char *stdin_id; /* of what was read, kept as `stdin` or `stdin.deepops` */
+	struct record_program *programs;
+	size_t nprograms;
+	enum record_watched watched;
+	struct strvec secrets; /* names given with --secret; never values */
 	struct record_file *params_files;
 	size_t nparams_files;
 	struct record_pairs params;
@@ -187,6 +225,7 @@ struct record {
 	int64_t closure_reads;
 	char *closure_net;
 	struct strvec violations;
+	struct strvec notices; /* what could not be looked at, a line each */
 	struct strvec changed; /* captured files and inputs that changed under the run */
 	struct record_output *outputs;
 	size_t noutputs;
@@ -233,6 +272,9 @@ const char *record_kind_name(enum record_kind k);
 const char *record_verdict_name(enum record_verdict v);
 const char *record_input_role_name(enum record_input_role v);
 const char *record_output_role_name(enum record_output_role v);
+const char *record_from_name(enum record_from v);
+const char *record_stdin_name(enum record_stdin v);
+const char *record_watched_name(enum record_watched v);
 
 /* Building: copies; order is mended by record_sort. */
 void record_set(char **field, const char *value); /* NULL: absent */
@@ -250,7 +292,13 @@ struct record_module *record_add_module(struct record *r);
 struct record_filtered *record_add_filtered(struct record *r);
 struct record_large *record_add_large(struct record *r);
 struct record_file *record_add_params_file(struct record *r);
+struct record_program *record_add_program(struct record *r);
 struct record_compared *record_add_compared(struct record *r);
+/*
+ * Cut `list` to as many items as RECORD_MAX_ITEMS and `bytes` of record allow; where any went, the
+ * last is "and N more".
+ */
+void record_limit(struct strvec *list, size_t bytes);
 void record_release_compared(struct record *r); /* and the verdict */
 
 /* What to call it in a word: the script where an interpreter runs one, else the program; never empty. */
@@ -259,7 +307,7 @@ const char *record_program(const struct record *r);
 /* Did it end well: a known end with exit 0? Coverage needs it. */
 bool record_succeeded(const struct record *r);
 
-/* The recipe: SHA-256 over code tree, command, params, input ids, machine spec, environment, seeds. */
+/* The recipe: SHA-256 over code tree, command, stdin, params, input ids, machine spec, environment, seeds. */
 void record_recipe(const struct record *r, struct chunkid *out);
 
 /* The type table as the man page prints it, one `path|type|presence` a line. */

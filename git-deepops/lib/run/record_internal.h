@@ -8,6 +8,7 @@
 #ifndef RUN_RECORD_INTERNAL_H
 #define RUN_RECORD_INTERNAL_H
 
+#include "base/json.h"
 #include "run/record.h"
 
 /* The member of `type` at offset `at` of a struct known only as `base`. */
@@ -59,11 +60,23 @@ extern const char *const record_kind_names[];
 extern const char *const record_verdict_names[];
 extern const char *const record_input_role_names[];
 extern const char *const record_output_role_names[];
+extern const char *const record_from_names[];
+extern const char *const record_stdin_names[];
+extern const char *const record_watched_names[];
 
 /* Free what a table owns in the struct at `base`. */
 void record_release_fields(const struct record_field *f, void *base);
 /* Append a zeroed, initialised item to the list of `f`. */
 void *record_list_add(const struct record_field *f, void *base);
+/* JSON of one field; NULL: it is absent. */
+struct json *record_value_to_json(const struct record_field *f, const void *base);
+int record_json_to_value(const struct json *j, const struct record_field *f, void *base,
+			 struct err *e) MUST_CHECK;
+/* Is a value that is there as its type asks for? */
+int record_check_value(const struct record_field *f, const void *base, struct err *e) MUST_CHECK;
+/* The bytes of `r` as it is, without checks. */
+int record_format_any(const struct record *r, struct buf *out, struct err *e) MUST_CHECK;
+const struct record_field *record_movable_field(enum record_movable list);
 /* The field of this path; NULL. */
 const struct record_field *record_field_at(const char *path);
 

@@ -97,8 +97,7 @@ static struct json *list_to_json(const struct record_field *f, const void *base)
 	return arr;
 }
 
-/* NULL: absent. */
-static struct json *value_to_json(const struct record_field *f, const void *base)
+struct json *record_value_to_json(const struct record_field *f, const void *base)
 {
 	const char *s;
 	int64_t n;
@@ -151,7 +150,7 @@ static struct json *group_to_json(const struct record_field *table, const void *
 		dot = strchr(rest, '.');
 		key = dot ? xstrndup(rest, (size_t)(dot - rest)) : xstrdup(rest);
 		if (!dot) {
-			v = value_to_json(f, base);
+			v = record_value_to_json(f, base);
 		} else if (!json_get(obj, key)) {
 			below = xstrfmt("%s%s.", prefix, key);
 			v = group_to_json(table, base, below);
@@ -171,7 +170,7 @@ static struct json *fields_to_json(const struct record_field *f, const void *bas
 	return group_to_json(f, base, "");
 }
 
-static int format_any(const struct record *r, struct buf *out, struct err *e)
+int record_format_any(const struct record *r, struct buf *out, struct err *e)
 {
 	struct json *j = fields_to_json(record_fields, r);
 	int rc;
@@ -235,9 +234,12 @@ static int check_string(const struct record_field *f, const char *s, struct err 
 
 static int check_set(const struct record_field *f, const struct strvec *v, struct err *e)
 {
-	for (size_t i = 1; i < v->nr; i++)
-		if (strcmp(v->v[i - 1], v->v[i]) >= 0)
+	for (size_t i = 0; i < v->nr; i++) {
+		if (!v->v[i][0])
+			return err_set(e, ERR_INPUT, "%s: an empty text", f->path);
+		if (i && strcmp(v->v[i - 1], v->v[i]) >= 0)
 			return err_set(e, ERR_INPUT, "%s: not sorted, or twice the same", f->path);
+	}
 	return 0;
 }
 
@@ -299,7 +301,7 @@ static bool is_absent(const struct record_field *f, const void *base)
 	return true;
 }
 
-static int check_value(const struct record_field *f, const void *base, struct err *e)
+int record_check_value(const struct record_field *f, const void *base, struct err *e)
 {
 	int64_t n;
 
@@ -335,34 +337,13 @@ static int check_fields(const struct record_field *f, const void *base, bool run
 {
 	for (; f->path; f++) {
 		if (!is_absent(f, base)) {
-			if (check_value(f, base, e) < 0)
+			if (record_check_value(f, base, e) < 0)
 				return e ? e->code : ERR_INPUT;
 		} else if (f->need == RN_ALWAYS || (f->need == RN_RUNS && runs)) {
 			return err_set(e, ERR_INPUT, "%s is missing", f->path);
 		}
 	}
 	return 0;
-}
-
-static const struct {
-	const char *path, *file;
-} movable[RECORD_LISTS] = {
-	[RECORD_INPUTS] = {"inputs", "inputs.json"},
-	[RECORD_OUTPUTS] = {"outputs", "outputs.json"},
-	[RECORD_FILTERED] = {"code.filtered", "filtered.json"},
-	[RECORD_LARGE] = {"code.large", "large.json"},
-	[RECORD_MODULES] = {"code.modules", "modules.json"},
-	[RECORD_PER_OUTPUT] = {"rerun.per_output", "per_output.json"},
-};
-
-const char *record_list_file(enum record_movable list)
-{
-	return movable[list].file;
-}
-
-static size_t list_len(const struct record *r, enum record_movable list)
-{
-	return *CMEMBER(size_t, r, record_field_at(movable[list].path)->items->n);
 }
 
 /* What no single field can say. */
@@ -379,9 +360,9 @@ static int check_whole(const struct record *r, struct err *e)
 	if ((r->exit != RECORD_NONE || r->signal != RECORD_NONE) && r->ended == RECORD_NONE)
 		return err_set(e, ERR_INPUT, "record: a known end without its time");
 	for (unsigned int i = 0; i < RECORD_LISTS; i++)
-		if (r->moved[i] && list_len(r, (enum record_movable)i))
+		if (r->moved[i] && !is_absent(record_movable_field((enum record_movable)i), r))
 			return err_set(e, ERR_INPUT, "record: %s are both here and moved out",
-				       movable[i].path);
+				       record_movable_field((enum record_movable)i)->path);
 	if (!r->fork_writer != (r->fork_seq == RECORD_NONE) ||
 	    (r->kind == RECORD_FORK) != (r->fork_writer != NULL))
 		return err_set(e, ERR_INPUT, "record: fork needs its writer and seq");
@@ -394,7 +375,7 @@ int record_format(const struct record *r, struct buf *out, struct err *e)
 	int rc = check_whole(r, e);
 
 	if (rc == 0)
-		rc = format_any(r, out, e);
+		rc = record_format_any(r, out, e);
 	if (rc == 0 && (r->ninputs > RECORD_MAX_ITEMS || r->noutputs > RECORD_MAX_ITEMS))
 		rc = err_set(e, ERR_LIMIT, "record: more than %d inputs or outputs",
 			     RECORD_MAX_ITEMS);
@@ -502,7 +483,7 @@ static int json_to_list(const struct json *j, const struct record_field *f, void
 	return 0;
 }
 
-static int json_to_value(const struct json *j, const struct record_field *f, void *base,
+int record_json_to_value(const struct json *j, const struct record_field *f, void *base,
 			 struct err *e)
 {
 	switch (f->type) {
@@ -562,7 +543,7 @@ static int json_to_member(const struct json *v, const struct record_field *table
 	const struct record_field *f = look_up(table, path, &group);
 
 	if (f)
-		return json_to_value(v, f, base, e);
+		return record_json_to_value(v, f, base, e);
 	if (!group)
 		return err_set(e, ERR_INPUT, "unknown key %s", path);
 	return json_to_fields(v, table, path, base, e);
@@ -628,122 +609,5 @@ out:
 	json_unref(j);
 	if (rc < 0)
 		record_release(r);
-	return rc;
-}
-
-/* ---- lists that moved out ---- */
-
-void record_lists_init(struct record_lists *l)
-{
-	for (size_t i = 0; i < RECORD_LISTS; i++)
-		buf_init(&l->v[i]);
-}
-
-void record_lists_release(struct record_lists *l)
-{
-	for (size_t i = 0; i < RECORD_LISTS; i++)
-		buf_release(&l->v[i]);
-}
-
-static void drop_list(const struct record_field *f, struct record *r)
-{
-	const struct record_field one[] = {*f, {NULL, RT_RAW, RN_OPTIONAL, 0, NULL, NULL}};
-
-	record_release_fields(one, r);
-}
-
-static int spill_list(struct record *r, enum record_movable list, struct buf *out, struct err *e)
-{
-	const struct record_field *f = record_field_at(movable[list].path);
-	struct json *arr = list_to_json(f, r);
-	struct chunkid id;
-	int rc;
-
-	if (!arr)
-		return 0;
-	rc = json_canonical(arr, out, e);
-	json_unref(arr);
-	if (rc == 0 && out->len > JSON_MAX_BYTES)
-		rc = err_set(e, ERR_LIMIT, "%zu of them are more than a record can name",
-			     list_len(r, list));
-	if (rc < 0)
-		return err_wrap(e, "record: %s", f->path);
-	chunkid_of(&id, out->p, out->len);
-	record_set_digest(&r->moved[list], &id);
-	drop_list(f, r);
-	return 0;
-}
-
-static int record_bytes(const struct record *r, size_t *n, struct err *e)
-{
-	struct buf whole = BUF_INIT;
-	int rc = format_any(r, &whole, e);
-
-	*n = whole.len;
-	buf_release(&whole);
-	return rc;
-}
-
-int record_spill(struct record *r, struct record_lists *out, struct err *e)
-{
-	size_t n = 0;
-	int rc = 0;
-
-	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
-		if (list_len(r, (enum record_movable)i) > RECORD_MAX_ITEMS)
-			rc = spill_list(r, (enum record_movable)i, &out->v[i], e);
-	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++) {
-		rc = record_bytes(r, &n, e);
-		if (n <= RECORD_SPILL_BYTES)
-			break;
-		if (rc == 0)
-			rc = spill_list(r, (enum record_movable)i, &out->v[i], e);
-	}
-	return rc;
-}
-
-static int unspill_list(struct record *r, enum record_movable list, const struct buf *text,
-			struct err *e)
-{
-	const struct record_field *f = record_field_at(movable[list].path);
-	char **digest = &r->moved[list];
-	struct json *arr = NULL;
-	struct buf again = BUF_INIT;
-	struct chunkid id;
-	int rc;
-
-	if (!*digest)
-		return 0;
-	chunkid_of(&id, text->p, text->len);
-	if (strcmp(chunkid_text(&id).s, *digest) != 0)
-		return err_set(e, ERR_CORRUPT, "record: %s does not hash to its digest",
-			       movable[list].file);
-	rc = json_parse_canonical(&arr, text->p, text->len, JSON_MAX_BYTES, e);
-	if (rc == 0)
-		rc = json_to_list(arr, f, r, e);
-	if (rc == 0)
-		rc = check_list(f, r, e);
-	json_unref(arr);
-	arr = rc == 0 ? list_to_json(f, r) : NULL;
-	if (rc == 0)
-		rc = arr ? json_canonical(arr, &again, e)
-			 : err_set(e, ERR_INPUT, "%s: empty", f->path);
-	if (rc == 0 && buf_cmp(&again, text) != 0)
-		rc = err_set(e, ERR_INPUT, "%s: not in canonical form", movable[list].file);
-	if (rc == 0)
-		record_set(digest, NULL);
-	else
-		err_wrap(e, "record");
-	json_unref(arr);
-	buf_release(&again);
-	return rc;
-}
-
-int record_unspill(struct record *r, const struct record_lists *in, struct err *e)
-{
-	int rc = 0;
-
-	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
-		rc = unspill_list(r, (enum record_movable)i, &in->v[i], e);
 	return rc;
 }

@@ -7,8 +7,13 @@ const char *const record_kind_names[] = {NULL,        "run",     "rerun",    "at
 					 "tombstone", "import",  "fork",     NULL};
 const char *const record_verdict_names[] = {
 	NULL, "identical", "within-tolerance", "different", "not-comparable", "not-executed", NULL};
-const char *const record_input_role_names[] = {NULL, "input", "tracked", "params", NULL};
+const char *const record_input_role_names[] = {NULL, "input", "tracked", "params", "before", NULL};
 const char *const record_output_role_names[] = {NULL, "output", "metrics", NULL};
+const char *const record_from_names[] = {NULL,     "tree",    "input", "environment",
+					 "system", "outside", NULL};
+const char *const record_stdin_names[] = {NULL,   "null", "terminal", "inherit",
+					  "file", "pipe", NULL};
+const char *const record_watched_names[] = {NULL, "none", "sampled", "every", NULL};
 
 #define AT(type, member) offsetof(struct record_##type, member)
 #define ITEM_END                                                                                   \
@@ -66,6 +71,12 @@ static const struct record_field output_fields[] = {
 	ITEM(output, "match", RT_WORD, RN_OPTIONAL, match),
 	ITEM_END,
 };
+static const struct record_field program_fields[] = {
+	ITEM(program, "path", RT_RAW, RN_ALWAYS, path),
+	ITEM_ENUM(program, "from", RN_ALWAYS, from, record_from_names),
+	ITEM(program, "id", RT_DIGEST, RN_OPTIONAL, id),
+	ITEM_END,
+};
 static const struct record_field compared_fields[] = {
 	ITEM(compared, "path", RT_RAW, RN_ALWAYS, path),
 	ITEM_ENUM(compared, "verdict", RN_ALWAYS, verdict, record_verdict_names),
@@ -82,6 +93,7 @@ LIST(large, large_fields, large, code.nlarge);
 LIST(params_files, file_fields, file, nparams_files);
 LIST(inputs, input_fields, input, ninputs);
 LIST(outputs, output_fields, output, noutputs);
+LIST(programs, program_fields, program, nprograms);
 LIST(compared, compared_fields, compared, ncompared);
 
 #define F(path, type, need, member)                                                                \
@@ -125,12 +137,16 @@ const struct record_field record_fields[] = {
 	F_LIST("code.modules", RN_OPTIONAL, code.modules, modules),
 	F_LIST("code.filtered", RN_OPTIONAL, code.filtered, filtered),
 	F_LIST("code.large", RN_OPTIONAL, code.large, large),
+	F("code.outside", RT_SET, RN_OPTIONAL, code.outside),
 	F("code.ignored.count", RT_INT, RN_OPTIONAL, code.ignored_count),
 	F("code.ignored.digest", RT_DIGEST, RN_OPTIONAL, code.ignored_digest),
 	F("command.argv", RT_RAWS, RN_RUNS, argv),
 	F("command.cwd", RT_RAW, RN_OPTIONAL, cwd),
 	F("command.shell", RT_FLAG, RN_OPTIONAL, shell),
-	F("command.stdin", RT_WORD, RN_OPTIONAL, command_stdin),
+	F_ENUM("command.stdin", RN_OPTIONAL, command_stdin, record_stdin_names),
+	F("command.stdin_id", RT_DIGEST, RN_OPTIONAL, stdin_id),
+	F_LIST("command.programs", RN_OPTIONAL, programs, programs),
+	F_ENUM("command.watched", RN_OPTIONAL, watched, record_watched_names),
 	F_LIST("params.files", RN_OPTIONAL, params_files, params_files),
 	F("params.values", RT_PAIRS, RN_OPTIONAL, params),
 	F("params.digest", RT_DIGEST, RN_OPTIONAL, params_digest),
@@ -148,6 +164,7 @@ const struct record_field record_fields[] = {
 	F("determinism.seeds", RT_PAIRS, RN_OPTIONAL, seeds),
 	F("determinism.flags", RT_PAIRS, RN_OPTIONAL, flags),
 	F("determinism.threads", RT_INT, RN_OPTIONAL, threads),
+	F("secrets", RT_SET, RN_OPTIONAL, secrets),
 	F("exec.started", RT_TIME, RN_RUNS, started),
 	F("exec.ended", RT_TIME, RN_OPTIONAL, ended),
 	F("exec.exit", RT_INT, RN_OPTIONAL, exit),
@@ -161,6 +178,7 @@ const struct record_field record_fields[] = {
 	F("closure.net", RT_WORD, RN_OPTIONAL, closure_net),
 	F("closure.violations", RT_SET, RN_OPTIONAL, violations),
 	F("closure.changed", RT_SET, RN_OPTIONAL, changed),
+	F("notices", RT_RAWS, RN_OPTIONAL, notices),
 	F_LIST("outputs", RN_OPTIONAL, outputs, outputs),
 	F("metrics.final", RT_PAIRS, RN_OPTIONAL, metrics_final),
 	F("metrics.best", RT_PAIRS, RN_OPTIONAL, metrics_best),
@@ -175,10 +193,13 @@ const struct record_field record_fields[] = {
 	F("rerun.diff", RT_SET, RN_OPTIONAL, machine_diff),
 	F("spill.inputs", RT_DIGEST, RN_OPTIONAL, moved[RECORD_INPUTS]),
 	F("spill.outputs", RT_DIGEST, RN_OPTIONAL, moved[RECORD_OUTPUTS]),
+	F("spill.programs", RT_DIGEST, RN_OPTIONAL, moved[RECORD_PROGRAMS]),
 	F("spill.filtered", RT_DIGEST, RN_OPTIONAL, moved[RECORD_FILTERED]),
 	F("spill.large", RT_DIGEST, RN_OPTIONAL, moved[RECORD_LARGE]),
 	F("spill.modules", RT_DIGEST, RN_OPTIONAL, moved[RECORD_MODULES]),
 	F("spill.per_output", RT_DIGEST, RN_OPTIONAL, moved[RECORD_PER_OUTPUT]),
+	F("spill.env_names", RT_DIGEST, RN_OPTIONAL, moved[RECORD_ENV_NAMES]),
+	F("spill.params_values", RT_DIGEST, RN_OPTIONAL, moved[RECORD_PARAMS]),
 	{NULL, RT_RAW, RN_OPTIONAL, 0, NULL, NULL},
 };
 
