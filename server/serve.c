@@ -114,11 +114,12 @@ static const struct request {
 	bool writes;
 	int (*answer)(struct serve *s, const struct frame *q, struct err *e);
 } requests[] = {
-	{FRAME_ROOTS, false, serve_roots},  {FRAME_NODES, false, serve_nodes},
-	{FRAME_HAVE, false, serve_have},    {FRAME_GET, false, serve_get},
-	{FRAME_BEGIN, true, serve_begin},   {FRAME_PUT, true, serve_put},
-	{FRAME_COMMIT, true, serve_commit}, {FRAME_PING, false, serve_ping},
-	{FRAME_BYE, false, serve_bye},
+	{FRAME_ROOTS, false, serve_roots},   {FRAME_NODES, false, serve_nodes},
+	{FRAME_HAVE, false, serve_have},     {FRAME_GET, false, serve_get},
+	{FRAME_BEGIN, true, serve_begin},    {FRAME_PUT, true, serve_put},
+	{FRAME_COMMIT, true, serve_commit},  {FRAME_PING, false, serve_ping},
+	{FRAME_BYE, false, serve_bye},       {FRAME_PROVE, false, serve_prove},
+	{FRAME_POLICY, false, serve_policy},
 };
 
 static int dispatch(struct serve *s, const struct frame *q, struct err *e)
@@ -148,6 +149,8 @@ static int say_hello(struct serve *s, struct err *e)
 
 	h.role = s->setup->role;
 	strvec_push(&h.caps, "agent=git-deepops/" DEEPOPS_VERSION);
+	strvec_push(&h.caps, MSG_CAP_POLICY);
+	strvec_push(&h.caps, MSG_CAP_PROVE);
 	if (s->store) {
 		memcpy(h.uuid, store_uuid(s->store), sizeof(h.uuid));
 		rc = store_generation(s->store, &h.generation, e);
@@ -245,7 +248,8 @@ int serve_open_store(struct serve *s, bool create, struct err *e)
 
 int serve_run(const struct serve_setup *setup, struct err *e)
 {
-	struct serve s = {.setup = setup, .part_at = STORE_TXN_CHUNKS};
+	struct serve s = {
+		.setup = setup, .part_at = STORE_TXN_CHUNKS, .hash_left = SESSION_HASH_BYTES};
 	int rc;
 
 	framed_init(&s.f, setup->t);

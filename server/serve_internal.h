@@ -24,6 +24,7 @@ struct serve {
 	uint8_t nonce[MSG_NONCE_BYTES];
 	uint64_t part_at;                /* chunks in the txn that make a commit on the way due */
 	uint64_t put_bytes, acked_bytes; /* payload of PUT frames of this session */
+	uint64_t hash_left;              /* bytes that this connection may still make us hash */
 	uint64_t unsynced_since_ms;      /* 0: everything is acknowledged */
 	unsigned int rounds;             /* COMMITs of this session that lacked something */
 	struct serve_commit commit;
@@ -35,6 +36,11 @@ int serve_begin(struct serve *s, const struct frame *q, struct err *e) MUST_CHEC
 int serve_put(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
 int serve_commit(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
 int serve_get(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
+int serve_prove(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
+int serve_policy(struct serve *s, const struct frame *q, struct err *e) MUST_CHECK;
+
+/* NULL: without limit, for who cares for the store. */
+uint64_t *serve_hash_left(struct serve *s);
 
 /* A repository without data has no store yet: only an upload makes one. */
 int serve_open_store(struct serve *s, bool create, struct err *e) MUST_CHECK;

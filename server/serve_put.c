@@ -81,11 +81,9 @@ int serve_begin(struct serve *s, const struct frame *q, struct err *e)
 }
 
 /* Who cares for the store may push what costs it most: an edit of a file of a terabyte. */
-static uint64_t hash_budget(const struct serve *s)
+uint64_t *serve_hash_left(struct serve *s)
 {
-	return s->setup->role >= MSG_ROLE_MAINTAIN
-		       ? 0
-		       : SESSION_HASH_BYTES + SESSION_HASH_PER_BYTE * s->put_bytes;
+	return s->setup->role >= MSG_ROLE_MAINTAIN ? NULL : &s->hash_left;
 }
 
 /*
@@ -104,7 +102,7 @@ static int commit_part(struct serve *s, struct err *e)
 		return err_set(e, ERR_LIMIT,
 			       "session of %" PRIu64 " chunks that name others not sent", count);
 	none.who = s->setup->who;
-	none.hash_budget = hash_budget(s);
+	none.hash_left = serve_hash_left(s);
 	killpoint("serve-part");
 	rc = store_commit(s->txn, &none, e);
 	s->part_at = rc > 0 ? count + STORE_TXN_CHUNKS : STORE_TXN_CHUNKS;
@@ -155,6 +153,7 @@ int serve_put(struct serve *s, const struct frame *q, struct err *e)
 		return rc;
 	killpoint("serve-put");
 	s->put_bytes += q->len;
+	s->hash_left += SESSION_HASH_PER_BYTE * q->len;
 	if (!s->unsynced_since_ms)
 		s->unsynced_since_ms = clock_mono_ms();
 	if (s->put_bytes - s->acked_bytes < SERVE_SYNC_BYTES)
@@ -199,7 +198,7 @@ static int commit_roots(struct serve *s, uint16_t stream, struct err *e)
 
 	c.missing = missing;
 	c.who = s->setup->who;
-	c.hash_budget = hash_budget(s);
+	c.hash_left = serve_hash_left(s);
 	killpoint("serve-commit");
 	rc = store_commit(s->txn, &c, e);
 	if (rc == 0) {

@@ -150,6 +150,34 @@ test_expect_success 'the store is as open as the repository' '
 	test_must_be_empty narrow
 '
 
+test_expect_success 'what came is not proven before it was read again, and stays so when it was' '
+	git init -q --bare proof.git &&
+	remote proof.git put=f1 put=f2 hash=f1 commit prove=f1 hash=f1 prove=f2 hash=f3 >out &&
+	printf "%s\n" damaged committed not proven proven damaged >want && test_cmp want out &&
+	remote proof.git prove=f1 >out && echo proven >want && test_cmp want out &&
+	remote "serve=git-deepops-serve --role read" proof.git prove=f1 hash=f2 >out &&
+	printf "%s\n" proven proven >want && test_cmp want out
+'
+
+test_expect_success 'a flipped byte is found, its chunk is not there from then on, and its neighbour is proven' '
+	pack=$(find proof.git/deepops/packs -type f) && chmod u+w "$pack" && sleep 0.1 &&
+	printf WRONG | dd of="$pack" bs=1 seek=$((28 + 52 + 50000 + 52 + 100)) conv=notrunc 2>/dev/null &&
+	remote proof.git prove=f1 root=f2 hash=f2 root=f2 get=f2 hash=f1 >out &&
+	printf "%s\n" not complete damaged pending absent proven >want && test_cmp want out &&
+	remote proof.git put=f2 commit hash=f2 >out && printf "%s\n" committed proven >want && test_cmp want out
+'
+
+test_expect_success 'every role may ask for the floor policy; there may be none, or one that cannot be read' '
+	remote "serve=git-deepops-serve --role read" proof.git policy >out && echo "no policy" >want && test_cmp want out &&
+	printf "[policy \"main\"]\n\tmode = warn\n" >proof.git/deepops/policy &&
+	remote "serve=git-deepops-serve --role read" proof.git policy >out && test_cmp proof.git/deepops/policy out &&
+	test_bytes 262145 1 >proof.git/deepops/policy &&
+	test_must_fail remote proof.git policy 2>err &&
+	test_grep "^fatal: proof.git: its policy cannot be read: .*/policy: more than 262144 bytes$" err &&
+	rm proof.git/deepops/policy && mkdir proof.git/deepops/policy &&
+	test_must_fail remote proof.git policy 2>err && test_grep "its policy cannot be read: .*directory" err
+'
+
 # Millions of small chunks must fit into memory: what is whole is committed on the way.
 test_expect_success 'a long session is committed in parts' '
 	git init -q --bare long.git &&

@@ -74,6 +74,22 @@ test_expect_success 'answers to another question' '
 	refused "/some/repo: BITMAP with stray bits" bitmap-stray have=1:1
 '
 
+test_expect_success 'a server of before that cannot prove or tell its policy is named, with what mends it' '
+	refused "/some/repo: the git-deepops-serve there is too old to prove what it holds" before-prove hash=f &&
+	refused "/some/repo: the git-deepops-serve there is too old to tell its policy" before-prove policy &&
+	test_grep "^hint: install .* on the server$" err
+'
+
+test_expect_success 'answers to PROVE and POLICY that cannot be' '
+	refused "/some/repo: answers PROVE with 3" prove-3 hash=f &&
+	refused "/some/repo: BITMAP does not answer the question" prove-narrow hash=f &&
+	refused "/some/repo: CHUNK is no answer to the question" wrong-bytes hash=f &&
+	refused "/some/repo: malformed POLICY" policy-state policy &&
+	refused "/some/repo: malformed POLICY" policy-mute policy &&
+	refused "/some/repo: POLICY of 262145 bytes" policy-huge policy &&
+	refused "/some/repo: its policy cannot be read: ?.2Jgone?" policy-escapes policy
+'
+
 test_expect_success 'one answer twice' '
 	test_expect_code 128 fake twice get=f get=f 2>err &&
 	test_grep "^fatal: /some/repo: CHUNK is no answer to the question$" err

@@ -79,7 +79,7 @@ static int commit(struct store_txn *x, const struct file *f, uint64_t budget, st
 
 	c.files = &root;
 	c.nfiles = 1;
-	c.hash_budget = budget;
+	c.hash_left = &budget;
 	rc = store_commit(x, &c, e);
 	if (rc != 0)
 		store_abort(x, false);

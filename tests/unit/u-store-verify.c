@@ -357,6 +357,7 @@ static void test_budget(void)
 	struct store_txn *x = begin(s, "b");
 	struct store_commit c = STORE_COMMIT_INIT;
 	struct store_rootref absent = {CHUNK_DATA, lib_id(77, CHUNK)};
+	uint64_t left = 4 * SESSION_HASH_ENTRY_BYTES - 1;
 	struct err e = ERR_INIT;
 	struct tree t;
 
@@ -366,17 +367,17 @@ static void test_budget(void)
 	c.files = &absent;
 	c.nfiles = 1;
 	/* Four chunks of less than what each counts for. */
-	c.hash_budget = 4 * SESSION_HASH_ENTRY_BYTES - 1;
+	c.hash_left = &left;
 	ok(store_commit(x, &c, &e) == ERR_LIMIT, "a recipe beyond the budget: %s", e.msg);
 	store_abort(x, false);
 
 	x = begin(s, "b2");
 	put_files(x, &t);
-	c.hash_budget = 4 * SESSION_HASH_ENTRY_BYTES;
+	left = 4 * SESSION_HASH_ENTRY_BYTES;
 	ok(store_commit(x, &c, &e) == 1, "within the budget it is proved, and the rest missed");
 	must(store_put(x, CHUNK_RECIPE, &absent.id, t.recipe.p, t.recipe.len, true, &e), &e);
 	ok(store_commit(x, &c, &e) == ERR_LIMIT, "another try has no other budget: %s", e.msg);
-	c.hash_budget = 0;
+	c.hash_left = NULL;
 	ok(store_commit(x, &c, &e) == ERR_CORRUPT, "without a limit it is read: %s", e.msg);
 	store_abort(x, false);
 	chunkset_free(c.missing);

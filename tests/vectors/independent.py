@@ -605,6 +605,12 @@ def err(r):
     check(b"\0" not in string(r) and b"\0" not in string(r), "NUL")
 
 
+def policy_answer(r):
+    state, n = r.int(1), r.left()
+    check(state <= 2 and n <= (0, 256 * 1024, 4096)[state], "POLICY")
+    r.bytes(n)
+
+
 def frame(data):
     r = Rd(data)
     length = r.int(4)
@@ -631,6 +637,13 @@ def frame(data):
         r.bytes(r.left())
     elif type_ == 16:
         r.bytes(16)
+    elif type_ == 17:
+        if r.left():
+            policy_answer(r)
+    elif type_ == 18:
+        check(r.int(1) <= 1, "flags of PROVE")
+        r.bytes(4)
+        keys(r)
     elif type_ != 15:
         check(flags & 1, "unknown type")
         return

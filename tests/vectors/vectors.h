@@ -360,6 +360,31 @@ static inline int vector_frame_fixed(const struct frame *f, struct buf *again, s
 	return rc;
 }
 
+static inline int vector_frame_prove(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_prove how;
+	struct msg_keys k;
+	int rc = msg_get_prove(&how, &k, f->payload, f->len, e);
+
+	if (rc == 0)
+		msg_put_prove(again, &how);
+	for (size_t i = 0; rc == 0 && i < k.n; i++)
+		msg_put_key(again, msg_key_kind(&k, i), msg_key_id(&k, i));
+	return rc;
+}
+
+/* An empty one asks, the others answer. */
+static inline int vector_frame_policy(const struct frame *f, struct buf *again, struct err *e)
+{
+	struct msg_policy m;
+	int rc = f->len ? msg_get_policy(&m, f->payload, f->len, e)
+			: msg_check_policy_question(f->len, e);
+
+	if (rc == 0 && f->len)
+		msg_put_policy(again, &m);
+	return rc;
+}
+
 static inline int vector_frame_message(const struct frame *f, struct buf *again, struct err *e)
 {
 	struct msg_chunk c;
@@ -386,6 +411,10 @@ static inline int vector_frame_message(const struct frame *f, struct buf *again,
 		return rc;
 	case FRAME_COMMIT:
 		return vector_frame_commit(f, again, e);
+	case FRAME_PROVE:
+		return vector_frame_prove(f, again, e);
+	case FRAME_POLICY:
+		return vector_frame_policy(f, again, e);
 	case FRAME_BEGIN:
 	case FRAME_ACK:
 	case FRAME_COMMITTED:

@@ -551,11 +551,32 @@ int catalogue_set_quota(struct catalogue *c, uint64_t max, struct err *e)
 	return run(c, e, "INSERT OR REPLACE INTO quota VALUES('store', ?1)", "i", (int64_t)max);
 }
 
-int catalogue_put_scrub(struct catalogue *c, const struct chunkid *pack, int depth,
-			uint64_t damaged, struct err *e)
+int catalogue_put_scrub(struct catalogue *c, const struct catalogue_scrub *scrub, struct err *e)
 {
-	return run(c, e, "INSERT OR REPLACE INTO scrub VALUES(?1, ?2, ?3, ?4)", "kiii", pack,
-		   (int64_t)depth, clock_now_ms(), (int64_t)damaged);
+	return run(c, e,
+		   "INSERT INTO scrub VALUES(?1, ?2, ?3, ?4) ON CONFLICT(pack) DO UPDATE SET"
+		   " depth = ?2, at = ?3, damaged = ?4 WHERE ?2 >= depth OR ?4 > 0",
+		   "kiii", &scrub->pack, (int64_t)scrub->depth, scrub->at_ms,
+		   (int64_t)scrub->damaged);
+}
+
+int catalogue_get_scrub(struct catalogue *c, const struct chunkid *pack,
+			struct catalogue_scrub *out, struct err *e)
+{
+	struct db_stmt *q = NULL;
+	int rc = prepare(c, e, &q, "SELECT depth, at, damaged FROM scrub WHERE pack = ?1", "k",
+			 pack);
+
+	if (rc == 0)
+		rc = db_step(q, e);
+	if (rc == 1) {
+		out->pack = *pack;
+		out->depth = (int)db_int(q, 0);
+		out->at_ms = db_int(q, 1);
+		out->damaged = (uint64_t)db_int(q, 2);
+	}
+	db_finish(&q);
+	return rc < 0 ? err_wrap(e, "catalogue") : rc;
 }
 
 struct audit {

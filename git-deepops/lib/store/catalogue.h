@@ -113,9 +113,19 @@ int catalogue_put_dataset(struct catalogue *c, const struct chunkid *split_key,
 /* Most bytes of packs; UINT64_MAX: no limit. */
 int catalogue_quota(struct catalogue *c, uint64_t *max, struct err *e) MUST_CHECK;
 int catalogue_set_quota(struct catalogue *c, uint64_t max, struct err *e) MUST_CHECK;
-/* When a pack was last read through, how deep, and how many bad entries it had. */
-int catalogue_put_scrub(struct catalogue *c, const struct chunkid *pack, int depth,
-			uint64_t damaged, struct err *e) MUST_CHECK;
+/* When somebody began to read a pack through for the last time, how deep, and how many bad entries it had. */
+struct catalogue_scrub {
+	struct chunkid pack;
+	int depth; /* enum store_fsck_depth */
+	int64_t at_ms;
+	uint64_t damaged;
+};
+/* A look that was less deep and found nothing does not take the place of a deeper one. */
+int catalogue_put_scrub(struct catalogue *c, const struct catalogue_scrub *scrub,
+			struct err *e) MUST_CHECK;
+/* 1 and *out, or 0: it never was. */
+int catalogue_get_scrub(struct catalogue *c, const struct chunkid *pack,
+			struct catalogue_scrub *out, struct err *e) MUST_CHECK;
 /* Append to the hash-chained log. */
 int catalogue_audit(struct catalogue *c, const char *who, const char *what, const char *detail,
 		    struct err *e) MUST_CHECK;

@@ -281,6 +281,7 @@ struct question {
 	const struct store_rootref *roots;
 	enum chunk_kind kind;
 	const struct chunkid *ids;
+	const struct msg_prove *how; /* NULL: not PROVE */
 };
 
 /* Part of the keys, under way. */
@@ -295,6 +296,8 @@ static int ask_batch(struct remote *r, const struct question *q, struct asked *a
 
 	a->stream = remote_new_stream(r);
 	b = framed_begin(&r->f, q->type, 0, a->stream);
+	if (q->how)
+		msg_put_prove(b, q->how);
 	for (size_t i = a->from; i < a->from + a->n; i++)
 		q->put_key(b, q, i);
 	return framed_end(&r->f, e);
@@ -349,7 +352,7 @@ static void put_id(struct buf *out, const struct question *q, size_t i)
 int remote_roots(struct remote *r, const struct store_rootref *roots, size_t n,
 		 enum store_root_state *states, struct err *e)
 {
-	struct question q = {FRAME_ROOTS, 2, n, put_root, roots, CHUNK_NODE, NULL};
+	struct question q = {FRAME_ROOTS, 2, n, put_root, roots, CHUNK_NODE, NULL, NULL};
 	uint8_t *values = xmalloc(MAX(n, (size_t)1));
 	int rc = ask(r, &q, values, e);
 
@@ -363,8 +366,75 @@ int remote_have(struct remote *r, enum chunk_kind kind, const struct chunkid *id
 		uint8_t *have, struct err *e)
 {
 	struct question q = {
-		kind == CHUNK_NODE ? FRAME_NODES : FRAME_HAVE, 1, n, put_id, NULL, kind, ids,
+		kind == CHUNK_NODE ? FRAME_NODES : FRAME_HAVE, 1, n, put_id, NULL, kind, ids, NULL,
 	};
 
 	return ask(r, &q, have, e);
+}
+
+/* ---- what only later servers know ---- */
+
+bool remote_can(const struct remote *r, const char *capability)
+{
+	return strvec_has(&r->peer.caps, capability);
+}
+
+static int need(const struct remote *r, const char *capability, const char *what, struct err *e)
+{
+	if (remote_can(r, capability))
+		return 0;
+	err_set(e, ERR_INPUT, "%s: the git-deepops-serve there is too old to %s", r->name, what);
+	return err_hint(e, "install this version of git-deepops on the server");
+}
+
+int remote_prove(struct remote *r, const struct msg_prove *how, const struct store_rootref *roots,
+		 size_t n, enum store_hashed *answers, struct err *e)
+{
+	struct question q = {FRAME_PROVE, 2, n, put_root, roots, CHUNK_NODE, NULL, how};
+	uint8_t *values = xmalloc(MAX(n, (size_t)1));
+	int rc = need(r, MSG_CAP_PROVE, "prove what it holds", e);
+
+	if (rc == 0)
+		rc = ask(r, &q, values, e);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		if (values[i] > STORE_HASHED_ALL)
+			rc = err_set(e, ERR_PROTO, "%s: answers PROVE with %u", r->name, values[i]);
+		answers[i] = (enum store_hashed)values[i];
+	}
+	free(values);
+	return rc;
+}
+
+static int take_policy(struct remote *r, const struct frame *f, struct buf *out, struct err *e)
+{
+	char shown[REMOTE_NAME_BYTES];
+	struct msg_policy m;
+	struct buf why = BUF_INIT;
+
+	if (msg_get_policy(&m, f->payload, f->len, e) < 0)
+		return err_wrap(e, "%s", r->name);
+	if (m.state == MSG_POLICY_UNREADABLE) {
+		buf_add(&why, m.text, strnlen(m.text, m.len));
+		err_sanitize(shown, sizeof(shown), why.p);
+		buf_release(&why);
+		return err_set(e, ERR_INPUT, "%s: its policy cannot be read: %s", r->name, shown);
+	}
+	buf_add(out, m.text, m.len);
+	return m.state == MSG_POLICY_HERE;
+}
+
+int remote_policy(struct remote *r, struct buf *out, struct err *e)
+{
+	struct frame f;
+	uint16_t stream;
+	int rc = need(r, MSG_CAP_POLICY, "tell its policy", e);
+
+	if (rc < 0)
+		return rc;
+	stream = remote_new_stream(r);
+	framed_begin(&r->f, FRAME_POLICY, 0, stream);
+	rc = framed_end(&r->f, e);
+	if (rc == 0)
+		rc = remote_answer(r, FRAME_POLICY, stream, &f, e);
+	return rc < 0 ? rc : take_policy(r, &f, out, e);
 }

@@ -19,6 +19,7 @@
 #include "base/strvec.h"
 #include "chunk/chunkid.h"
 #include "store/store.h"
+#include "wire/msg.h"
 
 /* Where and how; all strings borrowed during remote_open only. */
 struct remote_where {
@@ -47,6 +48,26 @@ int remote_roots(struct remote *r, const struct store_rootref *roots, size_t n,
 /* have[i] = 1 if the server has (kind, ids[i]) committed; for CHUNK_NODE: with its whole closure. */
 int remote_have(struct remote *r, enum chunk_kind kind, const struct chunkid *ids, size_t n,
 		uint8_t *have, struct err *e) MUST_CHECK;
+
+/*
+ * What of a server is optional, by its capability: "policy", "prove".  Servers of before lack
+ * them; what needs one is refused with ERR_INPUT and the hint to update the server.
+ */
+bool remote_can(const struct remote *r, const char *capability);
+
+/*
+ * Does the server know that every byte below these roots is what it was, from having read and hashed it
+ * since it was written?  `how` as in gitprotocol-deepops(5); with how->hash the server reads now what
+ * it has not, as far as the session's budget goes.  Kinds as for remote_roots.
+ */
+int remote_prove(struct remote *r, const struct msg_prove *how, const struct store_rootref *roots,
+		 size_t n, enum store_hashed *answers, struct err *e) MUST_CHECK;
+
+/*
+ * The floor policy of the repository there, as it stands in its file, appended to `out`: 1, or 0 if there is
+ * none.  Not looked at: whoever uses it parses it as the bytes of a stranger.
+ */
+int remote_policy(struct remote *r, struct buf *out, struct err *e) MUST_CHECK;
 
 /* Begin an upload session (nonce NULL: new). `resumed` = chunks the server holds from before are answered by remote_have. */
 int remote_begin(struct remote *r, const uint8_t *nonce, struct err *e) MUST_CHECK;

@@ -206,6 +206,42 @@ struct store_rootref {
 int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t n,
 		      bool replace_all, struct err *e) MUST_CHECK;
 
+/* ---- has it been read and hashed since it was written? (PROVE answers) ---- */
+
+enum store_hashed {
+	STORE_HASHED_NOT,     /* not all of it; or not within the budget */
+	STORE_HASHED_DAMAGED, /* something of it is damaged or not here */
+	STORE_HASHED_ALL
+};
+
+/*
+ * Ask for everything below a root (CHUNK_NODE, or a file by its id as CHUNK_DATA):
+ *
+ *	struct store_hasher *h = store_hasher_new(s, &opts);
+ *	store_hasher_ask(h, &root, &answer, e) ...
+ *	store_hasher_free(h);
+ *
+ * What counts are packs whose bytes were read from their file in packs/, which is named only when it is
+ * durable, compared with the SHA-256 in the name, and decoded and compared chunk by chunk with the ids.
+ * The catalogue keeps the time; a file changed after it counts as unread.  What a session hashed while it
+ * received and stored it was in memory then and counts for nothing.  Of a pack that is damaged, the
+ * chunks asked for are read one by one, every time.  Damage that is found is marked as lost unless the
+ * store is open for reading only.
+ */
+struct store_hash_opts {
+	bool now;         /* read and hash what is not known, as far as *budget goes */
+	int64_t since_ms; /* what was hashed before this does not count */
+	uint64_t *
+		budget; /* bytes that may still be hashed; a chunk looked up costs STORE_LOOKUP_BYTES */
+	const char *who; /* for the audit log */
+};
+#define STORE_LOOKUP_BYTES 1024
+struct store_hasher;
+struct store_hasher *store_hasher_new(struct store *s, const struct store_hash_opts *opts);
+int store_hasher_ask(struct store_hasher *h, const struct store_rootref *root,
+		     enum store_hashed *out, struct err *e) MUST_CHECK;
+void store_hasher_free(struct store_hasher *h); /* NULL is fine */
+
 /* What a commit is to certify, and what it found missing. */
 #define STORE_MISSING_MAX 4096
 struct store_split { /* one directory dataset: its pointer's shards */
@@ -225,12 +261,12 @@ struct store_commit {
 	 */
 	struct chunkset *missing;
 	const char *who; /* for the audit log */
-	/* ERR_LIMIT when proving the txn's recipes has hashed more, all tries together; 0: no limit. */
-	uint64_t hash_budget;
+	/* ERR_LIMIT when proving would hash more than this; what was hashed is taken off.  NULL: no limit. */
+	uint64_t *hash_left;
 };
 #define STORE_COMMIT_INIT                                                                          \
 	{                                                                                          \
-		NULL, 0, NULL, 0, NULL, NULL, 0                                                    \
+		NULL, 0, NULL, 0, NULL, NULL, NULL                                                 \
 	}
 
 /*

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/xalloc.h"
@@ -25,6 +26,7 @@ struct fsck {
 	store_damage_fn cb;
 	void *arg;
 	uint64_t chunks, bytes;
+	int64_t began_ms;
 
 	struct catalogue_pack *packs; /* sorted by id */
 	uint64_t *damaged;            /* bad entries of packs[i]; UINT64_MAX: no segment names it */
@@ -363,14 +365,18 @@ static int check_catalogue(struct fsck *f, struct err *e)
 static void record_scrub(struct fsck *f)
 {
 	struct catalogue *cat = f->s->cat;
+	struct catalogue_scrub scrub = {.depth = (int)f->depth, .at_ms = f->began_ms};
 	int rc;
 
 	if ((f->s->flags & STORE_READONLY) || f->depth == STORE_FSCK_QUICK)
 		return;
 	pthread_mutex_lock(&f->s->cat_lock);
 	rc = catalogue_begin(cat, NULL);
-	for (size_t i = 0; i < f->npacks && rc == 0; i++)
-		rc = catalogue_put_scrub(cat, &f->packs[i].id, (int)f->depth, f->damaged[i], NULL);
+	for (size_t i = 0; i < f->npacks && rc == 0; i++) {
+		scrub.pack = f->packs[i].id;
+		scrub.damaged = f->damaged[i];
+		rc = catalogue_put_scrub(cat, &scrub, NULL);
+	}
 	(void)!catalogue_end(cat, rc,
 			     NULL); /* when packs were looked at last is no more than a note */
 	pthread_mutex_unlock(&f->s->cat_lock);
@@ -383,6 +389,7 @@ int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb,
 			 .depth = depth,
 			 .cb = cb,
 			 .arg = arg,
+			 .began_ms = clock_now_ms(),
 			 .file = BUF_INIT,
 			 .content = BUF_INIT};
 	struct segment **v;

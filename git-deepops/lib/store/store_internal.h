@@ -94,7 +94,6 @@ struct store_txn {
 	struct chunkset *have;   /* key -> pack number << 32 | row number */
 	struct chunkset *proved; /* nodes and recipes that passed the closure check */
 	uint64_t bytes, count;
-	uint64_t hashed; /* to prove its recipes */
 };
 
 /* A chunk's place in a committed pack. */
@@ -212,6 +211,19 @@ int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_
 /* Is everything below (NODE, id) or of the file (DATA, id) here?  1, 0 and what is not in `missing`. */
 int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root,
 	       struct chunkset *sound, struct chunkset *missing, struct err *e) MUST_CHECK;
+
+/*
+ * Read a pack from its file, past the page cache where the kernel lets us, compare it with its name, and
+ * decode and hash every chunk.  The outcome is in out->damaged: bad entries, or 1 for a file that is not
+ * what its name says; `bytes` is what was read.
+ */
+int store_hash_pack(struct store *s, const struct chunkid *pack, struct pool *pool,
+		    struct catalogue_scrub *out, uint64_t *bytes, struct err *e) MUST_CHECK;
+/* Enter looks at packs that the catalogue still names. */
+int store_note_scrubs(struct store *s, const struct catalogue_scrub *scrubs, size_t n,
+		      struct err *e) MUST_CHECK;
+/* Does this look still stand: deep, nothing found, the file unchanged since? */
+bool store_scrub_holds(const struct store *s, const struct catalogue_scrub *scrub);
 
 /* A segment in the making: rows of several sources over one pack table. */
 struct store_index {

@@ -328,12 +328,13 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 		struct err *e)
 {
 	struct chunkset *wanted = c ? c->missing : NULL, *own = wanted ? NULL : chunkset_new();
-	uint64_t budget = c && c->hash_budget ? c->hash_budget : UINT64_MAX;
-	uint64_t left = budget - MIN(t->hashed, budget);
-	struct prover p = {
-		.in = {.s = t->s, .t = t, .missing = wanted ? wanted : own, .budget = left},
-		.out = out,
-		.known = chunkset_new()};
+	uint64_t *left = c ? c->hash_left : NULL;
+	struct prover p = {.in = {.s = t->s,
+				  .t = t,
+				  .missing = wanted ? wanted : own,
+				  .budget = left ? *left : UINT64_MAX},
+			   .out = out,
+			   .known = chunkset_new()};
 	int rc = store_refresh(t->s, e);
 	bool lacks;
 
@@ -343,7 +344,8 @@ int store_prove(struct store_txn *t, const struct store_commit *c, struct store_
 		rc = prove_kind(&p, CHUNK_NODE, e);
 	if (rc == 0 && c)
 		rc = prove_roots(&p, c, e);
-	t->hashed += left - p.in.budget;
+	if (left)
+		*left = p.in.budget;
 	lacks = p.lacks || has_enough(&p); /* enough: the rest was not looked at */
 	pool_free(p.in.pool);
 	free(p.totals);

@@ -17,6 +17,7 @@ static const char *const names[FRAME_TYPE_MAX + 1] = {
 	[FRAME_MISSING] = "MISSING", [FRAME_GET] = "GET",
 	[FRAME_CHUNK] = "CHUNK",     [FRAME_PING] = "PING",
 	[FRAME_BYE] = "BYE",         [FRAME_BEGIN] = "BEGIN",
+	[FRAME_POLICY] = "POLICY",   [FRAME_PROVE] = "PROVE",
 };
 
 bool frame_type_known(unsigned int type)

@@ -40,8 +40,10 @@ enum frame_type {
 	FRAME_PING = 14,
 	FRAME_BYE = 15,
 	FRAME_BEGIN = 16,
+	FRAME_POLICY = 17,
+	FRAME_PROVE = 18,
 };
-#define FRAME_TYPE_MAX 16
+#define FRAME_TYPE_MAX 18
 
 enum frame_flags {
 	FRAME_OPTIONAL = 1 << 0, /* a reader that doesn't know the type skips the frame */

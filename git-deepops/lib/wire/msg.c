@@ -239,6 +239,59 @@ const uint8_t *msg_key_id(const struct msg_keys *k, size_t i)
 	return k->p + i * MSG_KEY_BYTES + 1;
 }
 
+/* ---- PROVE, POLICY ---- */
+
+#define PROVE_HASH 1U
+#define PROVE_HEADER_BYTES 5
+
+void msg_put_prove(struct buf *out, const struct msg_prove *how)
+{
+	wr_u8(out, how->hash ? PROVE_HASH : 0);
+	wr_le32(out, how->age);
+}
+
+int msg_get_prove(struct msg_prove *how, struct msg_keys *k, const void *p, size_t len,
+		  struct err *e)
+{
+	struct rd r = rd_from(p, len);
+	unsigned int flags = rd_u8(&r);
+
+	how->hash = flags & PROVE_HASH;
+	how->age = rd_le32(&r);
+	if (!rd_ok(&r))
+		return err_set(e, ERR_PROTO, "PROVE of %zu bytes", len);
+	if (flags & ~PROVE_HASH)
+		return err_set(e, ERR_PROTO, "PROVE with unknown flags 0x%02x", flags);
+	return msg_get_keys(k, (const uint8_t *)p + PROVE_HEADER_BYTES, len - PROVE_HEADER_BYTES,
+			    e);
+}
+
+int msg_check_policy_question(size_t len, struct err *e)
+{
+	return len == 0 ? 0 : err_set(e, ERR_PROTO, "POLICY of %zu bytes", len);
+}
+
+void msg_put_policy(struct buf *out, const struct msg_policy *m)
+{
+	wr_u8(out, (uint8_t)m->state);
+	buf_add(out, m->text, m->len);
+}
+
+int msg_get_policy(struct msg_policy *m, const void *p, size_t len, struct err *e)
+{
+	struct rd r = rd_from(p, len);
+	unsigned int state = rd_u8(&r);
+
+	m->len = rd_left(&r);
+	m->text = (const char *)rd_bytes(&r, m->len);
+	if (!rd_ok(&r) || state > MSG_POLICY_UNREADABLE || (state == MSG_POLICY_NONE && m->len))
+		return err_set(e, ERR_PROTO, "malformed POLICY");
+	if (m->len > (state == MSG_POLICY_HERE ? CONF_MAX_BYTES : WIRE_STRING_MAX_BYTES))
+		return err_set(e, ERR_LIMIT, "POLICY of %zu bytes", m->len);
+	m->state = (enum msg_policy_state)state;
+	return 0;
+}
+
 /* ---- BITMAP ---- */
 
 void msg_put_bitmap(struct buf *out, const uint8_t *values, size_t n, unsigned int width)

@@ -15,6 +15,8 @@
  *	PUT chunk ...			ACK bytes		cumulative, after fsync
  *	COMMIT items			COMMITTED | MISSING keys
  *	GET keys			CHUNK ... one a key
+ *	POLICY				POLICY state, text	capability "policy"
+ *	PROVE how, keys			BITMAP width 2		enum store_hashed; capability "prove"
  *	PING bytes			PING bytes		either may ask
  *	BYE				-
  *					ERR at any time, then the end
@@ -105,6 +107,37 @@ void msg_put_key(struct buf *out, uint8_t kind, const uint8_t *id);
 int msg_get_keys(struct msg_keys *k, const void *p, size_t len, struct err *e) MUST_CHECK;
 uint8_t msg_key_kind(const struct msg_keys *k, size_t i);
 const uint8_t *msg_key_id(const struct msg_keys *k, size_t i);
+
+/* ---- PROVE: u8 flags | u32 age | keys ---- */
+
+#define MSG_CAP_PROVE "prove" /* a server that announces it takes the frame */
+
+struct msg_prove {
+	bool hash; /* hash now what is not known to be hashed; flag 1, the others are zero */
+	uint32_t
+		age; /* seconds: what was hashed longer ago than this does not count; 0: any time */
+};
+void msg_put_prove(struct buf *out, const struct msg_prove *how); /* keys follow */
+int msg_get_prove(struct msg_prove *how, struct msg_keys *k, const void *p, size_t len,
+		  struct err *e) MUST_CHECK;
+
+/* ---- POLICY: nothing from a client, who asks; of the server u8 state | text ---- */
+
+#define MSG_CAP_POLICY "policy"
+
+enum msg_policy_state {
+	MSG_POLICY_NONE = 0,       /* no text */
+	MSG_POLICY_HERE = 1,       /* at most CONF_MAX_BYTES */
+	MSG_POLICY_UNREADABLE = 2, /* the text says why */
+};
+struct msg_policy {
+	enum msg_policy_state state;
+	const char *text; /* not terminated; may hold anything: the policy's reader judges it */
+	size_t len;
+};
+int msg_check_policy_question(size_t len, struct err *e) MUST_CHECK;
+void msg_put_policy(struct buf *out, const struct msg_policy *m);
+int msg_get_policy(struct msg_policy *m, const void *p, size_t len, struct err *e) MUST_CHECK;
 
 /* ---- BITMAP: u16 n | u8 width | bits, first lowest; unused bits are zero ---- */
 

@@ -11,6 +11,8 @@
  *	commit			certify the files put or named so far
  *	get=FILE		fetch it by its content's id: "same" or "absent"
  *	root=FILE		state of the file as a root
+ *	prove=FILE, hash=FILE	what is known of the file; and hash it for that if need be
+ *	policy			print the floor policy, or "no policy"
  *	flood=N:SEED[:BYTES]	send N chunks of 64 KiB that only the seed decides, or their first bytes
  *	have=N:SEED[:BYTES]	print how many of those the server has
  *	fetch=N:SEED[:BYTES]	fetch them, print how many came
@@ -149,6 +151,44 @@ static int step_root(struct client *c, const char *path, struct err *e)
 	return rc;
 }
 
+static int prove(struct client *c, const char *path, bool hash, struct err *e)
+{
+	static const char *const names[] = {"not", "damaged", "proven"};
+	struct msg_prove how = {.hash = hash};
+	struct buf data = BUF_INIT;
+	struct store_rootref ref = {.kind = CHUNK_DATA};
+	enum store_hashed answer;
+	int rc = read_chunk(path, &data, &ref.id, e);
+
+	if (rc == 0)
+		rc = remote_prove(c->r, &how, &ref, 1, &answer, e);
+	if (rc == 0)
+		puts(names[answer]);
+	buf_release(&data);
+	return rc;
+}
+
+static int step_prove(struct client *c, const char *path, struct err *e)
+{
+	return prove(c, path, false, e);
+}
+
+static int step_hash(struct client *c, const char *path, struct err *e)
+{
+	return prove(c, path, true, e);
+}
+
+static int step_policy(struct client *c, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	int rc = remote_policy(c->r, &text, e);
+
+	if (rc >= 0)
+		printf("%s", rc ? text.p : "no policy\n");
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
 /* ---- steps on generated chunks ---- */
 
 static void flood_chunk(uint64_t *out, size_t bytes, uint64_t seed, uint64_t i)
@@ -266,6 +306,7 @@ static int step(struct client *c, const char *text, struct err *e)
 		{"begin=", step_begin}, {"put=", step_put},     {"name=", step_name},
 		{"get=", step_get},     {"root=", step_root},   {"flood=", step_flood},
 		{"have=", step_have},   {"fetch=", step_fetch}, {"nap=", step_nap},
+		{"prove=", step_prove}, {"hash=", step_hash},
 	};
 	const char *arg;
 
@@ -275,6 +316,8 @@ static int step(struct client *c, const char *text, struct err *e)
 	}
 	if (!strcmp(text, "hello"))
 		return step_hello(c, e);
+	if (!strcmp(text, "policy"))
+		return step_policy(c, e);
 	if (!strcmp(text, "commit"))
 		return step_commit(c, e);
 	if (!strcmp(text, "describe"))
