@@ -158,6 +158,31 @@ static void test_update(const struct repo_oid *tree)
 	buf_release(&out);
 }
 
+/* Bounds that several comparisons share. */
+static void test_bounds(void)
+{
+	struct repo_oid one = blob("1"), two = blob("2"), a, b;
+	struct tree_bounds bounds = {NULL, oidmap_new()};
+	struct buf out = BUF_INIT;
+	struct err e = ERR_INIT;
+	uint64_t units = 4;
+
+	ok(tree_update(r, NULL, "d/x", TREE_MODE_FILE, &one, &a, &e) == 0 &&
+		   tree_update(r, &a, "d/y", TREE_MODE_FILE, &two, &b, &e) == 0,
+	   "two trees");
+	ok(tree_diff_within(r, NULL, &b, &bounds, collect_diff, &out, &e) == 0, "one is new");
+	buf_reset(&out);
+	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == 0 && !out.len,
+	   "and is not again, compared with another");
+	oidmap_free(bounds.done);
+	bounds = (struct tree_bounds){&units, NULL};
+	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == 0 && units == 0,
+	   "four directories were read");
+	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == ERR_LIMIT,
+	   "and no more may be");
+	buf_release(&out);
+}
+
 static void test_depth(void)
 {
 	struct buf path = BUF_INIT;
@@ -166,10 +191,15 @@ static void test_depth(void)
 	struct repo_oid t;
 	struct err e = ERR_INIT;
 
-	for (int i = 0; i < TREE_MAX_DEPTH + 1; i++)
+	for (int i = 0; i < GIT_TREE_MAX_DEPTH - 1; i++)
 		buf_addstr(&path, "d/");
 	buf_addstr(&path, "f");
 	ok(tree_update(r, NULL, path.p, TREE_MODE_FILE, &two, &t, &e) == 0, "a deep tree");
+	ok(tree_diff(r, NULL, &t, collect_diff, &out, &e) == 0 && strstr(out.p, "/d/f\n"),
+	   "as deep as paths can be");
+	buf_remove(&path, path.len - 1, 1);
+	buf_addstr(&path, "d/f");
+	ok(tree_update(r, NULL, path.p, TREE_MODE_FILE, &two, &t, &e) == 0, "a deeper one");
 	ok(tree_walk(r, &t, collect, &out, &e) == ERR_LIMIT, "is not walked: %s", e.msg);
 	ok(tree_diff(r, NULL, &t, collect_diff, &out, &e) == ERR_LIMIT, "nor compared");
 	buf_release(&path);
@@ -196,6 +226,7 @@ int main(void)
 	test_refused();
 	test_read(&tree);
 	test_update(&tree);
+	test_bounds();
 	test_depth();
 	repo_close(r);
 	buf_release(&ignored);

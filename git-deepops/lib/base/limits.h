@@ -30,7 +30,9 @@
 
 /* Trees and paths: what is walked recursively, and what Linux opens. */
 #define TREE_MAX_DEPTH 128   /* bounds our stack; deeper than any data set met */
-#define TREE_MAX_DIRS 200000 /* in one walk: ten small trees can name each other 10^10 times */
+/* git's own trees nest as deep as paths are long: each level takes two bytes of one. */
+#define GIT_TREE_MAX_DEPTH 2048
+#define TREE_MAX_UNITS 200000 /* directories in one walk: ten can name each other 10^10 times */
 #define PATH_MAX_BYTES 4096  /* the kernel's PATH_MAX */
 #define NAME_MAX_BYTES 255   /* the kernel's NAME_MAX */
 

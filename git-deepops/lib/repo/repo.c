@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
+#include "repo/commitgraph.h"
 #include "repo/repo_internal.h"
 
 #define OBJECT_CACHE_BYTES ((ssize_t)8 << 20) /* of 128 MiB that a client may use */
@@ -286,6 +287,7 @@ void repo_close(struct repo *r)
 	free(r->ident[0]);
 	free(r->ident[1]);
 	strvec_release(&r->overrides);
+	commitgraph_close(r->graph);
 	git_config_free(r->cfg);
 	git_odb_free(r->odb);
 	git_repository_free(r->git);

@@ -5,10 +5,10 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "repo/rawobj.h"
 #include "repo/repo_internal.h"
 
-#define COMMIT_MAX_BYTES ((size_t)16 << 20)
-/* As libgit2 sees it: anybody may push refs/replace, and what they say must not change what is kept. */
+/* As our own walks see it: anybody may push refs/replace, and what they say must not change what is kept. */
 #define REAL_HISTORY "--no-replace-objects"
 
 /* git's own revision parser, for what libgit2's does not know. */
@@ -48,63 +48,33 @@ int repo_resolve(struct repo *r, const char *rev, struct repo_oid *out, struct e
 	return resolve_by_git(r, rev, out, e);
 }
 
-static int lookup(struct repo *r, const struct repo_oid *id, git_commit **out, struct err *e)
-{
-	git_oid oid;
-	int rc = repo_oid_to(&oid, id, e);
-
-	*out = NULL;
-	if (rc < 0)
-		return rc;
-	rc = git_commit_lookup(out, r->git, &oid);
-	return rc < 0 ? repo_lgerr(e, rc, "commit %s", id->hex) : 0;
-}
-
 int repo_commit_tree(struct repo *r, const struct repo_oid *commit, struct repo_oid *tree,
 		     struct err *e)
 {
-	git_commit *c;
-	int rc = lookup(r, commit, &c, e);
+	struct rawobj_commit c;
+	int rc = rawobj_commit_read(r, commit, &c, e);
 
 	if (rc == 0)
-		repo_oid_from(tree, git_commit_tree_id(c));
-	git_commit_free(c);
+		*tree = c.tree;
+	rawobj_commit_release(&c);
 	return rc;
 }
 
 int repo_peel_commit(struct repo *r, const struct repo_oid *id, struct repo_oid *commit,
 		     struct err *e)
 {
-	git_object *object = NULL, *peeled = NULL;
-	git_oid oid;
-	int rc = repo_oid_to(&oid, id, e);
-
-	if (rc < 0)
-		return rc;
-	rc = git_object_lookup(&object, r->git, &oid, GIT_OBJECT_ANY);
-	if (rc < 0)
-		return repo_lgerr(e, rc, "object %s", id->hex);
-	rc = git_object_peel(&peeled, object, GIT_OBJECT_COMMIT);
-	if (rc == 0)
-		repo_oid_from(commit, git_object_id(peeled));
-	git_object_free(object);
-	git_object_free(peeled);
-	return rc == 0 ? 0 : err_set(e, ERR_INPUT, "%s is not a commit", id->hex);
+	return rawobj_peel(r, id, commit, e);
 }
 
 int repo_commit_parents(struct repo *r, const struct repo_oid *commit, struct strvec *out,
 			struct err *e)
 {
-	git_commit *c;
-	int rc = lookup(r, commit, &c, e);
+	struct rawobj_commit c;
+	int rc = rawobj_commit_read(r, commit, &c, e);
 
-	for (unsigned int i = 0; rc == 0 && i < git_commit_parentcount(c); i++) {
-		struct repo_oid id;
-
-		repo_oid_from(&id, git_commit_parent_id(c, i));
-		strvec_push(out, id.hex);
-	}
-	git_commit_free(c);
+	for (size_t i = 0; rc == 0 && i < c.nparents; i++)
+		strvec_push(out, c.parents[i].hex);
+	rawobj_commit_release(&c);
 	return rc;
 }
 
@@ -193,8 +163,7 @@ int repo_write_commit(struct repo *r, const struct repo_commit *c, struct repo_o
 }
 
 /*
- * In a shallow clone libgit2 walks into parents that are not there, and it has no
- * generation numbers: on the client git walks.  A hook starts no process.
+ * On the client git walks, which knows grafts and shallow edges.  A hook starts no process.
  */
 static int ancestor_by_git(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
 			   struct err *e)
@@ -218,20 +187,9 @@ static int ancestor_by_git(struct repo *r, const struct repo_oid *a, const struc
 int repo_is_ancestor(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
 		     struct err *e)
 {
-	git_oid older;
-	git_oid newer;
-	int rc = repo_oid_to(&older, a, e);
-
-	if (rc == 0)
-		rc = repo_oid_to(&newer, b, e);
-	if (rc < 0)
-		return rc;
 	if (repo_oid_equal(a, b))
 		return 1;
-	if (!r->hook)
-		return ancestor_by_git(r, a, b, e);
-	rc = git_graph_descendant_of(r->git, &newer, &older);
-	return rc < 0 ? repo_lgerr(e, rc, "ancestry of %s", b->hex) : rc;
+	return r->hook ? repo_is_ancestor_here(r, a, b, e) : ancestor_by_git(r, a, b, e);
 }
 
 /* Of `hide`, what is not here hides nothing; of `show`, it is an error. */
@@ -243,65 +201,9 @@ static int check_ends(struct repo *r, const struct repo_walk *w, struct err *e)
 	return 0;
 }
 
-static int push_ends(struct repo *r, const struct repo_walk *w, git_revwalk *walk, struct err *e)
-{
-	git_oid oid;
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < w->nshow; i++) {
-		rc = repo_oid_to(&oid, &w->show[i], e);
-		if (rc < 0)
-			return rc;
-		rc = git_revwalk_push(walk, &oid);
-		if (rc < 0)
-			return repo_lgerr(e, rc, "commit %s", w->show[i].hex);
-	}
-	for (size_t i = 0; rc == 0 && i < w->nhide; i++) {
-		if (repo_oid_is_zero(&w->hide[i]) || !repo_has_object(r, &w->hide[i]))
-			continue;
-		rc = repo_oid_to(&oid, &w->hide[i], e);
-		if (rc == 0 && git_revwalk_hide(walk, &oid) < 0)
-			continue; /* no commit: hides nothing */
-	}
-	return rc;
-}
-
-static int limit_err(const struct repo_walk *w, struct err *e)
+int repo_walk_limit(const struct repo_walk *w, struct err *e)
 {
 	return err_set(e, ERR_LIMIT, "more than %zu commits", w->max);
-}
-
-static int walk_by_libgit2(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *arg,
-			   struct err *e)
-{
-	git_revwalk *walk = NULL;
-	struct repo_oid id;
-	size_t seen = 0;
-	git_oid oid;
-	int rc = git_revwalk_new(&walk, r->git);
-
-	if (rc < 0)
-		return repo_lgerr(e, rc, "history walk");
-	git_revwalk_sorting(walk, GIT_SORT_TOPOLOGICAL | GIT_SORT_TIME);
-	if (w->first_parent)
-		git_revwalk_simplify_first_parent(walk);
-	rc = push_ends(r, w, walk, e);
-	while (rc == 0) {
-		int next = git_revwalk_next(&oid, walk);
-
-		if (next == GIT_ITEROVER || (w->newest && seen == w->max))
-			break;
-		if (next < 0)
-			rc = repo_lgerr(e, next, "history walk");
-		else if (seen++ >= w->max)
-			rc = limit_err(w, e);
-		if (rc == 0) {
-			repo_oid_from(&id, &oid);
-			rc = cb(arg, &id, e);
-		}
-	}
-	git_revwalk_free(walk);
-	return rc < 0 ? rc : 0;
 }
 
 static int walk_by_git(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *arg,
@@ -323,7 +225,7 @@ static int walk_by_git(struct repo *r, const struct repo_walk *w, repo_walk_fn c
 			buf_addf(&input, "^%s\n", w->hide[i].hex);
 	rc = repo_git_runv(r, &args, &input, &out, e);
 	if (rc == 0 && out.len / (REPO_OID_HEX + 1) > w->max)
-		rc = limit_err(w, e);
+		rc = repo_walk_limit(w, e);
 	for (size_t at = 0; rc == 0 && at + REPO_OID_HEX < out.len; at += REPO_OID_HEX + 1) {
 		struct repo_oid id;
 
@@ -343,5 +245,5 @@ int repo_walk(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *
 
 	if (rc < 0 || w->nshow == 0)
 		return rc;
-	return r->hook ? walk_by_libgit2(r, w, cb, arg, e) : walk_by_git(r, w, cb, arg, e);
+	return r->hook ? repo_walk_here(r, w, cb, arg, e) : walk_by_git(r, w, cb, arg, e);
 }

@@ -25,6 +25,8 @@ struct repo {
 	bool from_env; /* GIT_DIR or GIT_WORK_TREE chose it: git must be told again */
 	bool partial;  /* has a promisor remote: a missing object may be fetched by git */
 	bool partial_known;
+	struct commitgraph *graph; /* opened by the first walk; NULL: none */
+	bool graph_known;
 };
 
 /* "context: libgit2's message" with the nearest of our codes.  `rc` is libgit2's. */
@@ -35,6 +37,12 @@ void repo_oid_from(struct repo_oid *out, const git_oid *id);
 int repo_may_write(const struct repo *r, const char *what, struct err *e) MUST_CHECK;
 /* Unset what a hook's environment says about places and objects. */
 void repo_git_clean(struct proc *p);
+/* repo_walk() and repo_is_ancestor() in this process. */
+int repo_walk_here(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *arg,
+		   struct err *e) MUST_CHECK;
+int repo_is_ancestor_here(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
+			  struct err *e) MUST_CHECK;
+int repo_walk_limit(const struct repo_walk *w, struct err *e);
 /* Fill r->cfg and r->overrides. */
 int repo_config_init(struct repo *r, struct err *e) MUST_CHECK;
 

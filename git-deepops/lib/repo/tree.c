@@ -5,81 +5,60 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
+#include "repo/rawobj.h"
 #include "repo/repo_internal.h"
 
-static int lookup(struct repo *r, const struct repo_oid *id, git_tree **out, struct err *e)
-{
-	git_oid oid;
-	int rc = repo_oid_to(&oid, id, e);
+/* What one unit of a budget pays for, beside opening a directory. */
+#define UNIT_BYTES 4096
 
-	*out = NULL;
-	if (rc < 0)
-		return rc;
-	rc = git_tree_lookup(out, r->git, &oid);
-	return rc < 0 ? repo_lgerr(e, rc, "tree %s", id->hex) : 0;
+int tree_list(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
+{
+	struct tree_entry entry;
+	struct rawobj_tree t;
+	int rc = rawobj_tree_open(&t, r, tree, e);
+
+	while (rc == 0 && (rc = rawobj_tree_next(&t, &entry, e)) == 1)
+		rc = cb(arg, &entry, e);
+	rawobj_tree_close(&t);
+	return rc < 0 ? rc : 0;
 }
 
-/*
- * A mode as git reads it.  libgit2 takes a link or submodule with run bits for a
- * program, and whoever writes such a tree would show us a file and check out a link.
- */
-static uint32_t mode_of(uint32_t raw)
+/* The entry called `name`, whatever the order: 1 found, 0 absent. */
+static int find_name(struct repo *r, const struct repo_oid *tree, const char *name, size_t len,
+		     struct tree_entry *out, struct err *e)
 {
-	switch (raw & 0170000) {
-	case 0100000:
-		return raw & 0100 ? TREE_MODE_EXEC : TREE_MODE_FILE;
-	case TREE_MODE_LINK:
-	case TREE_MODE_DIR:
-		return raw & 0170000;
-	default:
-		return TREE_MODE_GITLINK;
-	}
-}
+	struct rawobj_tree t;
+	int rc = rawobj_tree_open(&t, r, tree, e);
 
-static void to_entry(const git_tree_entry *from, struct tree_entry *to)
-{
-	to->mode = mode_of((uint32_t)git_tree_entry_filemode_raw(from));
-	to->name = git_tree_entry_name(from);
-	repo_oid_from(&to->id, git_tree_entry_id(from));
+	if (rc == 0)
+		while ((rc = rawobj_tree_next(&t, out, e)) == 1)
+			if (!strncmp(out->name, name, len) && !out->name[len])
+				break;
+	out->name = NULL;
+	rawobj_tree_close(&t);
+	return rc;
 }
 
 int tree_find(struct repo *r, const struct repo_oid *tree, const char *path, struct tree_entry *out,
 	      struct err *e)
 {
-	git_tree_entry *entry = NULL;
-	git_tree *t;
-	int rc = lookup(r, tree, &t, e);
+	struct repo_oid at = *tree;
 
-	if (rc < 0)
-		return rc;
-	rc = git_tree_entry_bypath(&entry, t, path);
-	if (rc == 0) {
-		to_entry(entry, out);
-		out->name = NULL;
-	}
-	git_tree_entry_free(entry);
-	git_tree_free(t);
-	if (rc == 0)
-		return 1;
 	/* A file where the path wants a directory is absence, and so is a bad path. */
-	if (rc == GIT_ENOTFOUND || rc == GIT_EINVALIDSPEC)
-		return 0;
-	return repo_lgerr(e, rc, "'%s' in tree %s", path, tree->hex);
-}
+	for (;;) {
+		size_t len = strcspn(path, "/");
+		int rc = find_name(r, &at, path, len, out, e);
 
-int tree_list(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
-{
-	git_tree *t;
-	int rc = lookup(r, tree, &t, e);
-
-	for (size_t i = 0; rc == 0 && i < git_tree_entrycount(t); i++) {
-		struct tree_entry entry;
-
-		to_entry(git_tree_entry_byindex(t, i), &entry);
-		rc = cb(arg, &entry, e);
+		if (rc < 0)
+			return err_wrap(e, "'%.*s' in tree %s", (int)MIN(len, 255), path,
+					tree->hex);
+		if (rc == 0 || !path[len])
+			return rc;
+		if (out->mode != TREE_MODE_DIR)
+			return 0;
+		at = out->id;
+		path += len + 1;
 	}
-	git_tree_free(t);
-	return rc;
 }
 
 /* ---- walks ---- */
@@ -91,21 +70,38 @@ struct walk {
 	void *arg;
 	struct buf path;
 	unsigned int depth;
-	size_t dirs; /* looked into */
+	uint64_t own, *units; /* left to be spent; units: own, or the caller's */
+	struct oidmap *done;  /* diff: directories that need no other look; NULL: none */
 };
 
-static int count_dir(struct walk *w, struct err *e)
+static int spend(struct walk *w, const struct rawobj_tree *t, struct err *e)
 {
-	if (++w->dirs > TREE_MAX_DIRS)
-		return err_set(e, ERR_LIMIT, "a tree has more than %d directories", TREE_MAX_DIRS);
+	uint64_t cost = 1 + rawobj_tree_left(t) / UNIT_BYTES;
+
+	if (cost > *w->units) {
+		*w->units = 0;
+		return err_set(e, ERR_LIMIT, "a tree has more directories than can be looked at");
+	}
+	*w->units -= cost;
 	return 0;
+}
+
+static int open_dir(struct walk *w, const struct repo_oid *id, struct rawobj_tree *t, struct err *e)
+{
+	int rc;
+
+	rawobj_tree_of(t, NULL, 0);
+	if (!id)
+		return 0;
+	rc = rawobj_tree_open(t, w->r, id, e);
+	return rc < 0 ? rc : spend(w, t, e);
 }
 
 static int enter(struct walk *w, const char *name, size_t *len, struct err *e)
 {
 	*len = w->path.len;
-	if (w->depth >= TREE_MAX_DEPTH)
-		return err_set(e, ERR_LIMIT, "tree deeper than %d at '%s'", TREE_MAX_DEPTH,
+	if (w->depth >= GIT_TREE_MAX_DEPTH)
+		return err_set(e, ERR_LIMIT, "tree deeper than %d at '%.200s'", GIT_TREE_MAX_DEPTH,
 			       w->path.p);
 	if (w->path.len + strlen(name) > PATH_MAX_BYTES)
 		return err_set(e, ERR_LIMIT, "path longer than %d bytes in a tree", PATH_MAX_BYTES);
@@ -122,16 +118,12 @@ static void leave(struct walk *w, size_t len)
 
 static int walk_level(struct walk *w, const struct repo_oid *tree, struct err *e)
 {
-	git_tree *t = NULL;
-	int rc = count_dir(w, e);
+	struct tree_entry entry;
+	struct rawobj_tree t;
+	size_t len;
+	int rc = open_dir(w, tree, &t, e);
 
-	if (rc == 0)
-		rc = lookup(w->r, tree, &t, e);
-	for (size_t i = 0; rc == 0 && i < git_tree_entrycount(t); i++) {
-		struct tree_entry entry;
-		size_t len;
-
-		to_entry(git_tree_entry_byindex(t, i), &entry);
+	while (rc == 0 && (rc = rawobj_tree_next(&t, &entry, e)) == 1) {
 		rc = enter(w, entry.name, &len, e);
 		if (rc < 0)
 			break;
@@ -143,15 +135,17 @@ static int walk_level(struct walk *w, const struct repo_oid *tree, struct err *e
 		}
 		leave(w, len);
 	}
-	git_tree_free(t);
+	rawobj_tree_close(&t);
 	return rc;
 }
 
 int tree_walk(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
 {
-	struct walk w = {r, cb, NULL, arg, BUF_INIT, 0, 0};
-	int rc = walk_level(&w, tree, e);
+	struct walk w = {.r = r, .cb = cb, .arg = arg, .path = BUF_INIT, .own = TREE_MAX_UNITS};
+	int rc;
 
+	w.units = &w.own;
+	rc = walk_level(&w, tree, e);
 	buf_release(&w.path);
 	return rc;
 }
@@ -190,6 +184,8 @@ static int diff_entry(struct walk *w, const char *name, struct tree_entry *a, st
 
 	if (a->mode == b->mode && repo_oid_equal(&a->id, &b->id))
 		return 0;
+	if (w->done && (b_dir ? oidmap_get(w->done, &b->id, NULL) : !b->mode))
+		return 0;
 	rc = enter(w, name, &len, e);
 	if (rc < 0)
 		return rc;
@@ -203,59 +199,58 @@ static int diff_entry(struct walk *w, const char *name, struct tree_entry *a, st
 	return rc;
 }
 
-static bool entry_at(const git_tree *t, size_t i, struct tree_entry *out)
+struct side { /* of a comparison: a directory, and the entry at hand */
+	struct rawobj_tree t;
+	struct tree_entry at;
+	int has; /* 1 there is one, 0 none is left, negative error */
+};
+
+static int diff_sides(struct walk *w, struct side *a, struct side *b, struct err *e)
 {
-	memset(out, 0, sizeof(*out));
-	if (!t || i >= git_tree_entrycount(t))
-		return false;
-	to_entry(git_tree_entry_byindex(t, i), out);
-	return true;
+	int rc = 0;
+
+	a->has = rawobj_tree_next(&a->t, &a->at, e);
+	b->has = a->has < 0 ? 0 : rawobj_tree_next(&b->t, &b->at, e);
+	while (rc == 0 && a->has >= 0 && b->has >= 0 && a->has + b->has) {
+		int c = !a->has ? 1 : !b->has ? -1 : entry_cmp(&a->at, &b->at);
+		struct tree_entry none = {.mode = 0}, ea = c > 0 ? none : a->at,
+				  eb = c < 0 ? none : b->at;
+
+		rc = diff_entry(w, c > 0 ? eb.name : ea.name, &ea, &eb, e);
+		if (rc == 0 && c <= 0)
+			a->has = rawobj_tree_next(&a->t, &a->at, e);
+		if (rc == 0 && c >= 0 && a->has >= 0)
+			b->has = rawobj_tree_next(&b->t, &b->at, e);
+	}
+	return rc < 0 ? rc : a->has < 0 ? a->has : b->has;
 }
 
 static int diff_level(struct walk *w, const struct repo_oid *a, const struct repo_oid *b,
 		      struct err *e)
 {
-	git_tree *ta = NULL;
-	git_tree *tb = NULL;
-	size_t ia = 0;
-	size_t ib = 0;
-	int rc = count_dir(w, e);
+	struct side sa, sb;
+	int rc = open_dir(w, a, &sa.t, e);
 
-	if (rc == 0 && a)
-		rc = lookup(w->r, a, &ta, e);
-	if (rc == 0 && b)
-		rc = lookup(w->r, b, &tb, e);
-	while (rc == 0) {
-		struct tree_entry ea;
-		struct tree_entry eb;
-		bool has_a = entry_at(ta, ia, &ea);
-		bool has_b = entry_at(tb, ib, &eb);
-		const char *name;
-		int c;
-
-		if (!has_a && !has_b)
-			break;
-		c = !has_a ? 1 : !has_b ? -1 : entry_cmp(&ea, &eb);
-		name = c > 0 ? eb.name : ea.name;
-		if (c < 0)
-			memset(&eb, 0, sizeof(eb));
-		if (c > 0)
-			memset(&ea, 0, sizeof(ea));
-		ia += c <= 0;
-		ib += c >= 0;
-		rc = diff_entry(w, name, &ea, &eb, e);
-	}
-	git_tree_free(ta);
-	git_tree_free(tb);
+	rawobj_tree_of(&sb.t, NULL, 0);
+	if (rc == 0)
+		rc = open_dir(w, b, &sb.t, e);
+	if (rc == 0)
+		rc = diff_sides(w, &sa, &sb, e);
+	if (rc == 0 && b && w->done)
+		(void)oidmap_put(w->done, b, 0);
+	rawobj_tree_close(&sa.t);
+	rawobj_tree_close(&sb.t);
 	return rc;
 }
 
-int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
-	      void *arg, struct err *e)
+int tree_diff_within(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
+		     const struct tree_bounds *bounds, tree_diff_fn cb, void *arg, struct err *e)
 {
-	struct walk w = {r, NULL, cb, arg, BUF_INIT, 0, 0};
+	struct walk w = {.r = r, .diff = cb, .arg = arg, .path = BUF_INIT, .own = TREE_MAX_UNITS};
 	int rc = 0;
 
+	w.units = bounds->units ? bounds->units : &w.own;
+	w.done = bounds->done;
 	if (a && repo_oid_is_zero(a))
 		a = NULL;
 	if (b && repo_oid_is_zero(b))
@@ -264,6 +259,14 @@ int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b
 		rc = diff_level(&w, a, b, e);
 	buf_release(&w.path);
 	return rc;
+}
+
+int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
+	      void *arg, struct err *e)
+{
+	const struct tree_bounds none = {NULL, NULL};
+
+	return tree_diff_within(r, a, b, &none, cb, arg, e);
 }
 
 /* ---- building ---- */
@@ -457,10 +460,14 @@ static int update_level(const struct update *u, const struct repo_oid *tree, con
 	struct tree_entry entry;
 	struct tree_entry old;
 	bool found = false;
-	git_tree *t = NULL;
-	int rc = tree ? lookup(u->r, tree, &t, e) : 0;
+	struct rawobj_tree t;
+	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && entry_at(t, i, &entry); i++) {
+	rawobj_tree_of(&t, NULL, 0);
+	if (tree)
+		rc = rawobj_tree_open(&t, u->r, tree, e);
+	while (rc == 0 && (rc = rawobj_tree_next(&t, &entry, e)) == 1) {
+		rc = 0;
 		if (strlen(entry.name) == len && !memcmp(entry.name, path, len)) {
 			old = entry;
 			found = true;
@@ -481,7 +488,7 @@ static int update_level(const struct update *u, const struct repo_oid *tree, con
 	if (rc == 0 && b->nr == 0)
 		rc = 1;
 	tree_builder_free(b);
-	git_tree_free(t);
+	rawobj_tree_close(&t);
 	return rc;
 }
 

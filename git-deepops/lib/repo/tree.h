@@ -5,6 +5,7 @@
 #ifndef REPO_TREE_H
 #define REPO_TREE_H
 
+#include "repo/oidmap.h"
 #include "repo/repo.h"
 
 #define TREE_MODE_FILE 0100644
@@ -34,6 +35,22 @@ typedef int (*tree_diff_fn)(void *arg, const char *path, const struct tree_entry
 			    const struct tree_entry *b, struct err *e);
 int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
 	      void *arg, struct err *e) MUST_CHECK;
+/*
+ * The same with bounds that several comparisons share.  A few small trees can name each other
+ * 10^10 times, and a push can bring thousands of such commits.
+ *	units	left to be spent: one for each directory read, and one for each 4 KiB of it;
+ *		ERR_LIMIT when there are none.  NULL: TREE_MAX_UNITS for this one
+ *	done	directories of `b` in it are passed over, and those compared are added: for
+ *		who asks what is new, at whatever path, and nothing else (deletions are not
+ *		told then).  NULL: all
+ */
+struct tree_bounds {
+	uint64_t *units;
+	struct oidmap *done;
+};
+int tree_diff_within(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
+		     const struct tree_bounds *bounds, tree_diff_fn cb, void *arg,
+		     struct err *e) MUST_CHECK;
 
 /* Building: collect path -> (mode, id), then write. Paths may be given in any order. */
 struct tree_builder;

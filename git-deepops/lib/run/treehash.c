@@ -202,8 +202,8 @@ static int hash_dir(struct walk *w, const struct dir *d, struct chunkid *out, st
 	struct children c = {NULL, 0, 0};
 	int rc = 0;
 
-	if (d->depth > TREE_MAX_DEPTH)
-		return err_set(e, ERR_LIMIT, "tree deeper than %d", TREE_MAX_DEPTH);
+	if (d->depth > GIT_TREE_MAX_DEPTH)
+		return err_set(e, ERR_LIMIT, "tree deeper than %d", GIT_TREE_MAX_DEPTH);
 	if (d->tree && !d->nlarge && cached(w, d->tree, out))
 		return 0;
 	if (d->tree)
