@@ -154,9 +154,19 @@ def unquote(name):
     return re.sub(rb"\\([0-7]{3}|.)", lambda m: ESCAPES.get(m[1]) or bytes([int(m[1], 8)]), name[1:-1])
 
 
+# What HFS+ leaves out of a name when it compares it.
+IGNORABLE = re.compile(b"\xe2\x80[\x8c-\x8f\xaa-\xae]|\xe2\x81[\xaa-\xaf]|\xef\xbb\xbf")
+# What NTFS takes for .git; a backslash is a slash to it.
+NTFS_DOTGIT = re.compile(rb"(?:.*\\)?(?:\.git|git~1)[ .]*(?:[:\\].*)?", re.I | re.S)
+
+
+def is_dotgit(part):
+    return IGNORABLE.sub(b"", part).lower() == b".git" or NTFS_DOTGIT.fullmatch(part)
+
+
 def check_path(path):
     for part in path.split(b"/"):
-        check(part not in (b"", b".", b"..") and part.lower() != b".git" and b"\0" not in part
+        check(part not in (b"", b".", b"..") and not is_dotgit(part) and b"\0" not in part
               and len(part) <= 255, "unsafe name %r" % path)
 
 

@@ -231,11 +231,12 @@ static int take_revision(struct checkout *c, const char *arg, bool must, struct 
 	bool is_path = rc == 0 && !must &&
 		       dataset_pick(c->repo, &roots, 1, paths, &picked, &insides, e) == 0;
 
-	if (rc == 0 && !is_path)
+	if (rc == 0 && !is_path) {
 		rc = repo_resolve(c->repo, arg, &c->commit, e);
+		if (rc < 0 && !must)
+			rc = err_set(e, ERR_INPUT, "'%s' is neither a revision nor a dataset", arg);
+	}
 	c->has_commit = rc == 0 && !is_path;
-	if (rc < 0 && !must)
-		rc = err_set(e, ERR_INPUT, "'%s' is neither a revision nor a dataset", arg);
 	strvec_release(&roots);
 	strvec_release(&picked);
 	strvec_release(&insides);

@@ -12,14 +12,57 @@
 #include <unistd.h>
 
 #include "base/path.h"
+#include "base/tempfile.h"
 #include "tap.h"
 
 static void test_safe(void)
 {
-	static const char *const good[] = {"a",    "a/b", ".gitignore", "..a", "a/...",  "-x/y",
-					   "a\nb", ".gi", "\xff",       " ",   ".git2/x"};
-	static const char *const bad[] = {"",     "/",    "/a",    "a/",   "a//b",     ".",   "..",
-					  "a/..", "../a", "a/./b", ".git", "a/.GIT/b", ".Git"};
+	static const char *const good[] = {"a",
+					   "a/b",
+					   ".gitignore",
+					   "..a",
+					   "a/...",
+					   "-x/y",
+					   "a\nb",
+					   ".gi",
+					   "\xff",
+					   " ",
+					   ".git2/x",
+					   "git",
+					   "git~2",
+					   "git~1x",
+					   ".git x",
+					   "agit~1",
+					   ".gitx:",
+					   ".gi\xe2\x80\x8b"
+					   "t",
+					   ".git\xe2\x80"};
+	static const char *const bad[] = {"",
+					  "/",
+					  "/a",
+					  "a/",
+					  "a//b",
+					  ".",
+					  "..",
+					  "a/..",
+					  "../a",
+					  "a/./b",
+					  ".git",
+					  "a/.GIT/b",
+					  ".Git",
+					  "git~1",
+					  "GIT~1/x",
+					  ".git.",
+					  ".git . .",
+					  ".git::$INDEX_ALLOCATION",
+					  "git~1:x",
+					  "a/.git\\b",
+					  "a\\.git",
+					  "a\\Git~1.",
+					  ".g\xe2\x80\x8cit",
+					  "\xef\xbb\xbf.GIT",
+					  ".git\xe2\x81\xaf/x",
+					  "\xe2\x80\xae.\xe2\x80\xaagi\xe2\x80\x8ft"};
 	char longname[300], deep[400];
 
 	for (size_t i = 0; i < ARRAY_SIZE(good); i++)
@@ -33,6 +76,51 @@ static void test_safe(void)
 		deep[i] = i % 2 ? '/' : 'd';
 	ok(path_is_safe(deep, 255) && !path_is_safe(deep, 257), "128 components");
 	ok(!path_name_is_safe("a/b", 3) && path_name_is_safe("a", 1), "one component");
+}
+
+/* Whoever made the path: nothing is made in a .git. */
+static void test_no_dotgit(void)
+{
+	char dir[] = "/tmp/u-path-XXXXXX";
+	struct tempfile *t = NULL;
+	int fd, got;
+
+	ok(mkdtemp(dir) != NULL, "a directory");
+	fd = open(dir, O_RDONLY | O_DIRECTORY);
+	ok(path_mkdirs_beneath(fd, "a/b", 0700, NULL) == 0 && mkdirat(fd, "a/.git", 0700) == 0,
+	   "with a .git");
+	ok(path_mkdirs_beneath(fd, "a/.git/x", 0700, NULL) == ERR_INPUT &&
+		   path_mkdirs_beneath(fd, "a/b/.GIT", 0700, NULL) == ERR_INPUT,
+	   "no directory in it");
+	ok(tempfile_create_beneath(&t, fd, "a/.git", 0600, NULL) == ERR_INPUT && !t,
+	   "no file in it");
+	ok(path_open_to_write(fd, "a/.git", NULL) == ERR_INPUT, "not opened to be written in");
+	got = path_open_to_write(fd, "a/b", NULL);
+	ok(got >= 0, "others are");
+	close(got);
+	close(fd);
+	ok(path_remove_tree(dir, NULL) == 0, "and away");
+}
+
+static void test_word(void)
+{
+	static const struct {
+		const char *in, *out;
+	} words[] = {{"data/a-b.c", "data/a-b.c"},
+		     {"", "''"},
+		     {"-f", "'-f'"},
+		     {"a b;c", "'a b;c'"},
+		     {"it's!", "'it'\\''s'\\!''"},
+		     {"~x", "'~x'"},
+		     {"\xc3\xa9", "'\xc3\xa9'"},
+		     {"a\033[31m'\\", "$'a\\033[31m\\'\\\\'"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		char *word = path_word(words[i].in);
+
+		is_str(word, words[i].out, words[i].in);
+		free(word);
+	}
 }
 
 static void test_text(void)
@@ -214,6 +302,8 @@ static bool forbid_openat2(void)
 int main(void)
 {
 	test_safe();
+	test_no_dotgit();
+	test_word();
 	test_text();
 	test_quote();
 	test_utf8();

@@ -173,8 +173,9 @@ static void test_limits(void)
 
 static void test_names(void)
 {
-	static const char *const bad[] = {"",         ".",     "a\nb",      "a/../b",    "/a",
-					  "a/.git/b", ".gitx", "a.deepops", ".deepops/x"};
+	static const char *const bad[] = {
+		"",          ".",          "a\nb",    "a/../b",     "/a",    "a/.git/b",  ".gitx",
+		"a.deepops", ".deepops/x", "a/.GITx", ".DeepOps/x", "git~1", "a/.git./b", "a\x7f"};
 	struct buf root = BUF_INIT;
 	struct err e = ERR_INIT;
 
@@ -186,6 +187,15 @@ static void test_names(void)
 	ok(!pointer_root_of(".deepops", &root) && !pointer_root_of("a/.deepops", &root) &&
 		   !pointer_root_of("a.deepops.txt", &root),
 	   "names that are none");
+	ok(!pointer_root_of(".git.deepops", &root) && !pointer_root_of("a/.GIT.deepops", &root),
+	   "nor one of a root that cannot be");
+	ok(pointer_check_name(".git.deepops", &e) == ERR_INPUT &&
+		   pointer_check_name("a/.git/x.deepops", &e) == ERR_INPUT,
+	   "which is an error");
+	ok(pointer_check_name("a/.deepops", &e) == 0 &&
+		   pointer_check_name(".git/config", &e) == 0 &&
+		   pointer_check_name("data.deepops", &e) == 0,
+	   "and other paths are none");
 	buf_release(&root);
 }
 

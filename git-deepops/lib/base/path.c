@@ -8,7 +8,6 @@
 #include <limits.h>
 #include <linux/openat2.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -22,11 +21,23 @@ bool path_name_is_safe(const char *name, size_t len)
 {
 	if (!len || len > NAME_MAX_BYTES || memchr(name, '/', len) || memchr(name, '\0', len))
 		return false;
-	if (name[0] != '.')
-		return true;
-	if (len == 1 || (len == 2 && name[1] == '.'))
+	if (name[0] == '.' && (len == 1 || (len == 2 && name[1] == '.')))
 		return false;
-	return len != 4 || strncasecmp(name, ".git", 4) != 0;
+	return !path_is_dotgit(name, len);
+}
+
+/* The second line: no caller checks its paths so badly that something is made in a `.git`. */
+static int check_no_dotgit(const char *path, struct err *e)
+{
+	for (const char *at = path; *at;) {
+		size_t n = strcspn(at, "/");
+
+		if (path_is_dotgit(at, n))
+			return err_set(e, ERR_INPUT, "'%s' leads into the .git of a repository",
+				       path);
+		at += n + (at[n] == '/');
+	}
+	return 0;
 }
 
 bool path_is_safe(const char *path, size_t len)
@@ -143,12 +154,25 @@ static int make_dir_at(int dirfd, const char *name, mode_t mode)
 	return mkdirat(dirfd, name, mode) < 0 && errno != EEXIST ? -1 : 0;
 }
 
+int path_open_to_write(int rootfd, const char *dir, struct err *e)
+{
+	int rc = check_no_dotgit(dir, e);
+
+	return rc < 0 ? rc : path_open_beneath(rootfd, dir, O_RDONLY | O_DIRECTORY, 0, e);
+}
+
 int path_mkdirs_beneath(int rootfd, const char *path, mode_t mode, struct err *e)
 {
 	/* A final slash makes the last component one to walk through, and so to create. */
-	char *copy = xstrfmt("%s/", path), *last;
-	int fd = walk_to_parent(rootfd, copy, make_dir_at, mode, &last);
-	int rc = fd < 0 ? err_sys(e, "%s", path) : 0;
+	char *copy, *last;
+	int rc = check_no_dotgit(path, e), fd;
+
+	if (rc < 0)
+		return rc;
+	copy = xstrfmt("%s/", path);
+	fd = walk_to_parent(rootfd, copy, make_dir_at, mode, &last);
+	if (fd < 0)
+		rc = err_sys(e, "%s", path);
 
 	if (fd >= 0)
 		close(fd);

@@ -15,11 +15,17 @@
 
 /*
  * Relative, no empty, "." or ".." component, no NUL, no component that is
- * ".git" in any case, components <= 255 bytes, <= 4096 bytes, depth <= 128.
+ * path_is_dotgit(), components <= 255 bytes, <= 4096 bytes, depth <= 128.
  */
 bool path_is_safe(const char *path, size_t len);
 /* One component of such a path. */
 bool path_name_is_safe(const char *name, size_t len);
+/*
+ * Would some file system open ".git" for this component?  In any case, with the code points in it that
+ * HFS+ ignores, as NTFS spells it (".git.", "git~1", ".git::$INDEX_ALLOCATION", behind a
+ * backslash): what git itself refuses in a path.
+ */
+bool path_is_dotgit(const char *name, size_t len);
 
 /*
  * openat2(RESOLVE_BENEATH | NO_SYMLINKS | NO_MAGICLINKS) with O_CLOEXEC; falls
@@ -30,7 +36,9 @@ bool path_name_is_safe(const char *name, size_t len);
 int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode,
 		      struct err *e) MUST_CHECK;
 
-/* mkdir -p of every component of `path` beneath rootfd, symlinks refused. */
+/* The directory `dir`, to make or remove something in it: ERR_INPUT where it is or lies in a ".git". */
+int path_open_to_write(int rootfd, const char *dir, struct err *e) MUST_CHECK;
+/* mkdir -p of every component of `path` beneath rootfd, symlinks and ".git" refused. */
 int path_mkdirs_beneath(int rootfd, const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /* mkdir -p of a path we chose ourselves. */
 int path_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
@@ -67,6 +75,11 @@ int path_unquote(struct buf *out, const char *text, size_t len, struct err *e) M
 
 /* A single-quoted shell word, as git sends paths to ssh. */
 void path_shell_quote(struct buf *out, const char *s);
+/*
+ * One word of a command that is printed for people to paste; to be freed.  Bare where that is safe, else quoted;
+ * bytes that a terminal must not get as $'\ooo', which bash, ksh and zsh read.
+ */
+char *path_word(const char *s);
 
 /* Well-formed UTF-8 without control bytes. */
 bool path_is_clean_utf8(const char *s, size_t len);

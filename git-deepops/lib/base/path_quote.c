@@ -130,6 +130,37 @@ void path_shell_quote(struct buf *out, const char *s)
 	buf_addch(out, '\'');
 }
 
+static bool is_plain_word(const char *s)
+{
+	static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+				    "_./:@%+,-";
+
+	return *s && *s != '-' && !s[strspn(s, plain)];
+}
+
+char *path_word(const char *s)
+{
+	struct buf out = BUF_INIT;
+
+	if (is_plain_word(s)) {
+		buf_addstr(&out, s);
+	} else if (path_is_clean_utf8(s, strlen(s))) {
+		path_shell_quote(&out, s);
+	} else {
+		buf_addstr(&out, "$'");
+		for (const unsigned char *p = (const unsigned char *)s; *p; p++) {
+			if (*p < 0x20 || *p >= 0x7f)
+				buf_addf(&out, "\\%03o", *p);
+			else if (*p == '\'' || *p == '\\')
+				buf_addf(&out, "\\%c", *p);
+			else
+				buf_addch(&out, *p);
+		}
+		buf_addch(&out, '\'');
+	}
+	return buf_detach(&out, NULL);
+}
+
 /* Length of the UTF-8 sequence at p, 0 if malformed (Unicode 15, table 3-7). */
 static size_t utf8_sequence(const unsigned char *p, size_t left)
 {

@@ -136,7 +136,7 @@ int tempfile_create(struct tempfile **out, const char *dir, mode_t mode, struct 
 int tempfile_create_beneath(struct tempfile **out, int rootfd, const char *dir, mode_t mode,
 			    struct err *e)
 {
-	int dirfd = path_open_beneath(rootfd, dir, O_RDONLY | O_DIRECTORY, 0, e);
+	int dirfd = path_open_to_write(rootfd, dir, e);
 
 	*out = NULL;
 	if (dirfd < 0)

@@ -30,7 +30,7 @@ enum tempfile_how {
 };
 
 int tempfile_create(struct tempfile **out, const char *dir, mode_t mode, struct err *e) MUST_CHECK;
-/* Beneath `rootfd` (path_open_beneath rules), in directory `dir` ("" = rootfd itself). */
+/* Beneath `rootfd` (path_open_to_write rules), in directory `dir` ("" = rootfd itself). */
 int tempfile_create_beneath(struct tempfile **out, int rootfd, const char *dir, mode_t mode,
 			    struct err *e) MUST_CHECK;
 int tempfile_fd(const struct tempfile *t);

@@ -100,21 +100,41 @@ static bool is_left_out(struct repo *r, char tag, const char *name)
 	return tag == 'S' && faccessat(repo_worktree_fd(r), name, F_OK, AT_SYMLINK_NOFOLLOW) < 0;
 }
 
+/* Add the root of the pointer `name`; what has its form without being one stops everything. */
+static int add_root(struct strvec *roots, const char *name, struct err *e)
+{
+	struct buf root = BUF_INIT;
+	int rc = pointer_check_name(name, e);
+
+	if (rc == 0 && pointer_root_of(name, &root))
+		strvec_push(roots, root.p);
+	buf_release(&root);
+	return rc;
+}
+
 static int roots_in_index(struct repo *r, bool left_out, struct strvec *roots, struct err *e)
 {
-	struct buf list = BUF_INIT, root = BUF_INIT;
+	struct buf list = BUF_INIT;
 	int rc = repo_git_run(r, &list, e, "ls-files", "-z", "-t", "--cached", "--full-name", "--",
 			      ":(top,glob)**/?*" POINTER_SUFFIX, NULL);
 
 	/* Each is a tag, a blank and the path. */
-	for (size_t at = 0; rc == 0 && at + 2 < list.len; at += strlen(list.p + at) + 1)
-		if (pointer_root_of(list.p + at + 2, &root) &&
-		    is_left_out(r, list.p[at], list.p + at + 2) == left_out)
-			strvec_push(roots, root.p);
+	for (size_t at = 0; rc == 0 && at + 2 < list.len; at += strlen(list.p + at) + 1) {
+		const char *name = list.p + at + 2;
+
+		if (is_left_out(r, list.p[at], name) != left_out)
+			continue;
+		rc = add_root(roots, name, e);
+		if (rc < 0) {
+			char *word = path_word(name);
+
+			err_hint(e, "git rm -f --cached -- %s takes it out of git's index", word);
+			free(word);
+		}
+	}
 	strvec_sort(roots);
 	strvec_uniq(roots); /* an unmerged pointer stands three times in the index */
 	buf_release(&list);
-	buf_release(&root);
 	return rc;
 }
 
@@ -125,14 +145,9 @@ int dataset_roots_sparse(struct repo *r, struct strvec *roots, struct err *e)
 
 static int take_root(void *arg, const struct tree_entry *entry, struct err *e)
 {
-	struct buf root = BUF_INIT;
-
-	(void)e;
-	if ((entry->mode == TREE_MODE_FILE || entry->mode == TREE_MODE_EXEC) &&
-	    pointer_root_of(entry->name, &root))
-		strvec_push(arg, root.p);
-	buf_release(&root);
-	return 0;
+	if (entry->mode != TREE_MODE_FILE && entry->mode != TREE_MODE_EXEC)
+		return 0;
+	return add_root(arg, entry->name, e);
 }
 
 int dataset_roots(struct repo *r, const struct repo_oid *commit, struct strvec *roots,
@@ -146,6 +161,8 @@ int dataset_roots(struct repo *r, const struct repo_oid *commit, struct strvec *
 	rc = repo_commit_tree(r, commit, &tree, e);
 	if (rc == 0)
 		rc = tree_walk(r, &tree, take_root, roots, e);
+	if (rc == ERR_INPUT)
+		err_wrap(e, "commit %.12s", commit->hex);
 	strvec_sort(roots);
 	strvec_uniq(roots);
 	return rc;
@@ -281,10 +298,11 @@ int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *r
 {
 	char *name = xstrfmt("%s%s", root, POINTER_SUFFIX);
 	struct buf text = BUF_INIT;
-	int rc;
+	int rc = pointer_check_root(root, e);
 
-	rc = commit ? read_at_commit(r, commit, name, &text, e)
-		    : read_in_worktree(r, name, &text, e);
+	if (rc == 0)
+		rc = commit ? read_at_commit(r, commit, name, &text, e)
+			    : read_in_worktree(r, name, &text, e);
 	if (rc == 0) {
 		rc = pointer_parse(out, text.p, text.len, name, e);
 		if (rc < 0 && commit)
@@ -302,11 +320,12 @@ int dataset_write_pointer(struct repo *r, const char *root, const struct pointer
 	char *name = xstrfmt("%s%s", root, POINTER_SUFFIX);
 	struct buf text = BUF_INIT, dir = BUF_INIT;
 	struct tempfile *t = NULL;
-	int rc;
+	int rc = pointer_check_root(root, e);
 
 	pointer_format(p, &text);
 	path_dirname(&dir, name);
-	rc = tempfile_create_beneath(&t, repo_worktree_fd(r), dir.p, 0666, e);
+	if (rc == 0)
+		rc = tempfile_create_beneath(&t, repo_worktree_fd(r), dir.p, 0666, e);
 	if (rc == 0)
 		rc = io_write_all(tempfile_fd(t), text.p, text.len, e);
 	if (rc == 0)

@@ -174,6 +174,8 @@ static int do_step(struct job *j, int dirfd, struct plan_step *step, struct err 
 	struct stat st;
 	int rc = step->replaces ? check_still(dirfd, name, step, e) : 0;
 
+	if (rc == 0 && path_is_dotgit(name, strlen(name)))
+		rc = err_set(e, ERR_INPUT, "'%s' cannot be a file of a dataset", step->path);
 	if (rc < 0)
 		return rc;
 	rc = step->to->kind == NODE_LINK ? make_link(j, dirfd, name, step, e)
@@ -195,8 +197,7 @@ static int open_parent(struct job *j, const char *path, struct err *e)
 	int fd;
 
 	path_dirname(&dir, path);
-	fd = path_open_beneath(j->rootfd, strcmp(dir.p, ".") ? dir.p : "", O_RDONLY | O_DIRECTORY,
-			       0, e);
+	fd = path_open_to_write(j->rootfd, strcmp(dir.p, ".") ? dir.p : "", e);
 	buf_release(&dir);
 	return fd;
 }
@@ -513,6 +514,9 @@ int dataset_checkout(struct dataset_env *d, const char *root, const struct point
 
 	memset(out, 0, sizeof(*out));
 	strvec_init(&out->blocked);
+	rc = pointer_check_root(root, e);
+	if (rc < 0)
+		return rc;
 	rc = dataset_work_read(d, NULL, root, &work, e);
 	there = rc == 0;
 	if (rc == ERR_NOTFOUND) {

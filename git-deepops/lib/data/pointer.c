@@ -2,6 +2,8 @@
 /* pointer.c - reading and writing of gitformat-deepops-pointer(5); see pointer.h */
 #include "data/pointer.h"
 
+#include <strings.h>
+
 #include "base/conf.h"
 #include "base/limits.h"
 #include "base/num.h"
@@ -521,8 +523,9 @@ int pointer_check_root(const char *path, struct err *e)
 			       path, strlen(base) + strlen(POINTER_SUFFIX), NAME_MAX_BYTES);
 	if (!path_is_safe(path, strlen(path)))
 		return err_set(e, ERR_INPUT, "'%s' cannot be the name of a dataset", path);
-	if (str_startswith(base, ".git", NULL) || str_endswith(base, POINTER_SUFFIX) ||
-	    str_startswith(path, ".deepops/", NULL))
+	/* In any case: some file systems hold `.DEEPOPS` and `.deepops` for one. */
+	if (!strncasecmp(base, ".git", 4) || str_endswith(base, POINTER_SUFFIX) ||
+	    !strncasecmp(path, ".deepops/", 9))
 		return err_set(e, ERR_INPUT, "'%s' is reserved and cannot be a dataset", path);
 	return 0;
 }
@@ -541,7 +544,8 @@ void pointer_ignore_line(const char *root, struct buf *out)
 	}
 }
 
-bool pointer_root_of(const char *pointer_path, struct buf *root)
+/* The part of a pointer's name before its suffix; false: it has none. */
+static bool cut_suffix(const char *pointer_path, struct buf *root)
 {
 	size_t n = strlen(pointer_path), suffix = strlen(POINTER_SUFFIX);
 
@@ -551,4 +555,20 @@ bool pointer_root_of(const char *pointer_path, struct buf *root)
 	buf_reset(root);
 	buf_add(root, pointer_path, n - suffix);
 	return true;
+}
+
+bool pointer_root_of(const char *pointer_path, struct buf *root)
+{
+	return cut_suffix(pointer_path, root) && pointer_check_root(root->p, NULL) == 0;
+}
+
+int pointer_check_name(const char *path, struct err *e)
+{
+	struct buf root = BUF_INIT;
+	int rc = cut_suffix(path, &root) ? pointer_check_root(root.p, e) : 0;
+
+	if (rc < 0)
+		rc = err_wrap(e, "'%s' cannot be a pointer", path);
+	buf_release(&root);
+	return rc;
 }

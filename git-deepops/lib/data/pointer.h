@@ -64,11 +64,20 @@ void pointer_split_key(const struct pointer *p, struct chunkid *key);
 int pointer_dataset_id(const struct pointer *p, node_load_fn load, void *arg, struct chunkid *id,
 		       struct err *e) MUST_CHECK;
 
-/* May a root of this name be tracked (no control bytes, not ".", safe path)? ERR_INPUT says why not. */
+/*
+ * The one rule for the name of a dataset's root: a safe path without control bytes, not ".", and not what git or
+ * git-deepops keeps for itself.  ERR_INPUT says why not.  A root outside of it would let whoever
+ * commits a pointer write into .git.
+ */
 int pointer_check_root(const char *path, struct err *e) MUST_CHECK;
 /* The line of .gitignore that names just this root; what is special there is escaped. */
 void pointer_ignore_line(const char *root, struct buf *out);
-/* "data/train.deepops" -> "data/train"; false if not a pointer's name. */
+/* "data/train.deepops" -> "data/train"; false if that is no pointer's name, or its root cannot be one. */
 bool pointer_root_of(const char *pointer_path, struct buf *root);
+/*
+ * ERR_INPUT: the path has the form of a pointer, but of a root that pointer_check_root() refuses.  0 for
+ * every other path.  Client and server refuse such a file wherever they meet it.
+ */
+int pointer_check_name(const char *path, struct err *e) MUST_CHECK;
 
 #endif

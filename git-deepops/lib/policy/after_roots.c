@@ -28,7 +28,8 @@ static void add_pointer(struct after_roots *a, const struct buf *text, const cha
 	struct pointer p;
 
 	pointer_init(&p);
-	if (pointer_parse(&p, text->p, text->len, name, NULL) == 0) {
+	if (pointer_check_name(name, NULL) == 0 &&
+	    pointer_parse(&p, text->p, text->len, name, NULL) == 0) {
 		if (p.kind == POINTER_FILE)
 			chunkset_add(a->set, CHUNK_DATA, &p.id, 0);
 		for (size_t i = 0; p.kind == POINTER_TREE && i < p.n; i++)

@@ -380,6 +380,8 @@ int judge_push(const struct judge_input *in, struct verdict *out, struct err *e)
 	if (in->pusher.override_reason)
 		out->override_reason = xstrdup(in->pusher.override_reason);
 	rc = load_policies(&j, e);
+	if (rc == 0)
+		rc = judge_names(&j, e);
 	for (size_t i = 0; rc == 0 && i < in->n; i++)
 		rc = judge_update(&j, &in->updates[i], e);
 	for (size_t i = 0; i < j.nseen; i++)

@@ -54,6 +54,9 @@ struct judge_pass {
 /* ---- judge_ref.c ---- */
 /* May this be done to the ref at all?  Findings go to a new verdict_ref. */
 int judge_ref(struct judge *j, const struct judge_update *u, struct err *e) MUST_CHECK;
+/* ---- judge_names.c ---- */
+/* Refuse, on every ref and whatever the rules, pointers of roots that no dataset may have. */
+int judge_names(struct judge *j, struct err *e) MUST_CHECK;
 /* ---- judge_journal.c ---- */
 int judge_journal(struct judge *j, const struct judge_update *u, struct err *e) MUST_CHECK;
 /* ---- judge_commits.c ---- */

@@ -93,6 +93,14 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "A successful run has to leave every output that it declares, each with\n"
 		 "its id and its pointer in the journal.",
 		 "Write the output or drop its -o, and run again."},
+	[REASON_DATA_NAME] =
+		{"E-DATA-NAME", "data", "a pointer stands for a path that no dataset may have",
+		 "A file PATH.deepops says that PATH is a dataset.  Here PATH is, or lies in,\n"
+		 "a .git as some file system spells it, is reserved, or holds a control\n"
+		 "byte.  A checkout of that data could replace git's own files, so no ref\n"
+		 "may hold such a file, and no override lets it in.",
+		 "git rm --cached -- PATH.deepops, then make the commit anew without it\n"
+		 "(git commit --amend, or git rebase -i for an older one)."},
 	[REASON_MACHINE_MISSING] =
 		{"E-MACHINE-MISSING", "machine", "the machine was not captured",
 		 "The record has no machine.capture, or the journal entry does not hold the\n"

@@ -125,8 +125,10 @@ static int add_blob(struct plan_walk *w, const char *path, const struct repo_oid
 		    struct err *e)
 {
 	struct buf text = BUF_INIT;
-	int rc = repo_read_blob(w->repo, blob, POINTER_MAX_BYTES, &text, e);
+	int rc = pointer_check_name(path, e);
 
+	if (rc == 0)
+		rc = repo_read_blob(w->repo, blob, POINTER_MAX_BYTES, &text, e);
 	if (rc == 0)
 		rc = sync_plan_add(w->plan, path, text.p, text.len, w->lenient, e);
 	buf_release(&text);
