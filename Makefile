@@ -1,5 +1,6 @@
 # make [V=1] [SAN=address,undefined] [CC=clang] [DEVELOPER=]
 #	all check unit e2e fuzz valgrind demo docs lint analyze bench bare-chroot
+#	check-mutations check-as-user
 #	install uninstall dist compile_commands.json clean
 # GNU make.  `make` needs only the -dev packages and says which are missing;
 # check, demo, lint and bench install what they need through contrib/setup.
@@ -105,6 +106,13 @@ unit: all $(tests)
 e2e: all $(faults) $(helpers)
 	$(PROVE) -j$(JOBS) $(or $(T),$(e2es))
 
+helpers: $(helpers)
+
+# Guards that are taken out one by one, each with the test that must notice; slow.
+check-mutations: all
+	@contrib/setup check
+	tests/mutate -j $(JOBS) $(M)
+
 # Leaks and uninitialised bytes that the sanitizers do not see; slow.
 valgrind: all $(tests)
 	@contrib/setup valgrind
@@ -157,6 +165,10 @@ $(B)/bench-gen-history: $(B)/obj/tests/bench/gen_history.o $(B)/libdeepops.a
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ $(PC_CLIENT) -lpthread -ldl
 bare-chroot:
 	tests/bare-chroot
+# The suite once more as an ordinary user, whom this makes; as root.
+check-as-user:
+	@contrib/setup check
+	tests/as-user
 
 # Manual pages, from the sources git itself uses; without asciidoctor the program still builds.
 adocs := $(wildcard git-deepops/docs/*.adoc)
@@ -208,7 +220,7 @@ dist:
 
 clean:
 	rm -rf build build-*/ compile_commands.json
-.PHONY: all check unit e2e fuzz fuzz-replay valgrind demo bench bare-chroot docs lint analyze install uninstall \
+.PHONY: all check check-mutations check-as-user helpers unit e2e fuzz fuzz-replay valgrind demo bench bare-chroot docs lint analyze install uninstall \
 	dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
