@@ -90,7 +90,7 @@ e2es    := $(wildcard tests/t/t[0-9]*.sh)
 fuzzers := $(wildcard tests/fuzz/fuzz-*.c)
 faults  := $(B)/fault/faultsys.so $(B)/fault/replace
 helpers := $(patsubst tests/t/helper/%.c,$(B)/helper/%,$(wildcard tests/t/helper/*.c))
-PROVE    = DEEPOPS_BUILD=$(abspath $(B)) $(if $(SAN),LSAN_OPTIONS=$(LSAN)) prove $(PROVE_OPTS)
+PROVE    = DEEPOPS_BUILD='$(abspath $(B))' $(if $(SAN),LSAN_OPTIONS='$(LSAN)') prove $(PROVE_OPTS)
 LSAN     = suppressions=$(abspath tests/lsan.supp):print_suppressions=0
 # For the test of `make install`: this very build, whose flags are part of its state.
 export DEEPOPS_MAKE = make B='$(B)' CC='$(CC)' SAN='$(SAN)' CFLAGS='$(CFLAGS)' CPPFLAGS='$(CPPFLAGS)' LDFLAGS='$(LDFLAGS)'
@@ -154,11 +154,11 @@ $(B)/hunt-%: $(B)/obj/tests/fuzz/fuzz-%.o $(B)/libdeepops.a
 demo:
 	@contrib/setup demo
 	+@$(SUBMAKE) -s all
-	@DEEPOPS_BUILD=$(abspath $(B)) contrib/demo.sh
+	@DEEPOPS_BUILD='$(abspath $(B))' contrib/demo.sh
 bench:
 	@contrib/setup bench
 	+@$(SUBMAKE) -s all $(B)/bench-gen $(B)/bench-gen-history
-	@DEEPOPS_BUILD=$(abspath $(B)) tests/bench/run $(BENCH)
+	@DEEPOPS_BUILD='$(abspath $(B))' tests/bench/run $(BENCH)
 $(B)/bench-gen: $(B)/obj/tests/bench/gen.o
 	$(call Q,LD)$(CC) $(CFLAGS) $(LINKHARD) $(LDFLAGS) -o $@ $^ -lm
 $(B)/bench-gen-history: $(B)/obj/tests/bench/gen_history.o $(B)/libdeepops.a
