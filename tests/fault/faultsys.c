@@ -14,10 +14,11 @@
  *	DEEPOPS_FAULT_IN=<name>		only in programs of that name
  *	DEEPOPS_FAULT_HIT=<path>	file created when the fault happened
  *	DEEPOPS_FAULT_TRACE=<path>	what is written, synced, created and named, in order
+ *	DEEPOPS_FAULT_DATA=1		in the trace, too: the bytes, where files are cut, which names are directories
  *
  * tests/fault/sweep.sh raises n until there is no hit: SQLite's loop.  tests/fault/durable
- * reads the trace: no fault can show that an fsync is missing, as the kernel keeps what was
- * written until the power fails.
+ * and tests/fault/powerloss read the trace: no fault can show that an fsync is missing, as the
+ * kernel keeps what was written until the power fails.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -27,11 +28,13 @@
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 enum fault_kind { FAULT_NONE, FAULT_ERRNO, FAULT_KILL, FAULT_SHORT };
@@ -46,6 +49,7 @@ static struct {
 
 static atomic_ulong fault_count;
 static int trace_fd = -1;
+static bool trace_bytes;
 
 __attribute__((constructor)) static void fault_setup(void)
 {
@@ -58,6 +62,7 @@ __attribute__((constructor)) static void fault_setup(void)
 	if (trace)
 		trace_fd = (int)syscall(SYS_openat, AT_FDCWD, trace,
 					O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+	trace_bytes = trace_fd >= 0 && getenv("DEEPOPS_FAULT_DATA");
 	if (!spec)
 		return;
 	if (sscanf(spec, "%15[a-z]:%lu%1[+]:%15s", fault.call, &fault.at, plus, what) != 4 &&
@@ -115,6 +120,38 @@ static void trace(const char *word, int fd, const char *name)
 	if (n > 0 && (size_t)n < sizeof(line))
 		syscall(SYS_write, trace_fd, line, (size_t)n);
 	errno = sys;
+}
+
+/* "data OFFSET LENGTH PATH", the bytes and LF, in one write: other processes append to the file, too. */
+static void trace_data(int fd, const void *p, ssize_t n, off_t off)
+{
+	char path[PATH_MAX], head[PATH_MAX + 64];
+	struct iovec v[3] = {{head, 0}, {NULL, 0}, {(void *)(uintptr_t) "\n", 1}};
+	int sys = errno, len;
+
+	if (!trace_bytes || n <= 0)
+		return;
+	if (off < 0)
+		off = lseek(fd, 0, SEEK_CUR) - n; /* where write() has been */
+	trace_fd_path(fd, path, sizeof(path));
+	len = snprintf(head, sizeof(head), "data %lld %zd %s\n", (long long)off, n, path);
+	if (*path == '/' && off >= 0 && len > 0 && (size_t)len < sizeof(head)) {
+		v[0].iov_len = (size_t)len;
+		v[1].iov_base = (void *)(uintptr_t)p;
+		v[1].iov_len = (size_t)n;
+		syscall(SYS_writev, trace_fd, v, 3);
+	}
+	errno = sys;
+}
+
+static void trace_cut(int fd, off_t length)
+{
+	char word[64];
+
+	if (!trace_bytes)
+		return;
+	snprintf(word, sizeof(word), "cut %lld", (long long)length);
+	trace(word, fd, NULL);
 }
 
 /* Will opening with O_CREAT make the file? */
@@ -199,15 +236,25 @@ WRAP(linkat, "link", (int f, const char *from, int t, const char *to, int flags)
 WRAP(unlink, "unlink", (const char *path), (path), trace("unlink", AT_FDCWD, path))
 WRAP(unlinkat, "unlink", (int fd, const char *path, int flags), (fd, path, flags),
      trace("unlink", fd, path))
-WRAP(mkdir, "mkdir", (const char *path, mode_t mode), (path, mode), trace("create", AT_FDCWD, path))
+WRAP(mkdir, "mkdir", (const char *path, mode_t mode), (path, mode),
+     trace(trace_bytes ? "mkdir" : "create", AT_FDCWD, path))
 WRAP(mkdirat, "mkdir", (int fd, const char *path, mode_t mode), (fd, path, mode),
-     trace("create", fd, path))
+     trace(trace_bytes ? "mkdir" : "create", fd, path))
 
-#define WRAP_WRITE(name, call, args, pass, half)                                                   \
+WRAP(rmdir, "unlink", (const char *path), (path), trace("unlink", AT_FDCWD, path))
+WRAP(ftruncate, "write", (int fd, off_t length), (fd, length), trace_cut(fd, length))
+WRAP(ftruncate64, "write", (int fd, off_t length), (fd, length), trace_cut(fd, length))
+/* What `core.fsyncMethod=batch` of git does for each object before it syncs once for all. */
+WRAP(sync_file_range, "fsync", (int fd, off_t off, off_t n, unsigned int flags),
+     (fd, off, n, flags), trace("sync", fd, NULL))
+
+#define WRAP_WRITE(name, call, args, pass, half, at)                                               \
 	static ssize_t(*real_##name) args;                                                         \
 	ssize_t name args;                                                                         \
 	ssize_t name args                                                                          \
 	{                                                                                          \
+		ssize_t done;                                                                      \
+                                                                                                   \
 		FIND(name);                                                                        \
 		trace("write", fd, NULL);                                                          \
 		switch (fault_now(call)) {                                                         \
@@ -219,14 +266,16 @@ WRAP(mkdirat, "mkdir", (int fd, const char *path, mode_t mode), (fd, path, mode)
 		case FAULT_KILL:                                                                   \
 			break;                                                                     \
 		}                                                                                  \
-		return real_##name pass;                                                           \
+		done = real_##name pass;                                                           \
+		trace_data(fd, p, done, at);                                                       \
+		return done;                                                                       \
 	}
 
-WRAP_WRITE(write, "write", (int fd, const void *p, size_t n), (fd, p, n), (fd, p, (n + 1) / 2))
+WRAP_WRITE(write, "write", (int fd, const void *p, size_t n), (fd, p, n), (fd, p, (n + 1) / 2), -1)
 WRAP_WRITE(pwrite, "pwrite", (int fd, const void *p, size_t n, off_t off), (fd, p, n, off),
-	   (fd, p, (n + 1) / 2, off))
+	   (fd, p, (n + 1) / 2, off), off)
 WRAP_WRITE(pwrite64, "pwrite", (int fd, const void *p, size_t n, off_t off), (fd, p, n, off),
-	   (fd, p, (n + 1) / 2, off))
+	   (fd, p, (n + 1) / 2, off), off)
 
 static int (*real_close)(int fd);
 
@@ -267,6 +316,8 @@ int close(int fd)
 		opened = real_##name pass;                                                         \
 		if (opened >= 0 && created)                                                        \
 			trace("create", dirfd, path);                                              \
+		else if (opened >= 0 && (flags & O_TRUNC))                                         \
+			trace_cut(opened, 0);                                                      \
 		return opened;                                                                     \
 	}
 

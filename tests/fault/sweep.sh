@@ -26,7 +26,6 @@
 # A fault in a server is felt by the client: with PROGRAM git-deepops-serve, 128 is right
 # after `kill`, and 0 if the answer was given before.
 
-FAULT_LIB=$DEEPOPS_BUILD/fault/faultsys.so
 fault_hits=0 # of all sweeps in this script
 
 # A run that hangs ends with 124, which is never right.

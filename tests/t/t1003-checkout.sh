@@ -159,7 +159,7 @@ test_expect_success 'a checkout that was cut off is no version to record, nor to
 	} &&
 	: "the first one, one after git clean, and one that goes on to another version" &&
 	cut_off && git clean -q -f -d -x && cut_off &&
-	(cd ../cut && for i in 1 2 3 4 5 6 7 8; do echo new >>data/$i || exit 1; done && git deepops track -q data && git commit -q -a -m two && cp -r .git/deepops/packs .git/deepops/segments .git/deepops/catalogue.db ../cut2/.git/deepops/) &&
+	(cd ../cut && for i in 1 2 3 4 5 6 7 8; do echo new >>data/$i || exit 1; done && git deepops track -q data && git commit -q -a -m two && cp -rf .git/deepops/packs .git/deepops/segments .git/deepops/catalogue.db ../cut2/.git/deepops/) &&
 	git pull -q && git deepops run -i data -- true 2>../err && test_grep "^warning: data: its pointer has moved on" ../err && cut_off &&
 	test "$(cat data/8)" = "8
 new"

@@ -65,7 +65,7 @@ test_expect_success 'fsck: sound, then one byte anywhere in any pack' '
 		cd repo && git deepops fsck --deep && git deepops fsck --quick &&
 		for p in $(find .git/deepops/packs -name "*.pack")
 		do
-			size=$(wc -c <$p) && cp $p saved && chmod u+w $p || exit 1
+			size=$(wc -c <$p) && cp -f $p saved && chmod u+w $p || exit 1
 			for at in 30 $((size / 2)) $((size - 40))
 			do
 				perl -e "open F,q(+<),\$ARGV[0]; seek F,\$ARGV[1],0; read F,\$b,1; seek F,\$ARGV[1],0; print F chr(255-ord \$b)" $p $at &&

@@ -100,7 +100,8 @@ test_expect_success 'a server program that is not in PATH' '
 		test_expect_code 128 git deepops remote check 2>err &&
 		test_grep "^fatal: .*testhost: /nonexistent/serve is not installed there" err &&
 		test_grep "^hint: .*deepopsServe" err &&
-		git config remote.origin.deepopsServe "$DEEPOPS_BUILD/git-deepops-serve" &&
+		: "words of a shell there, as for the programs of git itself" &&
+		git config remote.origin.deepopsServe "'\''$DEEPOPS_BUILD/git-deepops-serve'\''" &&
 		git deepops remote check
 	)
 '

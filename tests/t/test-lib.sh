@@ -58,6 +58,9 @@ for test_var_ in $(env | sed -n 's/^\(GIT_[A-Z0-9_]*\|DEEPOPS_[A-Z0-9_]*\|XDG_[A
 	esac
 done
 unset SSH_AUTH_SOCK SSH_AGENT_PID SSH_ASKPASS CDPATH PAGER VISUAL MAKEFLAGS MFLAGS MAKELEVEL
+# LD_PRELOAD takes no path with a blank in it.
+FAULT_LIB=$TEST_ROOT/faultsys.so
+ln -s "$DEEPOPS_BUILD/fault/faultsys.so" "$FAULT_LIB" || exit 1
 export TESTS_DIR TOP_DIR DEEPOPS_BUILD TEST_ROOT TRASH
 export HOME="$TEST_ROOT/home" PATH="$DEEPOPS_BUILD:$PATH"
 export LC_ALL=C TZ=UTC TERM=dumb EDITOR=: PAGER=cat

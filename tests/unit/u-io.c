@@ -406,6 +406,7 @@ static void test_lock(void)
 
 int main(void)
 {
+	umask(022); /* modes are asked for below */
 	if (!ok(mkdtemp(scratch) != NULL, "scratch directory"))
 		return done_testing();
 	test_read_write();
