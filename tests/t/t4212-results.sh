@@ -159,14 +159,18 @@ test_expect_success 'a pointer is covered by the dataset it stands for, not by i
 	policy_forge work 00000000000000aa "s/\"blob\":\"[0-9a-f]*\"/\"blob\":\"$blob\"/" &&
 	cp e.pointer work/e.deepops && git -C work add -f e.deepops && commit_index pointer &&
 	test_must_fail git -C work push --no-verify origin refs/deepops/log/00000000000000aa main >work.said 2>&1 &&
+	test_grep -F "[E-DATA-INCOMPLETE]" work.said &&
+	test_grep "the data of e.deepops is not on the remote" work.said &&
+	git -C work deepops push --data-only &&
+	test_must_fail git -C work push --no-verify origin refs/deepops/log/00000000000000aa main >work.said 2>&1 &&
 	test_grep -F "[E-EXEC-NORECORD]" work.said &&
-	test_grep "e.deepops" work.said &&
+	test_grep "e.deepops was changed" work.said &&
 	git -C work update-ref -d refs/deepops/log/00000000000000aa && reset
 '
 
 n=0
 # On main a result was there for a while, and then right again: with tip only the end was judged.
-for require in tip first-parent; do
+for require in tip first-parent every; do
 	test_expect_success "a commit inside judged history is not a judged one ($require)" '
 		printf "\trequire = %s\n" tip >line && cat floor line >floor2 &&
 		git deepops server install --policy floor2 srv.git >out &&
@@ -181,10 +185,10 @@ for require in tip first-parent; do
 			git checkout -q main && test_commit m-$require && git merge -q --no-ff -m merge side &&
 			git branch -q -D side
 		) &&
-		printf "\trequire = %s\n" $require >line && cat floor line >floor2 &&
-		git deepops server install --policy floor2 srv.git >out &&
 		policy_push work early:refs/heads/release/$require &&
 		policy_push work main &&
+		printf "\trequire = %s\n" $require >line && cat floor line >floor2 &&
+		git deepops server install --policy floor2 srv.git >out &&
 		# A new ref there, a ref that moves there, and one that grows from there.
 		policy_refused work E-EXEC-NORECORD inner:refs/heads/release/new &&
 		test_grep "metrics.json was changed" work.said &&

@@ -47,7 +47,15 @@ static inline int vector_root(void *arg, enum chunk_kind kind, const struct chun
 	return 0;
 }
 
-static const struct evidence vector_evidence = {vector_root, vector_dataset, NULL};
+static inline int vector_no_node(void *arg, const struct chunkid *id, struct buf *text,
+				 struct err *e)
+{
+	(void)arg;
+	(void)text;
+	return err_set(e, ERR_NOTFOUND, "no node %s", chunkid_short(id).s);
+}
+
+static const struct evidence vector_evidence = {vector_root, vector_dataset, vector_no_node, NULL};
 
 static inline int vector_git(const char *dir, const char *command, const char *flag,
 			     const struct buf *input, struct err *e)

@@ -35,11 +35,19 @@ static int store_dataset(void *arg, const struct pointer *p, struct chunkid *id,
 	return store_split_dataset(s->store, &key, id, e);
 }
 
+static int store_node(void *arg, const struct chunkid *id, struct buf *text, struct err *e)
+{
+	struct evidence_store *s = arg;
+	int rc = open_store(s, e);
+
+	return rc < 0 ? rc : store_load(s->store, CHUNK_NODE, id, text, e);
+}
+
 void evidence_of_store(struct evidence *out, struct evidence_store *s, const char *dir)
 {
 	s->dir = dir;
 	s->store = NULL;
-	*out = (struct evidence){store_marker, store_dataset, s};
+	*out = (struct evidence){store_marker, store_dataset, store_node, s};
 }
 
 void evidence_store_release(struct evidence_store *s)
@@ -102,7 +110,7 @@ static int remote_dataset(void *arg, const struct pointer *p, struct chunkid *id
 
 void evidence_of_remote(struct evidence *out, struct evidence_remote *r)
 {
-	*out = (struct evidence){remote_marker, remote_dataset, r};
+	*out = (struct evidence){remote_marker, remote_dataset, any_node, r};
 }
 
 static int one_root(const struct evidence *ev, enum chunk_kind kind, const struct chunkid *id,

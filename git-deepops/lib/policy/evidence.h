@@ -21,6 +21,8 @@ struct evidence {
 		    struct store_root *out, struct err *e);
 	/* The dataset id of a pointer, proven; ERR_NOTFOUND where it is not known. */
 	int (*dataset)(void *arg, const struct pointer *p, struct chunkid *id, struct err *e);
+	/* Append the text of a dataset's node (node_load_fn); ERR_NOTFOUND. */
+	int (*node)(void *arg, const struct chunkid *id, struct buf *text, struct err *e);
 	void *arg;
 };
 

@@ -9,7 +9,8 @@ struct finder {
 	struct runindex *index;
 	struct journal_entry *tail; /* not in the index: of refs, then of what is being pushed */
 	size_t n, alloc;
-	size_t nrefs; /* so many are of refs */
+	size_t nrefs;                     /* so many are of refs */
+	char skipped[RECORD_RUN_HEX + 1]; /* a retracted run that the last search found */
 };
 
 /* What is looked for; one member is set. */
@@ -110,6 +111,11 @@ bool finder_came_along(const struct finder *f, const struct journal_entry *entry
 	return false;
 }
 
+const char *finder_skipped(const struct finder *f)
+{
+	return *f->skipped ? f->skipped : NULL;
+}
+
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out)
 {
 	runindex_treehash_cache(f->index, out);
@@ -143,6 +149,8 @@ static int give(struct search *s, const struct journal_entry *j, struct err *e)
 	rc = retracted(s->f, j->rec.run, &gone, e);
 	if (rc == 0 && !gone)
 		rc = s->cb(s->arg, j, e);
+	else if (rc == 0)
+		snprintf(s->f->skipped, sizeof(s->f->skipped), "%s", j->rec.run);
 	s->stopped = rc > 0;
 	return rc < 0 ? rc : 0;
 }
@@ -198,7 +206,10 @@ int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn 
 {
 	struct search s = {f, cb, arg, false};
 	struct wanted w = {.commit = commit};
-	int rc = search_tail(&s, &w, e);
+	int rc;
+
+	f->skipped[0] = '\0';
+	rc = search_tail(&s, &w, e);
 
 	return rc < 0 || s.stopped ? rc : runindex_by_commit(f->index, commit, give_row, &s, e);
 }
@@ -208,7 +219,10 @@ int finder_by_blob(struct finder *f, const struct repo_oid *blob, finder_fn cb, 
 {
 	struct search s = {f, cb, arg, false};
 	struct wanted w = {.blob = blob};
-	int rc = search_tail(&s, &w, e);
+	int rc;
+
+	f->skipped[0] = '\0';
+	rc = search_tail(&s, &w, e);
 
 	if (rc < 0 || s.stopped)
 		return rc;
@@ -220,7 +234,10 @@ int finder_by_id(struct finder *f, const struct chunkid *id, finder_fn cb, void 
 	struct chunkid_text text = chunkid_text(id);
 	struct search s = {f, cb, arg, false};
 	struct wanted w = {.id = text.s};
-	int rc = search_tail(&s, &w, e);
+	int rc;
+
+	f->skipped[0] = '\0';
+	rc = search_tail(&s, &w, e);
 
 	if (rc < 0 || s.stopped)
 		return rc;

@@ -40,6 +40,9 @@ void finder_close(struct finder **f); /* NULL is fine */
  */
 bool finder_came_along(const struct finder *f, const struct journal_entry *entry);
 
+/* A run that the last search passed over because it was retracted; NULL: none. */
+const char *finder_skipped(const struct finder *f);
+
 /* The index's cache of tree hashes. */
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out);
 

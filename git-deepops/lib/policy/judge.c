@@ -61,6 +61,15 @@ static int watch_dataset(void *arg, const struct pointer *p, struct chunkid *id,
 	return rc;
 }
 
+static int watch_node(void *arg, const struct chunkid *id, struct buf *text, struct err *e)
+{
+	struct judge *j = arg;
+	int rc = j->in->evidence->node(j->in->evidence->arg, id, text, e);
+
+	j->store_failed = j->store_failed || (rc < 0 && rc != ERR_NOTFOUND);
+	return rc;
+}
+
 /* ---- records ---- */
 
 static void open_finder(struct judge *j)
@@ -372,7 +381,11 @@ static int load_policies(struct judge *j, struct err *e)
 
 int judge_push(const struct judge_input *in, struct verdict *out, struct err *e)
 {
-	struct judge j = {.in = in, .out = out, .evidence = {watch_root, watch_dataset, NULL}};
+	struct judge j = {.in = in,
+			  .out = out,
+			  .hash_left = JUDGE_HASH_BYTES,
+			  .entries_left = JUDGE_ENTRIES,
+			  .evidence = {watch_root, watch_dataset, watch_node, NULL}};
 	int rc;
 
 	j.evidence.arg = &j;

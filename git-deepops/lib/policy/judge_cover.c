@@ -7,20 +7,18 @@
 #include "base/xalloc.h"
 #include "policy/judge_internal.h"
 
-#define CANDIDATES_MAX 100 /* records with the same content, newest first */
-
 /* A result, and the best record that was found for it. */
 struct cover {
 	struct judge_pass *p;
 	const struct judge_result *r;
-	bool pointer; /* a well-formed pointer: compared by the dataset that it stands for */
-	struct chunkid_text id; /* that dataset; "" where it is not known here */
-	bool covered;
-	size_t candidates;
+	const struct judge_content *want; /* the result, or the dataset in which it stands */
+	bool covered, cut;
+	size_t looked; /* records that have the content */
 	enum reason reason;
 	char *why; /* of the first record that has the content but does not count */
 	char *fix;
 	char *record;
+	char *retracted; /* a run that has it, and does not count for that */
 };
 
 /* ---- does this record count? ---- */
@@ -135,28 +133,62 @@ static int meets_rule(struct cover *v, const struct journal_entry *entry, bool *
 	return *meets && rule->match_tree && r->code.tree ? same_code(v, entry, meets, e) : 0;
 }
 
-static bool wrote_dataset(const struct record *r, const char *id)
-{
-	for (size_t i = 0; i < r->noutputs; i++)
-		if (r->outputs[i].id && !strcmp(r->outputs[i].id, id))
-			return true;
-	return false;
-}
+/* ---- which records have its content? ---- */
 
-static int candidate(void *arg, const struct journal_entry *entry, struct err *e)
+/*
+ * Is this output a file, as far as the journal says?  A file's SHA-256 may be the id of a
+ * dataset, too: that of a file which holds the text of its node.
+ */
+static int output_kind(struct cover *v, const struct journal_entry *entry, size_t n,
+		       enum judge_kind *kind, struct err *e)
 {
-	struct cover *v = arg;
-	const struct triple *t;
-	bool meets;
+	struct buf text = BUF_INIT;
+	struct pointer ptr;
+	char name[32];
 	int rc;
 
-	if (++v->candidates > CANDIDATES_MAX)
-		return 1;
-	if (!record_succeeded(&entry->rec)) {
-		bool known = entry->rec.exit != RECORD_NONE || entry->rec.signal != RECORD_NONE;
+	snprintf(name, sizeof(name), "outputs/%zu", n);
+	rc = journal_file(v->p->j->in->repo, entry, name, POINTER_MAX_BYTES, &text, e);
+	*kind = JUDGE_DATASET; /* a rerun keeps no pointers of directories */
+	pointer_init(&ptr);
+	if (rc == 1 && pointer_parse(&ptr, text.p, text.len, name, NULL) == 0 &&
+	    ptr.kind == POINTER_FILE)
+		*kind = JUDGE_FILE;
+	pointer_release(&ptr);
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
+static int wrote(struct cover *v, const struct journal_entry *entry, bool *out, struct err *e)
+{
+	struct chunkid_text id = chunkid_text(&v->want->id);
+	const struct record *r = &entry->rec;
+	int rc = 0;
+
+	*out = false;
+	for (size_t i = 0; rc == 0 && i < r->noutputs && !*out; i++) {
+		enum judge_kind kind;
+
+		if (!r->outputs[i].id || strcmp(r->outputs[i].id, id.s) != 0)
+			continue;
+		rc = output_kind(v, entry, i, &kind, e);
+		*out = rc == 0 && kind == v->want->kind;
+	}
+	return rc;
+}
+
+static int judge_candidate(struct cover *v, const struct journal_entry *entry, struct err *e)
+{
+	const struct record *r = &entry->rec;
+	const struct triple *t;
+	bool meets = false;
+	int rc;
+
+	if (!record_succeeded(r)) {
+		bool known = r->exit != RECORD_NONE || r->signal != RECORD_NONE;
 
 		reject(v, entry, known ? REASON_EXEC_FAILED : REASON_EXEC_END,
-		       xstrfmt("%s comes from run %.12s, which %s", v->r->path, entry->rec.run,
+		       xstrfmt("%s comes from run %.12s, which %s", v->r->path, r->run,
 			       known ? "failed" : "has no known end"),
 		       NULL);
 		return 0;
@@ -168,50 +200,51 @@ static int candidate(void *arg, const struct journal_entry *entry, struct err *e
 		reject(v, entry, t->v[0].reason, xstrdup(t->v[0].text), t->v[0].fix);
 		return 0;
 	}
-	if (v->pointer && !wrote_dataset(&entry->rec, v->id.s))
-		return 0; /* the record names the pointer's bytes and another dataset */
 	rc = meets_rule(v, entry, &meets, e);
-	if (rc == 0 && meets && finder_came_along(v->p->j->finder, entry)) {
+	if (rc == 0 && meets && finder_came_along(v->p->j->finder, entry))
 		reject(v, entry, REASON_RECORD_PENDING,
-		       xstrfmt("run %.12s, which wrote %s, came with this push", entry->rec.run,
+		       xstrfmt("run %.12s, which wrote %s, came with this push", r->run,
 			       v->r->path),
 		       NULL);
-		return 0;
-	}
-	v->covered = rc == 0 && meets;
+	else
+		v->covered = rc == 0 && meets;
+	return rc;
+}
+
+/* Records that don't count must not hide one that does: all are looked at that a push has time for. */
+static int candidate(void *arg, const struct journal_entry *entry, struct err *e)
+{
+	struct cover *v = arg;
+	bool wrote_it;
+	int rc = wrote(v, entry, &wrote_it, e);
+
+	if (rc < 0 || !wrote_it)
+		return rc;
+	v->cut = v->p->j->decoys >= JUDGE_DECOYS || judge_expired(v->p);
+	if (v->cut)
+		return 1;
+	v->looked++;
+	rc = judge_candidate(v, entry, e);
+	v->p->j->decoys += !v->covered;
 	return rc < 0 ? rc : v->covered;
 }
 
-/* ---- one result ---- */
-
-/* Is it a pointer, and of which dataset? */
-static int look_at_pointer(struct cover *v, struct err *e)
+/* The record names what git has, and other bytes as what it wrote: why, at least. */
+static int filtered(void *arg, const struct journal_entry *entry, struct err *e)
 {
-	const struct evidence *ev = &v->p->j->evidence;
-	struct buf text = BUF_INIT, root = BUF_INIT;
-	struct pointer ptr;
-	struct chunkid id;
-	int rc = 0;
+	struct cover *v = arg;
 
-	pointer_init(&ptr);
-	if (!pointer_root_of(v->r->path, &root))
-		goto out;
-	rc = repo_read_blob(v->p->j->in->repo, &v->r->entry->id, POINTER_MAX_BYTES, &text, e);
-	if (rc == 0)
-		v->pointer = pointer_parse(&ptr, text.p, text.len, v->r->path, NULL) == 0;
-	if (v->pointer)
-		rc = ev->dataset(ev->arg, &ptr, &id, e);
-	if (rc == 0 && v->pointer)
-		v->id = chunkid_text(&id);
-	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT) {
-		err_clear(e); /* its data is not on the remote, or it is too big for a pointer */
-		rc = 0;
-	}
-out:
-	pointer_release(&ptr);
-	buf_release(&text);
-	buf_release(&root);
-	return rc;
+	(void)e;
+	if (!v->r->content.pointer)
+		reject(v, entry, REASON_DATA_FILTERED,
+		       xstrfmt("%s in the commit is not byte for byte what run %.12s wrote",
+			       v->r->path, entry->rec.run),
+		       NULL);
+	else if (!v->r->content.known)
+		reject(v, entry, REASON_DATA_INCOMPLETE,
+		       xstrfmt("the data of %s is not on the remote", v->r->path),
+		       "git deepops push --data-only && git push");
+	return 1;
 }
 
 /* As one word of a shell: who copies the line runs it. */
@@ -227,13 +260,25 @@ static void add_word(struct buf *out, const char *s)
 static void say_uncovered(struct cover *v)
 {
 	struct verdict_finding *f;
-	struct buf fix = BUF_INIT;
+	struct buf text = BUF_INIT, fix = BUF_INIT;
 
 	if (v->why)
-		f = judge_say(v->p, v->r->commit, v->reason, "%s", v->why);
+		buf_addstr(&text, v->why);
+	else if (v->retracted)
+		buf_addf(&text, "%s comes from run %.12s, which was retracted", v->r->path,
+			 v->retracted);
 	else
-		f = judge_say(v->p, v->r->commit, REASON_EXEC_NORECORD,
-			      "%s was changed, and no recorded run wrote it", v->r->path);
+		buf_addf(&text, "%s was changed, and no recorded run wrote it", v->r->path);
+	if (v->r->holder)
+		buf_addf(&text, " (it stands in %s)", v->r->holder);
+	if (v->cut)
+		buf_addf(&text,
+			 "; %zu records with this content were looked at, and there are more",
+			 v->looked);
+	else if (v->looked > 1)
+		buf_addf(&text, "; none of %zu records with this content counts", v->looked);
+	f = judge_say(v->p, v->r->commit, v->why ? v->reason : REASON_EXEC_NORECORD, "%s", text.p);
+	buf_release(&text);
 	if (!f)
 		return;
 	f->record = v->record ? xstrdup(v->record) : NULL;
@@ -250,31 +295,88 @@ static void say_uncovered(struct cover *v)
 /* A link has no content of its own, and a submodule's is elsewhere: no run writes either. */
 static void say_no_file(struct judge_pass *p, const struct judge_result *r)
 {
+	bool module = r->entry && r->entry->mode == TREE_MODE_GITLINK;
+
 	judge_say(p, r->commit, REASON_EXEC_NORECORD, "%s is a %s, which no recorded run wrote",
-		  r->path, r->entry->mode == TREE_MODE_LINK ? "symbolic link" : "submodule");
+		  r->path, module ? "submodule" : "symbolic link");
+}
+
+static void say_too_big(struct judge_pass *p, const struct judge_result *r)
+{
+	struct verdict_finding *f = judge_say(p, r->commit, REASON_LIMIT_BYTES,
+					      "%s is too big to be hashed during a push", r->path);
+	struct buf fix = BUF_INIT;
+
+	if (!f)
+		return;
+	buf_addstr(&fix, "git deepops track ");
+	add_word(&fix, r->path);
+	buf_addstr(&fix, ", commit the pointer, push");
+	f->fix = buf_detach(&fix, NULL);
+}
+
+int judge_kept(struct judge_pass *p, const struct judge_result *r, struct err *e)
+{
+	struct verdict_finding *f;
+	struct evidence_found found;
+	int rc;
+
+	if (!r->ptr)
+		return 1;
+	rc = evidence_pointer(&p->j->evidence, r->ptr, p->j->in->now_ms / 1000, &found, e);
+	if (rc < 0)
+		return rc;
+	if (found.state == EVIDENCE_KEPT && r->content.known)
+		return 1;
+	f = judge_say(p, r->commit,
+		      found.state == EVIDENCE_EXPIRED ? REASON_DATA_EXPIRED
+						      : REASON_DATA_INCOMPLETE,
+		      "the data of %s is not on the remote%s", r->path,
+		      found.state == EVIDENCE_EXPIRED ? " for long enough" : "");
+	if (f)
+		f->fix = xstrdup("git deepops push --data-only && git push");
+	return 0;
+}
+
+/* By its own content, then by that of the dataset it stands in. */
+static int find_record(struct cover *v, struct err *e)
+{
+	const struct judge_content *want[] = {&v->r->content, v->r->whole};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(want) && !v->covered; i++) {
+		v->want = want[i];
+		if (v->want && v->want->known)
+			rc = finder_by_id(v->p->j->finder, &v->want->id, candidate, v, e);
+		if (finder_skipped(v->p->j->finder) && !v->retracted)
+			v->retracted = xstrdup(finder_skipped(v->p->j->finder));
+	}
+	if (rc == 0 && !v->covered && !v->why && v->r->entry)
+		rc = finder_by_blob(v->p->j->finder, &v->r->entry->id, filtered, v, e);
+	return rc;
 }
 
 int judge_result(struct judge_pass *p, const struct judge_result *r, struct err *e)
 {
 	struct cover v = {.p = p, .r = r};
-	struct chunkid id;
-	int rc;
+	int rc = 0;
 
-	if (r->entry->mode != TREE_MODE_FILE && r->entry->mode != TREE_MODE_EXEC) {
+	if (r->content.kind == JUDGE_NO_FILE) {
 		say_no_file(p, r);
 		return 0;
 	}
-	rc = look_at_pointer(&v, e);
-	if (rc == 0)
-		rc = finder_by_blob(p->j->finder, &r->entry->id, candidate, &v, e);
-	if (rc == 0 && !v.covered && *v.id.s)
-		rc = chunkid_parse(&id, v.id.s, e);
-	if (rc == 0 && !v.covered && *v.id.s)
-		rc = finder_by_id(p->j->finder, &id, candidate, &v, e);
+	if (!r->content.known && !r->content.pointer) {
+		say_too_big(p, r);
+		return 0;
+	}
+	rc = find_record(&v, e);
 	if (rc == 0 && !v.covered)
 		say_uncovered(&v);
+	else if (rc == 0)
+		rc = MIN(judge_kept(p, r, e), 0);
 	free(v.why);
 	free(v.fix);
 	free(v.record);
+	free(v.retracted);
 	return rc;
 }

@@ -101,6 +101,12 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "may hold such a file, and no override lets it in.",
 		 "git rm --cached -- PATH.deepops, then make the commit anew without it\n"
 		 "(git commit --amend, or git rebase -i for an older one)."},
+	[REASON_DATA_FILTERED] =
+		{"E-DATA-FILTERED", "data", "the committed bytes are not those that the run wrote",
+		 "A record names the file that git holds, and other bytes as its content: a\n"
+		 "clean filter or a conversion of line ends changed the file on its way into\n"
+		 "git.  Whoever reads the commit reads what no run wrote.",
+		 "Give the path `-text -filter` in .gitattributes, run again, commit."},
 	[REASON_MACHINE_MISSING] =
 		{"E-MACHINE-MISSING", "machine", "the machine was not captured",
 		 "The record has no machine.capture, or the journal entry does not hold the\n"
@@ -223,6 +229,11 @@ static const struct reason_info reasons[REASON_COUNT] = {
 				  "git deepops push sends them in steps."},
 	[REASON_LIMIT_REFS] = {"E-LIMIT-REFS", "limit", "too many refs in one push",
 			       "The hook looks at a bounded number of refs.", "Push in steps."},
+	[REASON_LIMIT_BYTES] =
+		{"E-LIMIT-BYTES", "limit", "a result in git is too big to be hashed during a push",
+		 "The hook compares results by SHA-256, and hashes at most 64 MiB of one\n"
+		 "and 256 MiB of all that a push changes.",
+		 "git deepops track PATH keeps it out of git; or push in steps."},
 	[REASON_LIMIT_TIME] =
 		{"E-LIMIT-TIME", "limit", "judging the push took too long",
 		 "The hook stops in time for the forge, and what it has not judged is\n"

@@ -9,6 +9,7 @@
 #include "base/num.h"
 #include "base/wildmatch.h"
 #include "base/xalloc.h"
+#include "data/pointer.h"
 
 #define RULES_MAX 1000 /* each pushed ref is compared with each */
 
@@ -398,6 +399,70 @@ bool rules_is_result(const struct rules_rule *rule, const char *path)
 	/* The pattern `*.deepops` means pointers, not the directory of settings. */
 	return !str_startswith(path, RULES_SETTINGS, NULL) &&
 	       wildmatch_list(&rule->results, path, false) && !rules_is_exempt(rule, path);
+}
+
+/* Does the pattern name one file by its pointer: no wildcard in the last component? */
+static bool names_a_pointer(const char *pattern)
+{
+	const char *slash = strrchr(pattern, '/');
+
+	return *pattern != '!' && str_endswith(pattern, POINTER_SUFFIX) &&
+	       !strpbrk(slash ? slash + 1 : pattern, "*?[\\");
+}
+
+/* Is this the place of a pointer that is a result? */
+static bool is_twin(const struct rules_rule *rule, const char *path)
+{
+	bool named = false;
+	char *pointer;
+
+	for (size_t i = 0; i < rule->results.nr && !named; i++)
+		named = names_a_pointer(rule->results.v[i]);
+	if (!named)
+		return false;
+	pointer = xstrfmt("%s" POINTER_SUFFIX, path);
+	named = false;
+	for (size_t i = 0; i < rule->results.nr && !named; i++)
+		named = names_a_pointer(rule->results.v[i]) &&
+			wildmatch_ignore(rule->results.v[i], pointer, false);
+	named = named && rules_is_result(rule, pointer);
+	free(pointer);
+	return named;
+}
+
+bool rules_is_place(const struct rules_rule *rule, const char *path)
+{
+	struct buf at = BUF_INIT;
+	bool hit = rules_is_result(rule, path);
+	char *slash;
+
+	if (rules_is_exempt(rule, path))
+		return false;
+	if (!pointer_root_of(path, &at))
+		buf_sets(&at, path);
+	hit = hit || rules_is_result(rule, at.p) || is_twin(rule, at.p);
+	while (!hit && (slash = strrchr(at.p, '/'))) {
+		*slash = '\0';
+		hit = is_twin(rule, at.p);
+	}
+	buf_release(&at);
+	return hit;
+}
+
+bool rules_may_hold(const struct rules_rule *rule, const char *path)
+{
+	if (rules_leads_to_results(rule, path))
+		return true;
+	for (size_t i = 0; i < rule->results.nr; i++) {
+		const char *p = rule->results.v[i], *slash = strchr(p, '/');
+
+		/* Without a slash before its end, or behind stars, a pattern holds at any depth. */
+		if (*p == '!' || (slash && slash[1] && !str_startswith(p, "**/", NULL)))
+			continue;
+		if (!str_endswith(p, POINTER_SUFFIX) || names_a_pointer(p))
+			return true;
+	}
+	return false;
 }
 
 /* Does the first component of one match that of the other? */

@@ -82,6 +82,15 @@ const struct rules_rule *rules_match(const struct rules *r, const char *ref);
 /* Is this path a result / left out of comparisons?  Result means: and not exempt. */
 bool rules_is_result(const struct rules_rule *rule, const char *path);
 bool rules_is_exempt(const struct rules_rule *rule, const char *path);
+/*
+ * A file and its pointer are one place.  Is what stands at `path` in the place of a result: a
+ * result itself, the pointer of one, the file whose pointer a pattern names (model.npz where the
+ * pattern is model.npz.deepops, but nothing where it is *.deepops, which names no file), or
+ * something below such a file, were it a directory?
+ */
+bool rules_is_place(const struct rules_rule *rule, const char *path);
+/* Were this path a directory or a dataset, could results stand in it, at any depth? */
+bool rules_may_hold(const struct rules_rule *rule, const char *path);
 /* Were this path a directory, could results stand in it?  What is a link there hides them. */
 bool rules_leads_to_results(const struct rules_rule *rule, const char *path);
 
