@@ -11,11 +11,18 @@
 /* Beyond this git would spend minutes on comparing the lists; the shards say enough. */
 #define LIST_MAX_FILES 50000
 
+struct listing {
+	struct buf text;
+	size_t lines; /* empty directories are no files, but lines of it */
+};
+
 static int print_entry(void *arg, const char *path, const struct node_entry *entry, struct err *e)
 {
-	struct buf *out = arg;
+	struct listing *list = arg;
+	struct buf *out = &list->text;
 
-	(void)e;
+	if (++list->lines > LIST_MAX_FILES)
+		return err_set(e, ERR_LIMIT, "more than %d lines", LIST_MAX_FILES);
 	buf_addf(out, "%06o %s %" PRIu64 " ", entry->mode, chunkid_short(&entry->id).s,
 		 entry->bytes);
 	path_quote(out, path, strlen(path));
@@ -26,7 +33,7 @@ static int print_entry(void *arg, const char *path, const struct node_entry *ent
 /* The list of files; where that cannot be had, the pointer as it is. */
 static void convert(struct dataset_env *d, const struct buf *text, const char *name)
 {
-	struct buf list = BUF_INIT;
+	struct listing list = {BUF_INIT, 0};
 	struct err e = ERR_INIT;
 	struct pointer p;
 
@@ -34,11 +41,11 @@ static void convert(struct dataset_env *d, const struct buf *text, const char *n
 	if (pointer_parse(&p, text->p, text->len, name, &e) == 0 && p.kind == POINTER_TREE &&
 	    p.files <= LIST_MAX_FILES &&
 	    dataset_walk(&p, NULL, dataset_load_node, d, print_entry, &list, &e) == 0)
-		fwrite(list.p, 1, list.len, stdout);
+		fwrite(list.text.p, 1, list.text.len, stdout);
 	else
 		fwrite(text->p, 1, text->len, stdout);
 	pointer_release(&p);
-	buf_release(&list);
+	buf_release(&list.text);
 }
 
 int cmd_textconv(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)

@@ -29,12 +29,13 @@
 #define SEGMENT_MAX_ENTRIES 64000000 /* 4 TiB of 64 KiB chunks in one segment */
 
 /* Trees and paths: what is walked recursively, and what Linux opens. */
-#define TREE_MAX_DEPTH 128   /* bounds our stack; deeper than any data set met */
+#define TREE_MAX_DEPTH 128 /* bounds our stack; deeper than any data set met */
 /* git's own trees nest as deep as paths are long: each level takes two bytes of one. */
 #define GIT_TREE_MAX_DEPTH 2048
 #define TREE_MAX_UNITS 200000 /* directories in one walk: ten can name each other 10^10 times */
-#define PATH_MAX_BYTES 4096  /* the kernel's PATH_MAX */
-#define NAME_MAX_BYTES 255   /* the kernel's NAME_MAX */
+#define TREE_MAX_EMPTY_DIRS 1000000 /* of a dataset: nothing else says how many there are */
+#define PATH_MAX_BYTES 4096         /* the kernel's PATH_MAX */
+#define NAME_MAX_BYTES 255          /* the kernel's NAME_MAX */
 
 /* Pointers: gitformat-deepops-pointer(5). */
 #define POINTER_MAX_BYTES (256 * KIB) /* git shows and merges it as text */

@@ -406,6 +406,7 @@ struct walk {
 	dataset_walk_fn cb;
 	void *arg;
 	struct buf path;
+	uint64_t empty;
 };
 
 static void to_node(struct node_entry *n, const struct dtree_entry *d)
@@ -450,6 +451,8 @@ static int walk_all(struct walk *w, struct dtree_entry *entry, unsigned int dept
 		return err_set(e, ERR_CORRUPT, "dataset is more than %d directories deep",
 			       TREE_MAX_DEPTH);
 	rc = dtree_expand(entry, w->load, w->load_arg, e);
+	if (rc == 0)
+		rc = dtree_count_empty(&w->empty, entry, e);
 	if (rc == 0 && !entry->sub->n && w->path.len)
 		rc = report(w, entry, e);
 	for (size_t i = 0; rc == 0 && i < entry->sub->n; i++) {
@@ -485,7 +488,7 @@ int dataset_walk(const struct pointer *p, const struct dataset_walk_opts *opts, 
 		 void *load_arg, dataset_walk_fn cb, void *arg, struct err *e)
 {
 	const char *inside = opts && opts->inside ? opts->inside : "";
-	struct walk w = {load, load_arg, cb, arg, BUF_INIT};
+	struct walk w = {load, load_arg, cb, arg, BUF_INIT, 0};
 	struct dtree_entry root, *at;
 	int rc;
 

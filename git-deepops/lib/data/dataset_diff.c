@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* dataset_diff.c - what differs between two trees; see dataset.h */
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "data/dataset_internal.h"
@@ -10,6 +11,7 @@ struct diff {
 	void *load_arg;
 	struct dataset_changes *out;
 	struct buf path;
+	uint64_t empty;
 };
 
 void dataset_changes_release(struct dataset_changes *c)
@@ -58,6 +60,8 @@ static int one_side(struct diff *d, struct dtree_entry *x, bool added, unsigned 
 		return err_set(e, ERR_CORRUPT, "dataset is more than %d directories deep",
 			       TREE_MAX_DEPTH);
 	rc = dtree_expand(x, d->load, d->load_arg, e);
+	if (rc == 0)
+		rc = dtree_count_empty(&d->empty, x, e);
 	if (rc < 0)
 		return rc;
 	if (x->kind == NODE_DIR && !x->sub->n && !d->path.len)
@@ -79,7 +83,7 @@ static int one_side(struct diff *d, struct dtree_entry *x, bool added, unsigned 
 
 /* The parts a node is made of; `none` set if it is a directory itself. */
 struct parts {
-	struct chunkid *ids;
+	struct node_entry *v; /* without names */
 	size_t n, alloc;
 	bool none;
 };
@@ -100,25 +104,32 @@ static int load_parts(struct diff *d, const struct chunkid *id, struct parts *ou
 	out->none = true;
 	while (rc >= 0 && (rc = node_next(&it, &entry, e)) == 1 && entry.kind == NODE_PART) {
 		out->none = false;
-		XGROW(out->ids, out->n + 1, out->alloc);
-		out->ids[out->n++] = entry.id;
+		XGROW(out->v, out->n + 1, out->alloc);
+		out->v[out->n++] = entry;
 	}
 	node_iter_release(&it);
 	buf_release(&text);
 	return MIN(rc, 0);
 }
 
-/* Load of `x` only the parts that are not among `other`. */
+/* Load of `x` only the parts that are not among `other`; all of them sum to what was said of it. */
 static int expand_parts(struct diff *d, struct dtree_entry *x, const struct parts *own,
 			const struct chunkset *other, struct err *e)
 {
+	uint64_t bytes = 0, files = 0;
+	bool fits = true;
 	int rc = 0;
 
 	x->sub = dtree_new();
+	for (size_t i = 0; fits && i < own->n; i++)
+		fits = num_add(bytes, own->v[i].bytes, &bytes) &&
+		       num_add(files, own->v[i].files, &files);
+	if (!fits || bytes != x->bytes || files != x->files)
+		return err_set(e, ERR_CORRUPT,
+			       "'%s': its parts hold other sums than are said of it", d->path.p);
 	for (size_t i = 0; rc == 0 && i < own->n; i++)
-		if (!chunkset_has(other, CHUNK_NODE, &own->ids[i]))
-			rc = node_walk_dir(&own->ids[i], d->load, d->load_arg, dtree_take, x->sub,
-					   e);
+		if (!chunkset_has(other, CHUNK_NODE, &own->v[i].id))
+			rc = dtree_take_part(x->sub, &own->v[i], d->load, d->load_arg, e);
 	return rc;
 }
 
@@ -127,7 +138,7 @@ static struct chunkset *set_of(const struct parts *p)
 	struct chunkset *s = chunkset_new();
 
 	for (size_t i = 0; i < p->n; i++)
-		chunkset_add(s, CHUNK_NODE, &p->ids[i], 0);
+		chunkset_add(s, CHUNK_NODE, &p->v[i].id, 0);
 	return s;
 }
 
@@ -151,8 +162,8 @@ static int expand_huge(struct diff *d, struct dtree_entry *a, struct dtree_entry
 		chunkset_free(sa);
 		chunkset_free(sb);
 	}
-	free(pa.ids);
-	free(pb.ids);
+	free(pa.v);
+	free(pb.v);
 	return rc;
 }
 
@@ -190,6 +201,11 @@ static int compare_dirs(struct diff *d, struct dtree_entry *a, struct dtree_entr
 {
 	size_t i = 0, k = 0;
 	int rc = expand_both(d, a, b, e);
+
+	if (rc == 0)
+		rc = dtree_count_empty(&d->empty, a, e);
+	if (rc == 0)
+		rc = dtree_count_empty(&d->empty, b, e);
 
 	while (rc == 0 && (i < a->sub->n || k < b->sub->n)) {
 		int side = next_side(a->sub, i, b->sub, k);
@@ -241,7 +257,7 @@ static int change_cmp(const void *a, const void *b)
 int dataset_diff_trees(struct dtree_entry *a, struct dtree_entry *b, node_load_fn load,
 		       void *load_arg, struct dataset_changes *out, struct err *e)
 {
-	struct diff d = {load, load_arg, out, BUF_INIT};
+	struct diff d = {load, load_arg, out, BUF_INIT, 0};
 	int rc = a || b ? compare(&d, a, b, 0, e) : 0;
 
 	if (out->n > 1)

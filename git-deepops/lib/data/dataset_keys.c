@@ -160,6 +160,8 @@ struct missing {
 	struct store *store;
 	const struct dataset_missing_opts *opts;
 	struct chunkset *out;
+	struct chunkset *parts; /* looked through already */
+	uint64_t empty;
 };
 
 /* 1: here; 0: now among the missing. */
@@ -240,7 +242,7 @@ static int want_file(struct missing *m, const struct chunkid *id, uint64_t bytes
 int dataset_want_file(struct dataset_env *d, const struct chunkid *id, uint64_t bytes,
 		      struct chunkset *missing, struct err *e)
 {
-	struct missing m = {d, dataset_store(d, e), NULL, missing};
+	struct missing m = {d, dataset_store(d, e), NULL, missing, NULL, 0};
 
 	return m.store ? want_file(&m, id, bytes, e) : e->code;
 }
@@ -280,7 +282,7 @@ static int note_parts(struct missing *m, const struct chunkid *id, unsigned int 
 	struct node_iter it;
 	int rc = want(m, CHUNK_NODE, id, 0, e);
 
-	if (rc != 1)
+	if (rc != 1 || !chunkset_add(m->parts, CHUNK_NODE, id, 0))
 		return rc;
 	if (depth > TREE_MAX_DEPTH)
 		return err_set(e, ERR_CORRUPT, "parts nest too deep");
@@ -306,6 +308,8 @@ static int want_dir(struct missing *m, struct dtree_entry *dir, struct buf *path
 		return err_set(e, ERR_CORRUPT, "dataset is more than %d directories deep",
 			       TREE_MAX_DEPTH);
 	rc = dtree_expand(dir, load_or_note, m, e);
+	if (rc == 0)
+		rc = dtree_count_empty(&m->empty, dir, e);
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		rc = note_parts(m, dir->sub ? &dir->sub->loose : &dir->id, 0, e);
@@ -325,7 +329,7 @@ int dataset_missing(struct dataset_env *d, const struct pointer *p,
 		    const struct dataset_missing_opts *opts, struct chunkset *missing,
 		    struct err *e)
 {
-	struct missing m = {d, dataset_store(d, e), opts, missing};
+	struct missing m = {d, dataset_store(d, e), opts, missing, NULL, 0};
 	struct buf path = BUF_INIT;
 	struct dtree_entry root;
 	int rc;
@@ -333,7 +337,9 @@ int dataset_missing(struct dataset_env *d, const struct pointer *p,
 	if (!m.store)
 		return e->code;
 	dtree_from_pointer(&root, p);
+	m.parts = chunkset_new();
 	rc = want_entry(&m, &root, &path, 0, e);
+	chunkset_free(m.parts);
 	dtree_release(&root);
 	buf_release(&path);
 	return rc;

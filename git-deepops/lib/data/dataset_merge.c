@@ -16,6 +16,7 @@ struct merge {
 	struct strvec *conflicts;
 	struct buf path;
 	unsigned int depth;
+	uint64_t empty;
 };
 
 static bool is_dir(const struct dtree_entry *x)
@@ -98,8 +99,11 @@ static int open_dirs(struct merge *m, const struct three *t, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < 3; i++)
-		if (is_dir(side[i]))
+		if (is_dir(side[i])) {
 			rc = dtree_expand(side[i], dataset_load_node, m->env, e);
+			if (rc == 0)
+				rc = dtree_count_empty(&m->empty, side[i], e);
+		}
 	return rc;
 }
 
@@ -203,7 +207,7 @@ int dataset_merge(struct dataset_env *d, struct store_txn *txn, const struct dat
 		  struct pointer *out, struct strvec *conflicts, struct err *e)
 {
 	const struct pointer *base = sides->base, *ours = sides->ours;
-	struct merge m = {d, conflicts, BUF_INIT, 0};
+	struct merge m = {d, conflicts, BUF_INIT, 0, 0};
 	struct dtree_entry o, a, b, top;
 	struct three t = {base ? &o : NULL, &a, &b};
 	int rc;

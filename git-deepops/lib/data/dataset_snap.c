@@ -339,15 +339,28 @@ static void keep_selection(struct pointer *p, const struct pointer *previous)
 		pointer_copy(p, previous);
 }
 
+/* What is recorded must be within what every reader takes. */
+static int check_empty(const struct dtree_entry *dir, uint64_t *n, struct err *e)
+{
+	int rc = dtree_count_empty(n, dir, e);
+
+	for (size_t i = 0; rc == 0 && dir->sub && i < dir->sub->n; i++)
+		rc = check_empty(&dir->sub->v[i], n, e);
+	return rc;
+}
+
 static int snap_work(struct dataset_work *w, struct store_txn *txn,
 		     const struct dataset_snap_opts *opts, struct dataset_snap *out, struct err *e)
 {
 	const struct pointer *like = opts->reshard ? NULL : opts->previous;
+	uint64_t empty = 0;
 	int rc = dataset_work_pointer(w, like, txn, &out->pointer, e);
 
 	killpoint("track-nodes-put");
 	if (rc == 0 && w->tree.kind == NODE_DIR)
 		rc = dtree_build(&w->tree, NULL, NULL, e); /* above the shards: for the id only */
+	if (rc == 0)
+		rc = check_empty(&w->tree, &empty, e);
 	if (rc < 0)
 		return rc;
 	out->id = w->tree.id;

@@ -3,6 +3,7 @@
 #include "data/dtree.h"
 
 #include "base/limits.h"
+#include "base/num.h"
 #include "base/xalloc.h"
 
 /*
@@ -200,6 +201,8 @@ static void take_shard(struct dtree_entry *root, const struct node_shard *s)
 	if (len && s->name[len - 1] == '/') { /* files directly in a split directory */
 		at = split_dir(root, s->name, len - 1, s);
 		at->sub->loose = s->id;
+		at->sub->loose_bytes = s->bytes;
+		at->sub->loose_files = s->files;
 		at->sub->has_loose = true;
 		return;
 	}
@@ -250,6 +253,52 @@ int dtree_take(void *arg, const struct node_entry *n, struct err *e)
 	return 0;
 }
 
+/* Do the entries from `from` on make up what was said of them? */
+static int check_sums(const struct dtree *d, size_t from, uint64_t bytes, uint64_t files,
+		      struct err *e)
+{
+	uint64_t b = 0, f = 0;
+	bool fits = true;
+
+	for (size_t i = from; fits && i < d->n; i++)
+		fits = num_add(b, d->v[i].bytes, &b) && num_add(f, d->v[i].files, &f);
+	if (fits && b == bytes && f == files)
+		return 0;
+	return err_set(e, ERR_CORRUPT,
+		       "a node holds other sums than the %" PRIu64 " files and %" PRIu64
+		       " bytes that are said of it",
+		       files, bytes);
+}
+
+int dtree_take_part(struct dtree *d, const struct node_entry *part, node_load_fn load, void *arg,
+		    struct err *e)
+{
+	size_t before = d->n;
+	int rc = node_walk_dir(&part->id, load, arg, dtree_take, d, e);
+
+	return rc < 0 ? rc : check_sums(d, before, part->bytes, part->files, e);
+}
+
+static int read_node(struct dtree_entry *dir, bool whole, node_load_fn load, void *arg,
+		     struct err *e)
+{
+	struct dtree *d = dir->sub;
+	struct node_entry said = {.id = whole ? dir->id : d->loose,
+				  .bytes = whole ? dir->bytes : d->loose_bytes,
+				  .files = whole ? dir->files : d->loose_files};
+	int rc = dtree_take_part(d, &said, load, arg, e);
+
+	return rc < 0 && dir->name ? err_wrap(e, "directory '%s'", dir->name) : rc;
+}
+
+int dtree_count_empty(uint64_t *n, const struct dtree_entry *dir, struct err *e)
+{
+	if (dir->kind != NODE_DIR || dir->files || ++*n <= TREE_MAX_EMPTY_DIRS)
+		return 0;
+	return err_set(e, ERR_LIMIT, "more than %d directories without a file in them",
+		       TREE_MAX_EMPTY_DIRS);
+}
+
 int dtree_expand(struct dtree_entry *dir, node_load_fn load, void *arg, struct err *e)
 {
 	bool whole = !dir->sub;
@@ -261,7 +310,7 @@ int dtree_expand(struct dtree_entry *dir, node_load_fn load, void *arg, struct e
 	if (whole)
 		dir->sub = dtree_new();
 	before = dir->sub->n;
-	rc = node_walk_dir(whole ? &dir->id : &dir->sub->loose, load, arg, dtree_take, dir->sub, e);
+	rc = read_node(dir, whole, load, arg, e);
 	if (rc < 0) {
 		if (whole) {
 			dtree_free(dir->sub);

@@ -54,8 +54,9 @@ struct dtree {
 	struct dtree_stat *stats; /* one for each of v; NULL unless dtree_stats() made it */
 	struct dtree_block *blocks;
 	struct chunkid loose; /* files directly here, of a split directory */
-	bool has_loose;       /* not yet among v */
-	bool cached;          /* the stat cache holds just this */
+	uint64_t loose_bytes, loose_files;
+	bool has_loose; /* not yet among v */
+	bool cached;    /* the stat cache holds just this */
 };
 
 /* An empty directory as root. */
@@ -66,8 +67,21 @@ void dtree_from_pointer(struct dtree_entry *root, const struct pointer *p);
 
 /* Add what a node says of an entry to `arg`, a struct dtree: for node_each(). */
 int dtree_take(void *arg, const struct node_entry *n, struct err *e);
-/* Make `dir->sub` hold all entries, loose files of a split directory too. */
+/* Add the entries of one part of a large directory, checked as dtree_expand() does. */
+int dtree_take_part(struct dtree *d, const struct node_entry *part, node_load_fn load, void *arg,
+		    struct err *e) MUST_CHECK;
+/*
+ * Make `dir->sub` hold all entries, loose files of a split directory too.  ERR_CORRUPT: they don't sum to
+ * what was said of `dir`.  So a tree can have no more files than its pointer says, whatever its
+ * nodes name; dtree_count_empty() bounds the directories.
+ */
 int dtree_expand(struct dtree_entry *dir, node_load_fn load, void *arg, struct err *e) MUST_CHECK;
+
+/*
+ * An expanded directory without a file in it counts in *n, which begins at 0 for a whole walk; ERR_LIMIT beyond
+ * TREE_MAX_EMPTY_DIRS: forty small nodes can name each other a million million times.
+ */
+int dtree_count_empty(uint64_t *n, const struct dtree_entry *dir, struct err *e) MUST_CHECK;
 
 /* Give the memory of a loaded directory back; it must be `known`, so that it can be loaded again. */
 void dtree_unload(struct dtree_entry *dir);

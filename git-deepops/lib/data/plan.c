@@ -21,6 +21,7 @@ struct planner {
 	struct buf path; /* "<root>/…" */
 	size_t root_len;
 	unsigned int depth;
+	uint64_t empty; /* wanted directories without a file in them */
 };
 
 static bool is_dir(const struct dtree_entry *x)
@@ -221,6 +222,8 @@ static int plan_dir(struct planner *pl, struct spot *s, struct err *e)
 			       TREE_MAX_DEPTH);
 	if (is_dir(s->to)) {
 		rc = dtree_expand(s->to, pl->in->load, pl->in->load_arg, e);
+		if (rc == 0)
+			rc = dtree_count_empty(&pl->empty, s->to, e);
 		if (rc < 0)
 			return rc == ERR_CORRUPT ? err_wrap(e, "%s", pl->path.p) : rc;
 		dtree_stats(s->to->sub);
@@ -344,7 +347,7 @@ static int plan_spot(struct planner *pl, struct spot *s, struct err *e)
 
 int plan_make(struct plan *p, const struct plan_input *in, struct err *e)
 {
-	struct planner pl = {p, in, BUF_INIT, strlen(in->root), 0};
+	struct planner pl = {p, in, BUF_INIT, strlen(in->root), 0, 0};
 	struct spot s = {in->to, in->work, in->base, in->to_stat, in->work_stat};
 	int rc;
 

@@ -29,6 +29,7 @@
 struct fetch_dir {
 	struct chunkid id;
 	char *path;
+	uint64_t bytes, files; /* what is said of it */
 };
 
 struct fetch_level {
@@ -52,7 +53,8 @@ struct fetcher {
 	struct sync_ids chunks; /* pieces of files */
 	struct sync_ids unfound; /* what the last question did not find */
 	const char *name;
-	bool absent; /* the remote lacks something of this item */
+	uint64_t empty; /* directories of this item without a file in them */
+	bool absent;    /* the remote lacks something of this item */
 	struct chunkid absent_id;
 	struct chunkkey lie; /* a recipe that can't be the file's; kind 0: none */
 };
@@ -317,10 +319,10 @@ static int want_file(struct fetcher *f, const char *path, const struct chunkid *
 
 /* ---- nodes ---- */
 
-static void level_add(struct fetch_level *l, const struct chunkid *id, const char *path)
+static void level_add(struct fetch_level *l, const struct node_entry *dir, const char *path)
 {
 	XGROW(l->v, l->n + 1, l->alloc);
-	l->v[l->n++] = (struct fetch_dir){*id, xstrdup(path)};
+	l->v[l->n++] = (struct fetch_dir){dir->id, xstrdup(path), dir->bytes, dir->files};
 }
 
 static void level_release(struct fetch_level *l)
@@ -352,15 +354,34 @@ static int read_entry(struct fetcher *f, const struct fetch_dir *dir,
 	if ((entry->kind == NODE_DIR || entry->kind == NODE_PART) && is_known_node(f, &entry->id))
 		return 0;
 	if (entry->kind == NODE_PART) {
-		level_add(next, &entry->id, dir->path);
+		level_add(next, entry, dir->path);
 		return 0;
 	}
 	path_join(&path, dir->path, entry->name);
 	if (entry->kind == NODE_DIR)
-		level_add(next, &entry->id, path.p);
+		level_add(next, entry, path.p);
 	else if (!f->opts->nodes_only)
 		rc = want_file(f, path.p, &entry->id, entry->bytes, e);
 	buf_release(&path);
+	return rc;
+}
+
+/*
+ * A tree must not be walked further than its pointer says: with patterns one node is read again by each
+ * path that leads to it.
+ */
+static int check_said(struct fetcher *f, const struct fetch_dir *dir, const struct buf *text,
+		      struct err *e)
+{
+	uint64_t bytes = 0, files = 0;
+	int rc = node_sum(text->p, text->len, &bytes, &files, e);
+
+	if (rc == 0 && (bytes != dir->bytes || files != dir->files))
+		rc = err_set(e, ERR_CORRUPT, "'%s': a node holds other sums than are said of it",
+			     dir->path);
+	if (rc == 0 && !files && ++f->empty > TREE_MAX_EMPTY_DIRS)
+		rc = err_set(e, ERR_LIMIT, "more than %d directories without a file in them",
+			     TREE_MAX_EMPTY_DIRS);
 	return rc;
 }
 
@@ -372,6 +393,11 @@ static int read_dir(struct fetcher *f, const struct fetch_dir *dir, struct fetch
 	struct node_entry entry;
 	int rc = load_here(f, CHUNK_NODE, &dir->id, &text, e);
 
+	if (rc < 0) {
+		buf_release(&text);
+		return rc;
+	}
+	rc = check_said(f, dir, &text, e);
 	if (rc < 0) {
 		buf_release(&text);
 		return rc;
@@ -417,12 +443,15 @@ static int fetch_tree(struct fetcher *f, const struct pointer *p, struct err *e)
 	int depth = 0, rc = 0;
 
 	for (size_t i = 0; i < p->n; i++) {
+		struct node_entry shard = {.id = p->shards[i].id,
+					   .bytes = p->shards[i].bytes,
+					   .files = p->shards[i].files};
 		struct buf prefix = BUF_INIT;
 
 		if (is_known_node(f, &p->shards[i].id))
 			continue;
 		shard_prefix(p->shards[i].name, &prefix);
-		level_add(&level, &p->shards[i].id, prefix.p);
+		level_add(&level, &shard, prefix.p);
 		buf_release(&prefix);
 	}
 	while (rc == 0 && level.n && !f->absent) {
@@ -446,6 +475,7 @@ static int fetch_item(struct fetcher *f, const struct sync_item *item, struct er
 
 	f->name = item->name;
 	f->absent = false;
+	f->empty = 0;
 	if (item->pointer.kind == POINTER_TREE) {
 		rc = fetch_tree(f, &item->pointer, e);
 	} else if (!f->opts->nodes_only) {
