@@ -131,9 +131,11 @@ static void add_data(struct page *p, const struct record *r)
 		line(p, "input", "none, by declaration");
 	for (size_t i = 0; i < r->noutputs; i++)
 		linef(p, record_output_role_name(r->outputs[i].role), "%s %s", r->outputs[i].path,
-		      r->outputs[i].id ? r->outputs[i].id : "was not written");
+		      r->outputs[i].id ? r->outputs[i].id : "is not recorded");
 	for (size_t i = 0; i < r->changed.nr; i++)
 		line(p, "changed", r->changed.v[i]);
+	for (size_t i = 0; i < r->notices.nr; i++)
+		line(p, "notice", r->notices.v[i]);
 }
 
 static void add_rerun(struct page *p, const struct record *r)

@@ -107,6 +107,8 @@ static int add_output(struct job *j, const char *typed, enum record_output_role 
 
 	if (rc == 0 && !path.len)
 		rc = err_set(e, ERR_INPUT, "the whole work tree cannot be an output");
+	if (rc == 0)
+		rc = job_refuse_link(j, role == RECORD_ROLE_METRICS ? "-m" : "-o", path.p, e);
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++)
 		if (!strcmp(j->rec.outputs[i].path, path.p))
 			rc = err_set(e, ERR_USAGE, "output %s is named twice", path.p);

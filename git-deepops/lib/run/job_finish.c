@@ -37,8 +37,10 @@ static int recheck(struct job *j, struct err *e)
 		strvec_push(&j->rec.changed, "not checked: the supervisor died");
 		return 0;
 	}
-	if (j->has_snap)
-		rc = snapshot_check(&j->snap, &j->rec.changed, e);
+	if (j->has_snap && snapshot_check(&j->snap, &j->rec.changed, e) < 0) {
+		strvec_push(&j->rec.changed, "not checked");
+		rc = job_survive(j, "whether the code changed is not known", e);
+	}
 	if (rc == 0)
 		rc = job_recheck_inputs(j, e);
 	record_limit(&j->rec.changed, RECORD_CHANGED_BYTES);
@@ -76,7 +78,7 @@ static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 	record_set(&j->rec.closure_method, "none");
 	if (rc == 0)
 		rc = recheck(j, e);
-	if (rc == 0 && j->ended)
+	if (rc == 0)
 		rc = job_collect_outputs(j, parts, e);
 	if (rc == 0)
 		rc = job_collect_logs(j, parts, e);
@@ -85,6 +87,7 @@ static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 	killpoint("run-outputs-stored");
 	if (rc == 0 && j->of)
 		rc = job_compare_outputs(j, e);
+	record_limit(&j->rec.notices, RECORD_NOTICES_BYTES);
 	if (rc == 0)
 		rc = journal_append(j->repo, &j->rec, parts, out, e);
 	tree_builder_free(parts);
@@ -93,10 +96,13 @@ static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 	killpoint("run-recorded");
 	project(j);
 	killpoint("run-noted");
-	rc = spool_remove(&j->spool, e);
-	if (rc == 0)
-		j->spooled = false;
-	return rc;
+	/* What the command left running may hold a file there open, which NFS does not let go. */
+	if (spool_remove(&j->spool, e) < 0) {
+		strvec_pushf(&j->warnings, "%s (git deepops recover clears it away)", e->msg);
+		err_clear(e);
+	}
+	j->spooled = false;
+	return 0;
 }
 
 int job_finish(struct job *j, struct journal_entry *out, struct err *e)
@@ -125,7 +131,7 @@ static int still_runs(struct spool *s, struct err *e)
 
 /*
  * The repository as seen from where the command ran: *site, to be closed, where that is not ours.
- * 1: that work tree is no more.
+ * 1: that work tree is no more, or cannot be opened: `e` says why.
  */
 static int open_site(struct repo *r, struct spool *s, struct repo **site, struct err *e)
 {
@@ -135,16 +141,14 @@ static int open_site(struct repo *r, struct spool *s, struct repo **site, struct
 	*site = NULL;
 	if (rc == 0 && (!repo_worktree(r) || strcmp(path.p, repo_worktree(r)) != 0)) {
 		rc = repo_open(site, path.p, REPO_NEED_WORKTREE, e);
-		if (rc == ERR_NOTFOUND ||
-		    (rc == 0 && strcmp(repo_commondir(*site), repo_commondir(r)) != 0)) {
-			err_clear(e);
+		if (rc == 0 && strcmp(repo_commondir(*site), repo_commondir(r)) != 0) {
 			repo_close(*site);
 			*site = NULL;
-			rc = 1;
+			rc = err_set(e, ERR_NOTFOUND, "%s is another repository now", path.p);
 		}
 	}
 	buf_release(&path);
-	return rc;
+	return rc < 0 && rc != ERR_INTR ? 1 : rc;
 }
 
 /* Its spool is open, and the journal has not got it. */
@@ -153,8 +157,9 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 {
 	static const struct job_opts none = {.argv = STRVEC_INIT};
 	struct job *j = xcalloc(1, sizeof(*j));
+	struct err why = ERR_INIT;
 	struct repo *other;
-	int rc = open_site(r, s, &other, e);
+	int rc = open_site(r, s, &other, &why);
 
 	j->repo = j->site = other ? other : r;
 	j->o = &none;
@@ -169,17 +174,17 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 	strvec_init(&j->secrets);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
-	if (rc >= 0)
-		rc = dataset_open(&j->data, j->repo, e);
+	rc = rc < 0 ? err_set(e, rc, "%s", why.msg) : dataset_open(&j->data, j->repo, e);
 	j->site_data = j->data;
 	if (rc == 0)
 		rc = spool_read_record(&j->spool, &j->rec, &j->parts, e);
+	if (rc == 0 && j->site_gone)
+		job_notice(j, "where it ran: %s", why.msg);
 	if (rc == 0)
 		rc = spool_read_end(&j->spool, &j->end, e);
 	j->ended = rc == 1;
-	/* The directory of a rerun went with its supervisor: its outputs cannot be told. */
-	if (rc >= 0 && j->rec.kind == RECORD_RERUN)
-		j->ended = false;
+	/* The directory of a rerun goes with its supervisor: its outputs cannot be told. */
+	j->site_gone = j->site_gone || (rc >= 0 && j->rec.kind == RECORD_RERUN);
 	if (runindex_open(&j->ix, r, 0, NULL) < 0)
 		j->ix = NULL;
 	if (rc >= 0)

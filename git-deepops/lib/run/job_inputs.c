@@ -241,6 +241,9 @@ static int pin_path(struct job *j, const struct strvec *roots, const char *path,
 
 	if (pointer_root_of(path, &base) && strvec_has(roots, base.p))
 		path = base.p; /* the pointer named for its dataset: a selection */
+	rc = job_refuse_link(j, "-i", path, e);
+	if (rc < 0)
+		goto out;
 	root = dataset_root_of(roots, path, &inside);
 	if (root) {
 		rc = pin_dataset(j, root, RECORD_ROLE_INPUT, e);
@@ -309,6 +312,8 @@ int job_pin_inputs(struct job *j, struct err *e)
 		buf_reset(&path);
 		rc = job_path(j, j->o->params.v[i], &path, e);
 		if (rc == 0)
+			rc = job_refuse_link(j, "-p", path.p, e);
+		if (rc == 0)
 			rc = pin_file(j, path.p, RECORD_ROLE_PARAMS, e);
 	}
 	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
@@ -355,13 +360,19 @@ static int recheck(struct job *j, const struct job_pin *pin, bool *changed, stru
 
 int job_recheck_inputs(struct job *j, struct err *e)
 {
-	bool changed = false;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < j->npins; i++) {
+		bool changed = false;
+
 		if (job_is_output(j, j->pins[i].path))
 			continue; /* both read and written, as declared */
 		rc = recheck(j, &j->pins[i], &changed, e);
+		if (rc < 0) {
+			/* It cannot be looked at any more, which it could before. */
+			changed = true;
+			rc = job_survive(j, j->pins[i].path, e);
+		}
 		if (rc == 0 && changed)
 			strvec_push(&j->rec.changed, j->pins[i].path);
 	}

@@ -6,7 +6,10 @@
  *	job_inputs.c	datasets and files that the command reads
  *	job_code.c	the code tree
  *	job_host.c	machine, environment, determinism, parameters
- *	job_outputs.c	outputs, metrics, logs
+ *	job_outputs.c	outputs
+ *	job_metrics.c	metrics
+ *	job_logs.c	logs
+ *	job_notice.c	what goes wrong with one thing
  *	job_finish.c	the record, and what a dead supervisor left
  *	job_rerun.c	what a rerun takes from the first run, and how they compare
  */
@@ -77,6 +80,18 @@ void job_file_pointer(const struct chunkid *id, uint64_t bytes, uint32_t mode, s
 /* Open `path` in the work tree of `r`, following no link.  Descriptor or error. */
 int job_open(struct repo *r, const char *path, struct stat *st, struct err *e) MUST_CHECK;
 
+/* A thing that could not be looked at: a warning now, and a line of the record for good. */
+void job_notice(struct job *j, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/*
+ * After an error that concerns one thing: it becomes a notice, `e` is cleared and 0 returned, so that
+ * the record is made.  What our own store is short of, and a signal, stays an error: `recover` then
+ * has everything still.  `e` is not NULL.
+ */
+int job_survive(struct job *j, const char *what, struct err *e) MUST_CHECK;
+/* ERR_INPUT: `path` is, or lies behind, a symbolic link.  `option` is for the message. */
+int job_refuse_link(const struct job *j, const char *option, const char *path,
+		    struct err *e) MUST_CHECK;
+
 int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
@@ -85,6 +100,7 @@ int job_scan_record(const struct job *j, struct err *e) MUST_CHECK;
 int job_read_params(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
 int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
+int job_collect_metrics(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 int job_collect_logs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 /* A rerun's record: the first one without what that run brought about; its environment becomes ours. */
 int job_take_over(struct job *j, const struct journal_entry *of, struct err *e) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* job_outputs.c - outputs, metrics and logs after the command; see job_internal.h */
+/* job_outputs.c - outputs after the command; see job_internal.h */
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -7,18 +7,11 @@
 #include <unistd.h>
 
 #include "base/hex.h"
-#include "base/io.h"
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
-#include "repo/settings.h"
 #include "repo/tree.h"
 #include "run/job_internal.h"
-#include "run/metrics.h"
-
-#define LOG_WHOLE_BYTES (64 * KIB) /* in the journal as it is */
-#define LOG_PART_BYTES (32 * KIB)  /* of head and of tail beyond that */
-#define HASH_PIECE_BYTES (256 * KIB)
 
 /* ---- outputs ---- */
 
@@ -37,6 +30,25 @@ static void fill_output(struct record_output *out, const struct chunkid *id, uin
 	record_set_digest(&out->id, id);
 	out->files = (int64_t)files;
 	out->bytes = (int64_t)bytes;
+}
+
+/* The record has what was made; a pointer that cannot be brought up to date costs nothing of it. */
+static int write_pointer(struct job *j, const char *path, const struct pointer *p, struct err *e)
+{
+	struct err own = ERR_INIT;
+	char *what;
+	int rc;
+
+	if (dataset_write_pointer(j->repo, path, p, &own) == 0 &&
+	    dataset_synced(j->data, path, p, &own) == 0)
+		return 0;
+	if (own.code == ERR_INTR)
+		return err_set(e, ERR_INTR, "%s", own.msg);
+	own.sys = 0; /* that of the work tree is not our store */
+	what = xstrfmt("the pointer of output %s is not up to date (git deepops track)", path);
+	rc = job_survive(j, what, &own);
+	free(what);
+	return rc;
 }
 
 /* A dataset of the repository: its pointer in the work tree is brought up to date. */
@@ -68,9 +80,7 @@ static int tracked_output(struct job *j, struct record_output *out, struct buf *
 		/* The data first: a pointer must not stand in the work tree before its bytes are kept. */
 		rc = job_commit_data(j, e);
 		if (rc == 0)
-			rc = dataset_write_pointer(j->repo, out->path, &snap.pointer, e);
-		if (rc == 0)
-			rc = dataset_synced(j->data, out->path, &snap.pointer, e);
+			rc = write_pointer(j, out->path, &snap.pointer, e);
 	}
 	dataset_snap_release(&snap);
 out:
@@ -175,18 +185,17 @@ static bool is_from_before(const struct job *j, const char *path)
 }
 
 /* 1: there is something to record; 0: the command wrote nothing there that can be. */
-static int find_output(struct job *j, const struct record_output *out, struct stat *st,
-		       struct err *e)
+static int find_output(struct job *j, const struct record_output *out, struct stat *st)
 {
 	if (j->site_gone) {
-		strvec_pushf(&j->warnings, "output %s went with the work tree it was in",
-			     out->path);
+		job_notice(j, "output %s went with the work tree it was in", out->path);
 		return 0;
 	}
 	if (fstatat(repo_worktree_fd(j->site), out->path, st, AT_SYMLINK_NOFOLLOW) < 0) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			return err_sys(e, "output %s", out->path);
-		strvec_pushf(&j->warnings, "output %s was not written", out->path);
+		if (errno == ENOENT || errno == ENOTDIR)
+			strvec_pushf(&j->warnings, "output %s was not written", out->path);
+		else
+			job_notice(j, "output %s is not recorded: %s", out->path, strerror(errno));
 		return 0;
 	}
 	if (is_from_before(j, out->path)) {
@@ -194,34 +203,33 @@ static int find_output(struct job *j, const struct record_output *out, struct st
 		return 0;
 	}
 	if (S_ISLNK(st->st_mode)) {
-		strvec_pushf(&j->warnings,
-			     "output %s is a symbolic link and not recorded: declare what it names",
-			     out->path);
+		job_notice(j,
+			   "output %s is a symbolic link and not recorded: declare what it names",
+			   out->path);
 		return 0;
 	}
-	if (j->recovered && S_ISREG(st->st_mode) &&
+	if (j->recovered && j->ended && S_ISREG(st->st_mode) &&
 	    st->st_mtim.tv_sec * 1000 > j->end.ended + 1000) {
-		strvec_pushf(&j->warnings, "output %s was written after the run ended", out->path);
+		job_notice(j, "output %s was written after the run ended", out->path);
 		return 0;
 	}
+	if (j->recovered && !j->ended)
+		job_notice(j, "output %s is as recover found it: when the run ended is not known",
+			   out->path);
 	return 1;
 }
 
-/*
- * What the command left cannot be recorded (a socket, a file that nobody may read): that is said,
- * and must not cost the record, which could never be finished.
- */
+/* What the command left there cannot be kept. */
 static int leave_out(struct job *j, struct record_output *out, struct err *e)
 {
-	if (!e || (e->code != ERR_INPUT && e->code != ERR_NOTFOUND &&
-		   !(e->code == ERR_SYS && (e->sys == EACCES || e->sys == EPERM))))
-		return err_wrap(e, "output %s", out->path);
-	strvec_pushf(&j->warnings, "output %s is not recorded: %s", out->path, e->msg);
-	err_clear(e);
+	char *what = xstrfmt("output %s is not recorded", out->path);
+	int rc = job_survive(j, what, e);
+
+	free(what);
 	record_set(&out->id, NULL);
 	record_set(&out->blob, NULL);
 	out->files = out->bytes = RECORD_NONE;
-	return 0;
+	return rc;
 }
 
 static int one_output(struct job *j, const struct strvec *roots, size_t n,
@@ -230,7 +238,7 @@ static int one_output(struct job *j, const struct strvec *roots, size_t n,
 	struct record_output *out = &j->rec.outputs[n];
 	struct buf text = BUF_INIT;
 	struct stat st;
-	int rc = find_output(j, out, &st, e);
+	int rc = find_output(j, out, &st);
 
 	if (rc <= 0)
 		return rc;
@@ -267,25 +275,31 @@ static int hash_objects(struct job *j, struct proc *p, const struct buf *input, 
 	return repo_git_finish(p, input, ids, e);
 }
 
-/* --stdin-paths takes a name a line: one that holds a newline is asked for alone. */
-static int blob_of_odd_name(struct job *j, struct record_output *out, struct err *e)
+/* A filter that fails, or a file that went away since, costs this id alone. */
+static int blob_of_one(struct job *j, struct record_output *out, struct err *e)
 {
 	struct proc p = PROC_INIT;
 	struct buf id = BUF_INIT;
+	char *what;
 	int rc;
 
 	repo_git(j->site, &p);
 	strvec_pushl(&p.args, "hash-object", "--", out->path, NULL);
 	rc = hash_objects(j, &p, NULL, &id, e);
 	buf_rtrim(&id);
-	if (rc == 0 && repo_oid_ok(id.p))
+	if (rc == 0 && repo_oid_ok(id.p)) {
 		record_set(&out->blob, id.p);
+	} else if (rc < 0) {
+		what = xstrfmt("git's id of output %s is not known", out->path);
+		rc = job_survive(j, what, e);
+		free(what);
+	}
 	buf_release(&id);
 	return rc;
 }
 
-/* An id a line, in the order asked. */
-static int take_blobs(struct job *j, const size_t *asked, size_t n, const char *ids, struct err *e)
+/* An id a line, in the order asked; false: git said something else. */
+static bool take_blobs(struct job *j, const size_t *asked, size_t n, const char *ids)
 {
 	char hex[REPO_OID_HEX + 1];
 
@@ -294,19 +308,40 @@ static int take_blobs(struct job *j, const size_t *asked, size_t n, const char *
 
 		snprintf(hex, sizeof(hex), "%.*s", (int)MIN(len, (size_t)REPO_OID_HEX), ids);
 		if (len != REPO_OID_HEX || !repo_oid_ok(hex))
-			return err_set(e, ERR_CORRUPT, "git hash-object printed '%.60s'", ids);
+			return false;
 		record_set(&j->rec.outputs[asked[i]].blob, hex);
 		ids += len + (ids[len] == '\n');
 	}
-	return 0;
+	return true;
+}
+
+/* All at once: --stdin-paths takes a name a line, and ends at the first file that it cannot read. */
+static int blobs_of_many(struct job *j, const size_t *asked, size_t n, struct err *e)
+{
+	struct buf names = BUF_INIT, ids = BUF_INIT;
+	struct proc p = PROC_INIT;
+	struct err own = ERR_INIT;
+	bool done;
+	int rc;
+
+	for (size_t i = 0; i < n; i++)
+		buf_addf(&names, "%s\n", j->rec.outputs[asked[i]].path);
+	repo_git(j->site, &p);
+	strvec_pushl(&p.args, "hash-object", "--stdin-paths", NULL);
+	rc = hash_objects(j, &p, &names, &ids, &own);
+	done = rc == 0 && take_blobs(j, asked, n, ids.p);
+	rc = rc == ERR_INTR ? err_set(e, ERR_INTR, "%s", own.msg) : 0;
+	for (size_t i = 0; rc == 0 && !done && i < n; i++)
+		rc = blob_of_one(j, &j->rec.outputs[asked[i]], e);
+	buf_release(&names);
+	buf_release(&ids);
+	return rc;
 }
 
 /* After git's clean filters, so that the id can be compared with what is committed. */
 static int fill_blobs(struct job *j, struct err *e)
 {
 	size_t *asked = xcalloc(j->rec.noutputs + 1, sizeof(*asked)), n = 0;
-	struct buf names = BUF_INIT, ids = BUF_INIT;
-	struct proc p = PROC_INIT;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++) {
@@ -314,118 +349,14 @@ static int fill_blobs(struct job *j, struct err *e)
 
 		if (!is_plain(j, out))
 			continue;
-		if (strpbrk(out->path, "\n\"")) {
-			rc = blob_of_odd_name(j, out, e);
-		} else {
-			buf_addf(&names, "%s\n", out->path);
-			asked[n++] = i;
-		}
-	}
-	if (rc == 0 && n) {
-		repo_git(j->site, &p);
-		strvec_pushl(&p.args, "hash-object", "--stdin-paths", NULL);
-		rc = hash_objects(j, &p, &names, &ids, e);
-		if (rc == 0)
-			rc = take_blobs(j, asked, n, ids.p, e);
-	}
-	free(asked);
-	buf_release(&names);
-	buf_release(&ids);
-	return rc;
-}
-
-/* ---- metrics ---- */
-
-static void warn_about(struct job *j, struct err *e)
-{
-	strvec_pushf(&j->warnings, "%s", e->msg);
-	err_clear(e);
-}
-
-/* A metrics file that cannot be read costs its metrics, never the record. */
-static void read_metrics_file(struct job *j, struct metrics *m, const char *path)
-{
-	struct err e = ERR_INIT;
-	struct buf text = BUF_INIT;
-	struct stat st;
-	int fd = job_open(j->site, path, &st, &e);
-
-	if (fd >= 0) {
-		int rc = io_read_fd(fd, JSON_MAX_BYTES, &text, &e);
-
-		if (rc < 0)
-			err_wrap(&e, "%s", path);
+		if (strpbrk(out->path, "\n\""))
+			rc = blob_of_one(j, out, e);
 		else
-			rc = metrics_parse(m, path, text.p, text.len, &e);
-		if (rc < 0)
-			warn_about(j, &e);
-		close(fd);
-	} else if (fd != ERR_NOTFOUND) {
-		warn_about(j, &e);
+			asked[n++] = i;
 	}
-	buf_release(&text);
-}
-
-static void read_metrics_stream(struct job *j, struct metrics *m)
-{
-	struct err e = ERR_INIT;
-	struct buf path = BUF_INIT, text = BUF_INIT;
-	int rc;
-
-	spool_path(&j->spool, "metrics.jsonl", &path);
-	rc = io_read_file(AT_FDCWD, path.p, JSON_MAX_BYTES, &text, &e);
-	if (rc == 0)
-		rc = metrics_parse_lines(m, "$DEEPOPS_METRICS", text.p, text.len, &e);
-	if (rc < 0 && rc != ERR_NOTFOUND)
-		warn_about(j, &e);
-	buf_release(&path);
-	buf_release(&text);
-}
-
-static int keep_series(struct job *j, const struct metrics *m, struct tree_builder *parts,
-		       struct err *e)
-{
-	struct buf tsv = BUF_INIT;
-	struct chunkid id;
-	int rc = 0;
-
-	metrics_tsv(m, &tsv);
-	if (tsv.len) {
-		chunkid_of(&id, tsv.p, tsv.len);
-		record_set_digest(&j->rec.series, &id);
-		rc = tree_builder_add_blob(parts, "metrics.tsv", tsv.p, tsv.len, e);
-	}
-	buf_release(&tsv);
-	return rc;
-}
-
-static int collect_metrics(struct job *j, struct tree_builder *parts, struct err *e)
-{
-	struct settings settings;
-	struct err bad = ERR_INIT;
-	struct buf value = BUF_INIT;
-	struct metrics m;
-	int rc;
-
-	metrics_init(&m);
-	for (size_t i = 0; i < j->rec.noutputs; i++)
-		if (j->rec.outputs[i].role == RECORD_ROLE_METRICS && j->rec.outputs[i].id)
-			read_metrics_file(j, &m, j->rec.outputs[i].path);
-	read_metrics_stream(j, &m);
-	if (m.cut)
-		strvec_push(&j->warnings, "there are more metrics than a record holds");
-	for (size_t i = 0; i < m.final.n; i++)
-		record_add_pair(&j->rec.metrics_final, m.final.v[i].name, m.final.v[i].value);
-	rc = keep_series(j, &m, parts, e);
-	settings_init(&settings);
-	if (settings_load(j->repo, &settings, &bad) < 0)
-		strvec_push(&j->warnings, bad.msg);
-	else if (settings.best_metric &&
-		 metrics_best(&m, settings.best_metric, !settings.best_is_min, &value))
-		record_add_pair(&j->rec.metrics_best, settings.best_metric, value.p);
-	settings_release(&settings);
-	buf_release(&value);
-	metrics_release(&m);
+	if (rc == 0 && n)
+		rc = blobs_of_many(j, asked, n, e);
+	free(asked);
 	return rc;
 }
 
@@ -434,106 +365,14 @@ int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e
 	struct strvec roots = STRVEC_INIT;
 	int rc = j->rec.noutputs ? dataset_roots(j->site, NULL, &roots, e) : 0;
 
+	if (rc < 0)
+		rc = job_survive(j, "which outputs are tracked is not known", e);
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++)
 		rc = one_output(j, &roots, i, parts, e);
 	if (rc == 0)
 		rc = fill_blobs(j, e);
 	if (rc == 0)
-		rc = collect_metrics(j, parts, e);
+		rc = job_collect_metrics(j, parts, e);
 	strvec_release(&roots);
 	return rc;
-}
-
-/* ---- logs ---- */
-
-static int hash_log(int fd, struct chunkid *id, uint64_t *bytes, struct err *e)
-{
-	char *piece = xmalloc(HASH_PIECE_BYTES);
-	struct hash *h = hash_new();
-	size_t got = 1;
-	int rc = lseek(fd, 0, SEEK_SET) < 0 ? err_sys(e, "seek") : 0;
-
-	*bytes = 0;
-	while (rc == 0 && got) {
-		rc = io_read_full(fd, piece, HASH_PIECE_BYTES, &got, e);
-		if (rc == 0) {
-			hash_update(h, piece, got);
-			*bytes += got;
-		}
-	}
-	hash_final(h, id->b);
-	hash_free(h);
-	free(piece);
-	return rc;
-}
-
-static int read_part(int fd, uint64_t off, size_t n, struct buf *out, struct err *e)
-{
-	size_t before = out->len;
-	int rc;
-
-	buf_grow(out, n);
-	buf_setlen(out, before + n);
-	rc = io_pread_full(fd, out->p + before, n, off, e);
-	return rc;
-}
-
-/* Head and tail for a look; the whole goes to the store. */
-static int keep_long_log(struct job *j, int fd, const char *name, uint64_t bytes, struct buf *text,
-			 struct tree_builder *parts, struct err *e)
-{
-	struct buf pointer = BUF_INIT;
-	struct store_txn *txn = NULL;
-	struct chunkid id;
-	uint64_t stored;
-	char *entry = xstrfmt("%s" POINTER_SUFFIX, name);
-	int rc = read_part(fd, 0, LOG_PART_BYTES, text, e);
-
-	if (rc == 0) {
-		buf_addf(text, "\n[... %" PRIu64 " bytes are in the store ...]\n",
-			 bytes - 2 * LOG_PART_BYTES);
-		rc = read_part(fd, bytes - LOG_PART_BYTES, LOG_PART_BYTES, text, e);
-	}
-	if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
-		rc = err_sys(e, "seek");
-	if (rc == 0)
-		rc = job_txn(j, &txn, e);
-	if (rc == 0)
-		rc = dataset_put_fd(j->data, txn, fd, &id, &stored, e);
-	if (rc == 0) {
-		job_file_pointer(&id, stored, 0100644, &pointer);
-		rc = tree_builder_add_blob(parts, entry, pointer.p, pointer.len, e);
-	}
-	buf_release(&pointer);
-	free(entry);
-	return rc;
-}
-
-static int keep_log(struct job *j, int fd, const char *name, struct record_log *log,
-		    struct tree_builder *parts, struct err *e)
-{
-	struct buf text = BUF_INIT;
-	struct chunkid id;
-	uint64_t bytes;
-	int rc = hash_log(fd, &id, &bytes, e);
-
-	if (rc == 0) {
-		record_set_digest(&log->id, &id);
-		log->bytes = (int64_t)bytes;
-	}
-	if (rc == 0 && bytes > LOG_WHOLE_BYTES)
-		rc = keep_long_log(j, fd, name, bytes, &text, parts, e);
-	else if (rc == 0 && bytes)
-		rc = read_part(fd, 0, (size_t)bytes, &text, e);
-	if (rc == 0 && text.len)
-		rc = tree_builder_add_blob(parts, name, text.p, text.len, e);
-	buf_release(&text);
-	return rc < 0 ? err_wrap(e, "log %s", name) : 0;
-}
-
-int job_collect_logs(struct job *j, struct tree_builder *parts, struct err *e)
-{
-	int rc = keep_log(j, j->spool.log_fd[0], "stdout", &j->rec.out_log, parts, e);
-
-	return rc < 0 ? rc : keep_log(j, j->spool.log_fd[1], "stderr", &j->rec.err_log, parts, e);
 }

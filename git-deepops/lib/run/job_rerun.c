@@ -261,6 +261,8 @@ static int compare_machines(struct job *j, struct err *e)
 
 	if (rc == 1)
 		machine_diff(was.p, j->machine.text.p, &j->rec.machine_diff);
+	else if (rc < 0)
+		rc = job_survive(j, "the first run's machine is not compared", e);
 	buf_release(&was);
 	return MIN(rc, 0);
 }

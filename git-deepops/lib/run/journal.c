@@ -320,7 +320,8 @@ static int one_pointer(void *arg, const struct tree_entry *entry, struct err *e)
 int journal_pointers(struct repo *r, const struct journal_entry *j, journal_pointer_fn cb,
 		     void *arg, struct err *e)
 {
-	static const char *const logs[] = {"stdout.deepops", "stderr.deepops", "stdin.deepops"};
+	static const char *const logs[] = {"stdout.deepops", "stderr.deepops", "stdin.deepops",
+					   "metrics.jsonl.deepops"};
 	struct pointer_pass p = {r, j, PART_INPUTS, cb, arg};
 	struct tree_entry found = {0};
 	int rc = 0;

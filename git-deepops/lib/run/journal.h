@@ -6,7 +6,7 @@
  * (missing parts are absent): record.json, commit, code/, modules/<n>,
  * inputs/<n>, outputs/<n>, large/<n>, filtered/<n>, inputs.json and other lists,
  * machine, params.json, metrics.tsv, stdout, stderr, stdin, stdout.deepops,
- * stderr.deepops, stdin.deepops, filtered/<n>.deepops.
+ * stderr.deepops, stdin.deepops, metrics.jsonl.deepops, filtered/<n>.deepops.
  * gitformat-deepops-record(5).
  *
  *	journal_iter_init(&it, repo, &tip);
@@ -96,7 +96,8 @@ int journal_fork(struct repo *r, struct err *e) MUST_CHECK;
 /* ---- what an entry names ---- */
 
 /*
- * Pointers in the entry's tree: inputs/<n>, outputs/<n>, large/<n>, filtered/<n>.deepops, logs, stdin.
+ * Pointers in the entry's tree: inputs/<n>, outputs/<n>, large/<n>, filtered/<n>.deepops, logs, stdin,
+ * rows of metrics.
  * What is no file there, or too long for a pointer, is passed over.
  */
 struct journal_pointer {

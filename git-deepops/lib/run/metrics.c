@@ -74,7 +74,7 @@ static void add_value(struct metrics *m, const char *name, uint64_t row, const c
 	else
 		m->cut = true;
 	if (row && m->series.len < METRICS_MAX_SERIES_BYTES && !strpbrk(name, "\t\n"))
-		buf_addf(&m->series, "%s\t%" PRIu64 "\t%s\n", name, row, text.p);
+		buf_addf(&m->series, "%s\t%" PRIu64 "\t%s\n", name, row + m->lines_before, text.p);
 	else if (row)
 		m->cut = true;
 out:

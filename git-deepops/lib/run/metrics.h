@@ -24,6 +24,7 @@ struct metrics {
 	size_t final_bytes;        /* that they take in a record at most */
 	struct buf series;         /* lines `name TAB row TAB value`, without the header */
 	bool cut;                  /* beyond a maximum: some are missing */
+	uint64_t lines_before;     /* of a file that is parsed in pieces: row numbers go on */
 };
 
 void metrics_init(struct metrics *m);
