@@ -32,7 +32,7 @@ static const struct cmd cmds[] = {
 	{"du", cmd_du, CMD_REPO, "show how large datasets are"},
 	{"explain", cmd_explain, 0, "say what an error code means"},
 	{"fetch", cmd_fetch, CMD_REPO, "bring data for the current pointers into the local store"},
-	{"fsck", cmd_fsck, CMD_REPO, "verify the local chunk store"},
+	{"fsck", cmd_fsck, CMD_REPO, "verify the local chunk store, or what the remote holds"},
 	{"gc", cmd_gc, CMD_REPO, "make the local store smaller"},
 	{"help", cmd_help, 0, "list the commands, or show the usage of one"},
 	{"hook", cmd_hook, CMD_REPO | CMD_HIDDEN, "what the hooks of git run"},

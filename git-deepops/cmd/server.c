@@ -14,7 +14,9 @@
 static const char *const usage[] = {"git deepops server install [--policy FILE] [--mode MODE] REPO",
 				    "git deepops server doctor [--json] REPO",
 				    "git deepops server index [--rebuild] REPO",
-				    "git deepops server authorize REPO USER ROLE", NULL};
+				    "git deepops server scrub [--slice SIZE] [--json] REPO",
+				    "git deepops server authorize REPO USER ROLE",
+				    NULL};
 
 int cmd_server_open(struct repo **r, int argc, char **argv, struct err *e)
 {
@@ -134,10 +136,9 @@ int cmd_server(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		const char *name;
 		cmd_fn run;
 	} parts[] = {
-		{"authorize", server_authorize},
-		{"doctor", cmd_server_doctor},
-		{"index", server_index},
-		{"install", cmd_server_install},
+		{"authorize", server_authorize}, {"doctor", cmd_server_doctor},
+		{"index", server_index},         {"install", cmd_server_install},
+		{"scrub", cmd_server_scrub},
 	};
 	struct opt opts[] = {OPT_END};
 	int rc;
@@ -153,5 +154,5 @@ int cmd_server(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return rc;
 	if (argc > 1)
 		return err_set(e, ERR_USAGE, "unknown command `server %s'", argv[1]);
-	return err_set(e, ERR_USAGE, "install, doctor, index or authorize is wanted");
+	return err_set(e, ERR_USAGE, "install, doctor, index, scrub or authorize is wanted");
 }

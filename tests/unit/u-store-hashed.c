@@ -250,6 +250,96 @@ static void test_tree(void)
 	store_close(s);
 }
 
+/* ---- scrub ---- */
+
+static struct store_scrubbed scrub(struct store *s, uint64_t most, struct lib_damage *found)
+{
+	struct store_scrub_opts opts = {most, "test", lib_note_damage, found};
+	struct store_scrubbed done;
+	struct err e = ERR_INIT;
+
+	memset(found, 0, sizeof(*found));
+	must(store_scrub(s, &opts, &done, &e), &e);
+	return done;
+}
+
+static void test_slices(void)
+{
+	struct store *s = lib_open("slices", STORE_VERIFY);
+	struct lib_damage found;
+	struct store_scrubbed done;
+
+	for (uint64_t i = 0; i < 3; i++)
+		lib_fill(s, i, i + 1, CHUNK);
+	done = scrub(s, 1, &found);
+	ok(done.packs == 1 && done.unread == 2 && found.n == 0, "a slice reads one pack at least");
+	ok(done.oldest_ms > 0, "and says since when the others were read");
+	usleep(5000);
+	done = scrub(s, 2 * CHUNK + 1000, &found);
+	ok(done.packs == 2 && done.unread == 0, "the next one goes on with the rest");
+	done = scrub(s, 0, &found);
+	ok(done.packs == 3 && done.damaged == 0, "without a limit all are read");
+	ok(known(s, 0) == STORE_HASHED_ALL && known(s, 2) == STORE_HASHED_ALL, "which proves them");
+	store_close(s);
+}
+
+static void test_scrub_damage(void)
+{
+	struct store *s = lib_open("scrub", STORE_VERIFY);
+	struct chunkid id = lib_id(1, CHUNK);
+	struct lib_damage found;
+	struct store_scrubbed done;
+	struct store_txn *x;
+	struct err e = ERR_INIT;
+
+	lib_fill(s, 0, 3, CHUNK);
+	lib_fill(s, 3, 4, CHUNK);
+	damage_chunk(s, 1);
+	must(store_begin(s, NULL, &x, &e), &e);
+	done = scrub(s, 0, &found);
+	ok(found.n == 2 && found.keys == 1 && chunkid_equal(&found.key.id, &id),
+	   "damage is told: its file, and the chunk");
+	ok(done.lost == 1 && done.damaged == 1, "which is marked");
+	ok(store_has(s, CHUNK_DATA, &id, NULL, &e) == 0, "and not here any more");
+	ok(done.left == 1, "while somebody uses the store its pack stays");
+	store_abort(x, false);
+	is_u64(lib_files(s, "packs"), 2, "as it is");
+	done = scrub(s, 0, &found);
+	ok(found.keys == 0 && done.lost == 0 && done.damaged == 1 && done.left == 0,
+	   "the next scrub writes it anew, and tells the chunk no second time");
+	is_u64(lib_files(s, "packs"), 3, "its old file stays beside");
+	is_u64(lib_count_good(s, 0, 4, CHUNK), 3, "the others read");
+	done = scrub(s, 0, &found);
+	ok(found.n == 0 && done.damaged == 0, "and then all is sound");
+	ok(known(s, 0) == STORE_HASHED_ALL, "and can be proven");
+	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "as fsck says, too");
+	lib_fill(s, 1, 2, CHUNK);
+	is_u64(lib_count_good(s, 0, 4, CHUNK), 4, "what was lost can be stored again");
+	store_close(s);
+}
+
+static void test_scrub_gone(void)
+{
+	struct store *s = lib_open("gone", STORE_VERIFY);
+	struct buf packs = BUF_INIT;
+	struct lib_damage found;
+	struct err e = ERR_INIT;
+
+	lib_fill(s, 0, 2, CHUNK);
+	buf_addf(&packs, "%s/packs", store_dir(s));
+	must(path_remove_tree(packs.p, &e), &e);
+	must(path_mkdirs(packs.p, 0777, &e), &e);
+	store_close(s);
+	s = lib_open("gone", STORE_VERIFY);
+	scrub(s, 0, &found);
+	ok(found.n == 3 && found.keys == 2, "its chunks are told");
+	is_u64(scrub(s, 0, &found).damaged, 0, "once");
+	lib_fill(s, 0, 2, CHUNK);
+	is_u64(lib_count_good(s, 0, 2, CHUNK), 2, "and can be stored again");
+	buf_release(&packs);
+	store_close(s);
+}
+
 int main(void)
 {
 	lib_begin();
@@ -258,6 +348,9 @@ int main(void)
 	test_fsck();
 	test_damage();
 	test_tree();
+	test_slices();
+	test_scrub_damage();
+	test_scrub_gone();
 	lib_end();
 	return done_testing();
 }

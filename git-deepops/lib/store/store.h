@@ -301,6 +301,28 @@ int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb,
 	       uint64_t *chunks, uint64_t *bytes, struct err *e) MUST_CHECK;
 
 /*
+ * Read packs again, those whose last deep look is longest ago first, and note it for each: so a run
+ * that is cut off, or a slice of so many bytes a night, goes on where the last one ended.  What is damaged
+ * twice in a row and has no sound copy goes to `cb` and is marked as lost; the rest of its pack is written
+ * anew, the old file kept as <name>.bad, unless somebody uses the store: then the next scrub does it.
+ */
+struct store_scrub_opts {
+	uint64_t max_bytes; /* 0: everything; a first pack is always read */
+	const char *who;    /* for the audit log */
+	store_damage_fn cb;
+	void *arg;
+};
+struct store_scrubbed {
+	uint64_t packs, bytes;  /* read */
+	uint64_t lost;          /* chunks newly marked */
+	uint64_t damaged, left; /* packs: found damaged; of those not written anew */
+	uint64_t unread;        /* packs of the store that were never hashed, now */
+	int64_t oldest_ms;      /* the look that is longest ago, of the others; 0 without any */
+};
+int store_scrub(struct store *s, const struct store_scrub_opts *opts, struct store_scrubbed *out,
+		struct err *e) MUST_CHECK;
+
+/*
  * These chunks are damaged or gone: from now on they answer "not here", roots above them
  * count as pending, and a new put stores them again, which heals all that.
  */

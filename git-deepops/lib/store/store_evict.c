@@ -17,8 +17,9 @@
 
 struct evict {
 	struct store *s;
-	store_keep_fn keep;
+	store_keep_fn keep; /* NULL: all */
 	void *arg;
+	const struct chunkset *salvage; /* packs to write anew whatever they hold; NULL: none */
 	uint64_t freed;
 	char *dir; /* staging of new packs */
 	unsigned int next_file;
@@ -32,6 +33,11 @@ struct evict {
 	struct segment_row *moved; /* rows to copy, by pack and offset */
 	size_t nmoved;
 };
+
+static bool is_salvaged(const struct evict *v, struct segment *seg, size_t p)
+{
+	return v->salvage && chunkset_has(v->salvage, CHUNK_DATA, segment_pack(seg, p));
+}
 
 /* Which rows stay: sets shrinks[] and collects the kept rows in index. 1 if anything goes. */
 static int choose_rows(struct evict *v, struct segment *seg, struct err *e)
@@ -50,7 +56,7 @@ static int choose_rows(struct evict *v, struct segment *seg, struct err *e)
 		key.kind = row.kind;
 		key.id = row.id;
 		if (!store_pack_is_here(v->s, seg, row.pack) ||
-		    store_is_lost(v->s, row.kind, &row.id) || !v->keep(v->arg, &key)) {
+		    store_is_lost(v->s, row.kind, &row.id) || (v->keep && !v->keep(v->arg, &key))) {
 			v->shrinks[row.pack] = goes = true;
 			continue;
 		}
@@ -58,6 +64,9 @@ static int choose_rows(struct evict *v, struct segment *seg, struct err *e)
 		XGROW(v->index.rows, v->index.n + 1, v->index.alloc);
 		v->index.rows[v->index.n++] = row;
 	}
+	for (size_t p = 0; p < segment_npacks(seg); p++)
+		if (is_salvaged(v, seg, p))
+			v->shrinks[p] = goes = true;
 	for (size_t p = 0; p < segment_npacks(seg); p++)
 		if (used[p] == 0) /* only superseded copies were left in it */
 			v->shrinks[p] = goes = true;
@@ -224,7 +233,7 @@ static void stage_old(struct evict *v, struct segment *seg)
 	struct buf from = BUF_INIT, to = BUF_INIT;
 
 	for (size_t p = 0; p < segment_npacks(seg); p++) {
-		if (!v->shrinks[p])
+		if (!v->shrinks[p] || is_salvaged(v, seg, p))
 			continue;
 		buf_reset(&from);
 		buf_addf(&from, "%s/", v->s->dir);
@@ -262,6 +271,15 @@ static uint64_t size_of(const char *path)
 	return stat(path, &st) == 0 ? (uint64_t)st.st_size : 0;
 }
 
+/* A damaged pack is evidence, and may hold what some other tool can read. */
+static void set_aside(const char *path)
+{
+	char *bad = xstrfmt("%s.bad", path);
+
+	(void)!rename(path, bad);
+	free(bad);
+}
+
 static void remove_old(struct evict *v, struct segment *seg)
 {
 	struct buf path = BUF_INIT;
@@ -274,7 +292,10 @@ static void remove_old(struct evict *v, struct segment *seg)
 		buf_addf(&path, "%s/", v->s->dir);
 		pack_name(&path, segment_pack(seg, p));
 		v->freed += size_of(path.p);
-		unlink(path.p);
+		if (is_salvaged(v, seg, p))
+			set_aside(path.p);
+		else
+			unlink(path.p);
 	}
 	buf_reset(&path);
 	buf_addf(&path, "%s/", v->s->dir);
@@ -316,14 +337,13 @@ static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
 	return rc;
 }
 
-int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed, struct err *e)
+static int evict(struct evict *v, struct err *e)
 {
-	struct evict v = {.s = s, .keep = keep, .arg = arg};
+	struct store *s = v->s;
 	struct segment **segments = NULL;
 	int lock_fd, session_fd = -1, rc;
 	size_t n = 0;
 
-	*freed = 0;
 	if (s->flags & STORE_READONLY)
 		return err_set(e, ERR_DENIED, "store %s is open for reading only", s->dir);
 	lock_fd = store_lock(s->dir, true, 0, e);
@@ -331,19 +351,34 @@ int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed,
 		return lock_fd;
 	rc = store_refresh(s, e);
 	if (rc == 0)
-		rc = store_make_staging(s, &v.dir, &session_fd, e);
+		rc = store_make_staging(s, &v->dir, &session_fd, e);
 	if (rc == 0)
 		segments = store_hold_segments(s, &n);
 	for (size_t i = 0; i < n && rc == 0; i++)
-		rc = evict_segment(&v, segments[i], e);
+		rc = evict_segment(v, segments[i], e);
 	store_drop_segments(segments, n);
-	if (v.dir)
-		store_remove_staging(v.dir);
+	if (v->dir)
+		store_remove_staging(v->dir);
 	lockfile_release(session_fd);
 	lockfile_release(lock_fd);
-	free(v.written);
-	free(v.names);
-	free(v.dir);
+	free(v->written);
+	free(v->names);
+	free(v->dir);
+	return rc;
+}
+
+int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed, struct err *e)
+{
+	struct evict v = {.s = s, .keep = keep, .arg = arg};
+	int rc = evict(&v, e);
+
 	*freed = v.freed;
 	return rc;
+}
+
+int store_salvage(struct store *s, const struct chunkset *packs, struct err *e)
+{
+	struct evict v = {.s = s, .salvage = packs};
+
+	return evict(&v, e);
 }

@@ -219,6 +219,12 @@ int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root
  */
 int store_hash_pack(struct store *s, const struct chunkid *pack, struct pool *pool,
 		    struct catalogue_scrub *out, uint64_t *bytes, struct err *e) MUST_CHECK;
+/*
+ * Write the packs of this set (kind CHUNK_DATA) anew with what the segments name of them and is not lost, all of
+ * which must be readable; the old files become <name>.bad.  ERR_DENIED while a txn is open.
+ */
+int store_salvage(struct store *s, const struct chunkset *packs, struct err *e) MUST_CHECK;
+
 /* Enter looks at packs that the catalogue still names. */
 int store_note_scrubs(struct store *s, const struct catalogue_scrub *scrubs, size_t n,
 		      struct err *e) MUST_CHECK;

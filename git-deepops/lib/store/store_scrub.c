@@ -139,3 +139,236 @@ int store_note_scrubs(struct store *s, const struct catalogue_scrub *scrubs, siz
 	pthread_mutex_unlock(&s->cat_lock);
 	return rc;
 }
+
+/* ---- all packs, or a slice of them ---- */
+
+#define NOTE_PACKS 64 /* packs hashed between two catalogue transactions */
+
+/* A pack and when it was hashed last. */
+struct turn {
+	struct catalogue_pack pack;
+	int64_t at_ms; /* 0: never, or the file changed since */
+};
+
+struct scrub {
+	struct store *s;
+	const struct store_scrub_opts *opts;
+	struct store_scrubbed *out;
+	struct pool *pool;
+	struct turn *turns;
+	size_t n;
+	struct catalogue_scrub fresh[NOTE_PACKS];
+	size_t nfresh;
+	struct chunkset *damaged; /* packs */
+	struct chunkkey *lost;
+	size_t nlost, lost_alloc;
+};
+
+static int by_age(const void *a, const void *b)
+{
+	const struct turn *x = a, *y = b;
+
+	return x->at_ms < y->at_ms ? -1 : x->at_ms > y->at_ms;
+}
+
+/* Every pack of the catalogue, the longest unread first. */
+static int list_turns(struct scrub *c, struct err *e)
+{
+	struct catalogue_pack *packs = NULL;
+	struct catalogue_scrub last;
+	int rc;
+
+	pthread_mutex_lock(&c->s->cat_lock);
+	rc = catalogue_packs(c->s->cat, &packs, &c->n, e);
+	c->turns = xcalloc(c->n + 1, sizeof(*c->turns));
+	for (size_t i = 0; i < c->n && rc >= 0; i++) {
+		c->turns[i].pack = packs[i];
+		rc = catalogue_get_scrub(c->s->cat, &packs[i].id, &last, e);
+		if (rc == 1 && (last.damaged || store_scrub_holds(c->s, &last)))
+			c->turns[i].at_ms = last.at_ms;
+	}
+	pthread_mutex_unlock(&c->s->cat_lock);
+	free(packs);
+	qsort(c->turns, c->n, sizeof(*c->turns), by_age);
+	return MIN(rc, 0);
+}
+
+static int tell(struct scrub *c, const struct chunkid *pack, const struct segment_row *row,
+		const char *what, struct err *e)
+{
+	struct buf file = BUF_INIT;
+	struct store_damage d = {.what = what};
+	int rc;
+
+	pack_name(&file, pack);
+	d.file = file.p;
+	if (row)
+		d.key = (struct chunkkey){row->kind, row->id};
+	rc = c->opts->cb(c->opts->arg, &d, e);
+	buf_release(&file);
+	return rc;
+}
+
+/* Is there a sound copy of this chunk, in this pack or another? 0, ERR_CORRUPT. */
+static int try_chunk(struct scrub *c, const struct segment_row *row, struct err *why)
+{
+	struct store_assembly a = {.s = c->s, .budget = UINT64_MAX, .pool = c->pool};
+	struct buf text = BUF_INIT;
+	uint64_t bytes;
+	int rc = store_load(c->s, (enum chunk_kind)row->kind, &row->id, &text, why);
+
+	buf_release(&text);
+	/* A recipe is believed only for its file; chunks that it lacks are told elsewhere. */
+	if (rc == 0 && row->kind == CHUNK_RECIPE)
+		rc = MIN(store_assemble(&a, &row->id, &bytes, why), 0);
+	return rc;
+}
+
+static int check_chunk(struct scrub *c, const struct chunkid *pack, const struct segment_row *row,
+		       struct err *e)
+{
+	struct err why = ERR_INIT;
+	int rc;
+
+	if (store_is_lost(c->s, row->kind, &row->id))
+		return 0;
+	rc = try_chunk(c, row, &why);
+	if (rc == 0)
+		return 0;
+	if (rc != ERR_CORRUPT && rc != ERR_NOTFOUND) {
+		if (e)
+			*e = why;
+		return rc;
+	}
+	XGROW(c->lost, c->nlost + 1, c->lost_alloc);
+	c->lost[c->nlost++] = (struct chunkkey){row->kind, row->id};
+	return tell(c, pack, row, why.msg, e);
+}
+
+/* What the segments name of a damaged pack, chunk by chunk.  Rare: all rows are looked through. */
+static int check_chunks(struct scrub *c, const struct chunkid *pack, struct err *e)
+{
+	struct segment **v;
+	size_t n;
+	int rc = tell(c, pack, NULL, "damaged", e);
+
+	v = store_hold_segments(c->s, &n);
+	for (size_t i = 0; i < n && rc == 0; i++)
+		for (size_t k = 0; k < segment_count(v[i]) && rc == 0; k++) {
+			struct segment_row row;
+
+			rc = segment_row_at(v[i], k, &row, e);
+			if (rc == 0 && chunkid_equal(segment_pack(v[i], row.pack), pack))
+				rc = check_chunk(c, pack, &row, e);
+		}
+	store_drop_segments(v, n);
+	return rc;
+}
+
+static int flush_notes(struct scrub *c, struct err *e)
+{
+	int rc = c->nfresh ? store_note_scrubs(c->s, c->fresh, c->nfresh, e) : 0;
+
+	c->nfresh = 0;
+	return rc;
+}
+
+static int scrub_pack(struct scrub *c, const struct catalogue_pack *pack, struct err *e)
+{
+	struct catalogue_scrub *look = &c->fresh[c->nfresh];
+	uint64_t bytes;
+	int rc = store_hash_pack(c->s, &pack->id, c->pool, look, &bytes, e);
+
+	/* Once more: memory and cables err, too. */
+	if (rc == 0 && look->damaged)
+		rc = store_hash_pack(c->s, &pack->id, c->pool, look, &bytes, e);
+	if (rc < 0)
+		return rc;
+	c->out->packs++;
+	c->out->bytes += bytes;
+	if (look->damaged) {
+		c->out->damaged++;
+		chunkset_add(c->damaged, CHUNK_DATA, &pack->id, 0);
+		rc = check_chunks(c, &pack->id, e);
+	}
+	c->nfresh++;
+	return rc == 0 && c->nfresh == NOTE_PACKS ? flush_notes(c, e) : rc;
+}
+
+static int scrub_packs(struct scrub *c, struct err *e)
+{
+	uint64_t most = c->opts->max_bytes ? c->opts->max_bytes : UINT64_MAX, asked = 0;
+	int rc = 0, noted;
+
+	for (size_t i = 0; i < c->n && rc == 0; i++) {
+		asked += c->turns[i].pack.bytes;
+		if (i > 0 && asked > most)
+			break;
+		rc = scrub_pack(c, &c->turns[i].pack, e);
+	}
+	noted = flush_notes(c, rc < 0 ? NULL : e);
+	return rc < 0 ? rc : noted;
+}
+
+/* Lost first: what is written anew is then without it. */
+static int mend(struct scrub *c, struct err *e)
+{
+	int rc = c->nlost ? store_mark_lost(c->s, c->lost, c->nlost, c->opts->who, e) : 0;
+
+	c->out->lost = c->nlost;
+	c->out->left = c->out->damaged;
+	if (rc < 0 || !c->out->damaged)
+		return rc;
+	rc = store_salvage(c->s, c->damaged, e);
+	if (rc == ERR_DENIED) { /* somebody is pushing */
+		err_clear(e);
+		return 0;
+	}
+	if (rc == 0)
+		c->out->left = 0;
+	return rc;
+}
+
+static int count_turns(struct scrub *c, struct err *e)
+{
+	int rc;
+
+	free(c->turns);
+	rc = list_turns(c, e);
+	for (size_t i = 0; i < c->n && rc == 0; i++) {
+		int64_t at = c->turns[i].at_ms;
+
+		c->out->unread += at == 0;
+		if (at && !c->out->oldest_ms)
+			c->out->oldest_ms = at; /* they are in order */
+	}
+	return rc;
+}
+
+int store_scrub(struct store *s, const struct store_scrub_opts *opts, struct store_scrubbed *out,
+		struct err *e)
+{
+	struct scrub c = {.s = s, .opts = opts, .out = out};
+	int rc;
+
+	memset(out, 0, sizeof(*out));
+	if (s->flags & STORE_READONLY)
+		return err_set(e, ERR_DENIED, "store %s is open for reading only", s->dir);
+	rc = store_refresh(s, e);
+	if (rc < 0)
+		return rc;
+	c.pool = pool_new(0, 0);
+	c.damaged = chunkset_new();
+	rc = list_turns(&c, e);
+	if (rc == 0)
+		rc = scrub_packs(&c, e);
+	if (rc == 0)
+		rc = mend(&c, e);
+	if (rc == 0)
+		rc = count_turns(&c, e);
+	pool_free(c.pool);
+	chunkset_free(c.damaged);
+	free(c.turns);
+	free(c.lost);
+	return rc;
+}
