@@ -153,4 +153,48 @@ test_expect_success 'recover of a run with an output that cannot be kept ends in
 	)
 '
 
+test_expect_success 'typos are found before the command starts' '
+	(
+		cd repo &&
+		for args in "-m m.json:tol=0.1" "-o out:abs0.1" "-o out:rel=1%" "-o out:abs=-1" "-o out:ignored" "-m m.txt" "-m m.yaml"
+		do
+			test_expect_code 129 git-deepops run --no-data $args -- sh -c "echo >../started" 2>../err || return 1
+		done &&
+		test_path_is_missing ../started &&
+		git-deepops run --no-data -o a:b:bitwise -- sh -c "echo 1 >a:b" && rm a:b
+	)
+'
+
+test_expect_success 'what lay where an output goes is pinned where HEAD has something else, and a rerun begins with it' '
+	(
+		cd repo && rm -f good.txt a.brk b.txt && git status --porcelain >../got && test_must_be_empty ../got &&
+		echo "print 1" >nb.txt && echo clean >clean.txt && echo x >run.sh &&
+		git add nb.txt clean.txt run.sh && git commit -q -m nb &&
+		echo "print 2" >nb.txt && echo 5 >ck.txt && mkdir res && echo old >res/old &&
+		git-deepops run --no-data -o nb.txt -o ck.txt -o res -o clean.txt -- sh -c "
+			cat nb.txt ck.txt >all && cp all nb.txt && cp all ck.txt && cp all res/new && rm all && echo 2 >clean.txt" &&
+		git-deepops show --raw $(last) >../got &&
+		test_grep "{\"bytes\":8,\"files\":1,\"id\":\"sha256:$(echo print 2 | sha256sum | cut -c1-64)\",\"path\":\"nb.txt\",\"role\":\"before\"}" ../got &&
+		test_grep "\"path\":\"ck.txt\",\"role\":\"before\"" ../got &&
+		test_grep "\"path\":\"res\",\"role\":\"before\"" ../got &&
+		test_grep ! "\"path\":\"clean.txt\",\"role\":\"before\"" ../got &&
+		test_grep ! "\"dirty\"" ../got &&
+		git-deepops rerun --exit-code $(last) >../out && test_grep "verdict: identical" ../out &&
+		git checkout -q . && rm -rf res ck.txt
+	)
+'
+
+test_expect_success 'so is a file whose change git was told not to see, and a tracked dataset' '
+	(
+		cd repo && mkdir d && echo 1 >d/a && git-deepops track d && git add -A && git commit -q -m d &&
+		echo 2 >>d/a && git update-index --assume-unchanged nb.txt && echo "print 3" >nb.txt &&
+		git-deepops run --no-data -o nb.txt -o d -- sh -c "cat nb.txt >>d/a; echo 4 >nb.txt" &&
+		git-deepops show --raw $(last) >../got &&
+		test_grep "\"path\":\"nb.txt\",\"role\":\"before\"" ../got &&
+		test_grep "\"path\":\"d\",\"role\":\"before\"" ../got &&
+		git-deepops rerun --exit-code $(last) >../out && test_grep "verdict: identical" ../out &&
+		git update-index --no-assume-unchanged nb.txt && git checkout -q .
+	)
+'
+
 test_done

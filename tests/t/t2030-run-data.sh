@@ -35,7 +35,7 @@ test_expect_success 'a declared input is pinned by its dataset id, the others ar
 		git deepops run -i data/train -o model.bin -m metrics.json -- sh train.sh 2>../err &&
 		record >../record &&
 		field ../record "$inputs" >../got &&
-		echo "input:data/train tracked:data/val" >../want && test_cmp ../want ../got &&
+		echo "input:data/train tracked:data/val tracked:model.bin" >../want && test_cmp ../want ../got &&
 		git cat-file blob "$(journal):inputs/0" >../got &&
 		test_cmp data/train.deepops ../got &&
 		field ../record "\$r->{code}{dirty} ? 1 : 0" >../got &&

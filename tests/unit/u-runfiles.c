@@ -210,6 +210,10 @@ static enum record_verdict compare(const char *policy, const char *was, const ch
 
 static void test_match(void)
 {
+	static const char *const typos[] = {"m.json:tol=0.1", "out:abs0.1",  "out:rel=1%",
+					    "out:abs=-1",     "out:ignored", "dir/a:b"};
+	const char *policy;
+	struct err e = ERR_INIT;
 	struct buf d = BUF_INIT;
 
 	ok(compare(NULL, "a", "a", &d) == RECORD_IDENTICAL, "equal bytes are identical");
@@ -230,11 +234,14 @@ static void test_match(void)
 		   !match_known("abs=") && !match_known("close"),
 	   "policies are known or not");
 	buf_reset(&d);
-	is_str(match_split("dir/a:b:abs=0.5", &d), "abs=0.5",
-	       "the policy is behind the last colon");
+	ok(match_split("dir/a:b:abs=0.5", &d, &policy, &e) == 0, "split: %s", e.msg);
+	is_str(policy, "abs=0.5", "the policy is behind the last colon");
 	is_str(d.p, "dir/a:b", "the path before it");
 	buf_reset(&d);
-	ok(match_split("dir/a:b", &d) == NULL && !strcmp(d.p, "dir/a:b"), "or there is none");
+	ok(match_split("di:r/ab", &d, &policy, &e) == 0 && !policy && !strcmp(d.p, "di:r/ab"),
+	   "or there is none");
+	for (size_t i = 0; i < ARRAY_SIZE(typos); i++)
+		ok(match_split(typos[i], &d, &policy, &e) == ERR_USAGE, "%s: %s", typos[i], e.hint);
 	buf_release(&d);
 }
 

@@ -16,6 +16,7 @@
 #include "repo/tree.h"
 #include "run/job_internal.h"
 #include "run/match.h"
+#include "run/metrics.h"
 #include "run/params.h"
 #include "run/scrub.h"
 #include "run/supervise.h"
@@ -102,11 +103,16 @@ static int add_output(struct job *j, const char *typed, enum record_output_role 
 {
 	struct buf path = BUF_INIT, file = BUF_INIT;
 	struct record_output *out;
-	const char *match = match_split(typed, &file);
-	int rc = job_path(j, file.p, &path, e);
+	const char *match;
+	int rc = match_split(typed, &file, &match, e);
 
+	if (rc == 0)
+		rc = job_path(j, file.p, &path, e);
 	if (rc == 0 && !path.len)
 		rc = err_set(e, ERR_INPUT, "the whole work tree cannot be an output");
+	if (rc == 0 && role == RECORD_ROLE_METRICS && !metrics_known(path.p))
+		rc = err_set(e, ERR_USAGE, "-m %s: metrics are .json, .jsonl, .csv or .tsv",
+			     path.p);
 	if (rc == 0)
 		rc = job_refuse_link(j, role == RECORD_ROLE_METRICS ? "-m" : "-o", path.p, e);
 	for (size_t i = 0; rc == 0 && i < j->rec.noutputs; i++)

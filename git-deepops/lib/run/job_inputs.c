@@ -86,12 +86,13 @@ static void add_record(struct job *j, const struct job_pin *pin, enum record_inp
 
 /* ---- plain files ---- */
 
-static int pin_file(struct job *j, const char *path, enum record_input_role role, struct err *e)
+int job_pin_file(struct job *j, const char *path, enum record_input_role role, struct err *e)
 {
 	struct store_txn *txn = NULL;
 	struct job_pin *pin;
 	struct chunkid id;
 	struct stat st;
+	uint64_t bytes = 0;
 	int fd, rc;
 
 	if (job_find_pin(j, path))
@@ -99,17 +100,18 @@ static int pin_file(struct job *j, const char *path, enum record_input_role role
 	fd = job_open(j->repo, path, &st, e);
 	if (fd < 0)
 		return fd;
+	rc = job_txn(j, &txn, e);
+	if (rc == 0)
+		rc = dataset_put_fd(j->data, txn, fd, &id, &bytes, e);
+	close(fd);
+	if (rc < 0)
+		return err_wrap(e, "%s", path);
 	pin = job_add_pin(j, path);
 	pin->st = st;
 	pin->p.kind = POINTER_FILE;
 	pin->p.files = 1;
+	pin->p.bytes = bytes;
 	pin->p.mode = st.st_mode & S_IXUSR ? 0100755 : 0100644;
-	rc = job_txn(j, &txn, e);
-	if (rc == 0)
-		rc = dataset_put_fd(j->data, txn, fd, &id, &pin->p.bytes, e);
-	close(fd);
-	if (rc < 0)
-		return err_wrap(e, "%s", path);
 	pin->p.id = id;
 	pointer_format(&pin->p, &pin->text);
 	add_record(j, pin, role, &id);
@@ -214,6 +216,56 @@ static int pin_dataset(struct job *j, const char *root, enum record_input_role r
 	return rc < 0 ? err_wrap(e, "input %s", root) : 0;
 }
 
+/* ---- what lies where outputs go ---- */
+
+static int pin_snapshot(struct job *j, const char *path, const struct pointer *previous,
+			enum record_input_role role, struct err *e)
+{
+	struct dataset_snap_opts so = {previous, false, j->o->dry_run};
+	struct dataset_snap snap;
+	struct store_txn *txn = NULL;
+	struct job_pin *pin;
+	int rc = j->o->dry_run ? 0 : job_txn(j, &txn, e);
+
+	if (rc == 0)
+		rc = dataset_snapshot(j->data, txn, path, &so, &snap, e);
+	if (rc < 0)
+		return rc;
+	pin = job_add_pin(j, path);
+	pin->dataset = true;
+	pointer_copy(&pin->p, &snap.pointer);
+	pointer_format(&pin->p, &pin->text);
+	add_record(j, pin, role, &snap.id);
+	dataset_snap_release(&snap);
+	return 0;
+}
+
+int job_pin_dir_before(struct job *j, const char *path, struct err *e)
+{
+	return pin_snapshot(j, path, NULL, RECORD_ROLE_BEFORE, e);
+}
+
+int job_pin_dataset_before(struct job *j, const char *root, struct err *e)
+{
+	struct dataset_status st = {.state = DATASET_MISSING};
+	enum record_input_role role;
+	struct pointer p;
+	int rc;
+
+	pointer_init(&p);
+	rc = dataset_pointer(j->repo, NULL, root, &p, e);
+	if (rc == 0)
+		rc = dataset_status(j->data, root, &p, &st, e);
+	if (rc == 0) {
+		role = st.state == DATASET_CLEAN ? RECORD_ROLE_TRACKED : RECORD_ROLE_BEFORE;
+		dataset_status_release(&st);
+		if (st.state != DATASET_MISSING)
+			rc = pin_snapshot(j, root, &p, role, e);
+	}
+	pointer_release(&p);
+	return rc;
+}
+
 /* ---- what was declared ---- */
 
 static int pin_below(struct job *j, const struct strvec *roots, const char *dir, bool *any,
@@ -261,7 +313,7 @@ static int pin_path(struct job *j, const struct strvec *roots, const char *path,
 		rc = err_set(e, ERR_INPUT, "input %s is a directory that is not tracked", path);
 		err_hint(e, "git deepops track '%s'", path);
 	} else {
-		rc = pin_file(j, path, RECORD_ROLE_INPUT, e);
+		rc = job_pin_file(j, path, RECORD_ROLE_INPUT, e);
 	}
 out:
 	buf_release(&base);
@@ -314,12 +366,14 @@ int job_pin_inputs(struct job *j, struct err *e)
 		if (rc == 0)
 			rc = job_refuse_link(j, "-p", path.p, e);
 		if (rc == 0)
-			rc = pin_file(j, path.p, RECORD_ROLE_PARAMS, e);
+			rc = job_pin_file(j, path.p, RECORD_ROLE_PARAMS, e);
 	}
 	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
 		rc = job_is_output(j, roots.v[i])
 			     ? check_output(j, roots.v[i], e)
 			     : pin_dataset(j, roots.v[i], RECORD_ROLE_TRACKED, e);
+	if (rc == 0)
+		rc = job_pin_before(j, &roots, e);
 	buf_release(&path);
 	strvec_release(&roots);
 	return rc;

@@ -4,6 +4,7 @@
  *
  *	job.c		options, order of the steps, building the journal tree
  *	job_inputs.c	datasets and files that the command reads
+ *	job_before.c	what lies where outputs go
  *	job_code.c	the code tree
  *	job_host.c	machine, environment, determinism, parameters
  *	job_outputs.c	outputs
@@ -92,6 +93,14 @@ int job_survive(struct job *j, const char *what, struct err *e) MUST_CHECK;
 int job_refuse_link(const struct job *j, const char *option, const char *path,
 		    struct err *e) MUST_CHECK;
 
+/* Pin a plain file in this role; one that is pinned already stays as it is. */
+int job_pin_file(struct job *j, const char *path, enum record_input_role role,
+		 struct err *e) MUST_CHECK;
+/* What stands at the place of an output: any directory; a dataset (`tracked` where it is clean). */
+int job_pin_dir_before(struct job *j, const char *path, struct err *e) MUST_CHECK;
+int job_pin_dataset_before(struct job *j, const char *root, struct err *e) MUST_CHECK;
+/* All of that, for all outputs; `roots` are the tracked datasets. */
+int job_pin_before(struct job *j, const struct strvec *roots, struct err *e) MUST_CHECK;
 int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_code(struct job *j, struct err *e) MUST_CHECK;

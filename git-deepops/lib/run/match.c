@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "base/num.h"
+
 static bool tolerance(const char *policy, const char *name, double *out)
 {
 	const char *rest;
@@ -21,16 +22,27 @@ bool match_known(const char *policy)
 	       tolerance(policy, "abs=", &x) || tolerance(policy, "rel=", &x);
 }
 
-const char *match_split(const char *typed, struct buf *path)
+int match_split(const char *typed, struct buf *path, const char **match, struct err *e)
 {
 	const char *colon = strrchr(typed, ':');
+	struct buf quoted = BUF_INIT;
 
-	if (colon && colon != typed && match_known(colon + 1)) {
-		buf_add(path, typed, (size_t)(colon - typed));
-		return colon + 1;
+	*match = NULL;
+	if (!colon || colon == typed || strchr(colon, '/')) {
+		buf_addstr(path, typed);
+		return 0;
 	}
-	buf_addstr(path, typed);
-	return NULL;
+	if (match_known(colon + 1)) {
+		buf_add(path, typed, (size_t)(colon - typed));
+		*match = colon + 1;
+		return 0;
+	}
+	buf_addf(&quoted, "%s:bitwise", typed);
+	err_set(e, ERR_USAGE, "'%s': behind the colon stands bitwise, ignore, abs=X or rel=X",
+		typed);
+	err_hint(e, "if the name has a colon, write it as '%s'", quoted.p);
+	buf_release(&quoted);
+	return ERR_USAGE;
 }
 
 /* ---- texts ---- */

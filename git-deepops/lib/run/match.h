@@ -17,8 +17,12 @@
 
 #define MATCH_MAX_BYTES (64 * MIB) /* of a text compared with a tolerance */
 
-/* "model.pt:abs=0.1": the path goes to `path`; the policy, borrowed from `typed`, or NULL. */
-const char *match_split(const char *typed, struct buf *path);
+/*
+ * "model.pt:abs=0.1": the path goes to `path`; the policy, borrowed from `typed`, or NULL to *match.
+ * ERR_USAGE: behind the last colon of the name stands no policy.  A name with a colon is typed with
+ * one: "a:b:bitwise".
+ */
+int match_split(const char *typed, struct buf *path, const char **match, struct err *e) MUST_CHECK;
 /* Is it one of the policies above? */
 bool match_known(const char *policy);
 

@@ -239,6 +239,16 @@ static int parse_table(struct metrics *m, const char *name, const char *text, si
 	return rc;
 }
 
+bool metrics_known(const char *name)
+{
+	static const char *const ends[] = {".json", ".jsonl", ".ndjson", ".csv", ".tsv"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ends); i++)
+		if (str_endswith(name, ends[i]))
+			return true;
+	return false;
+}
+
 int metrics_parse(struct metrics *m, const char *name, const void *text, size_t len, struct err *e)
 {
 	if (str_endswith(name, ".json"))

@@ -32,6 +32,8 @@ void metrics_release(struct metrics *m);
 /* ERR_INPUT names file and line of what is not understood; what came before it is kept. */
 int metrics_parse(struct metrics *m, const char *name, const void *text, size_t len,
 		  struct err *e) MUST_CHECK;
+/* Does the name say how it is to be read? */
+bool metrics_known(const char *name);
 /* As a name ending in .jsonl, whatever it is called: $DEEPOPS_METRICS. */
 int metrics_parse_lines(struct metrics *m, const char *name, const void *text, size_t len,
 			struct err *e) MUST_CHECK;
