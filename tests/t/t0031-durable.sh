@@ -89,6 +89,9 @@ test_expect_success 'the check sees that nothing was synced, or one thing not' '
 		test_expect_code 1 durable repo/.git/deepops "/catalogue\.db$" >out &&
 		test_grep "is not synced before" out || return 1
 	done &&
+	sed "/^unlink .*catalogue\.db-journal$/,\$ { /^sync .*\.git\/deepops$/d; }" good >trace &&
+	test_expect_code 1 durable repo/.git/deepops "/data\.deepops$" >out &&
+	test_grep "catalogue.db-journal: its removal is not synced before .*/data.deepops" out &&
 	cp good trace &&
 	test_expect_code 1 durable repo/.git/deepops /no-such-point >out &&
 	test_grep "never reached" out

@@ -147,6 +147,31 @@ static void test_second_copy(void)
 	store_close(s);
 }
 
+static int keep_but(void *arg, const struct chunkkey *key)
+{
+	return !chunkid_equal(arg, &key->id);
+}
+
+/* A chunk that was stored again is read from its new place alone, whatever becomes of the old pack. */
+static void test_healed(void)
+{
+	struct store *s = lib_open("healed", 0);
+	struct chunkkey lost = {CHUNK_DATA, lib_id(5, 60)};
+	struct chunkid other = lib_id(7, 60);
+	struct err e = ERR_INIT;
+	uint64_t freed;
+
+	lib_fill(s, 0, 3000, 60); /* too many for a merge with a small segment */
+	ok(damage_copy(s, 5, 0), "damaged");
+	must(store_mark_lost(s, &lost, 1, "test", &e), &e);
+	lib_fill(s, 5, 6, 60);
+	is_u64(lib_count_good(s, 0, 3000, 60), 3000, "stored again");
+	ok(store_evict(s, keep_but, &other, &freed, &e) == 0, "its old pack is rewritten: %s", e.msg);
+	is_u64(lib_count_good(s, 0, 3000, 60), 2999, "nothing else goes");
+	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "the damage is gone");
+	store_close(s);
+}
+
 static void test_pack_file(void)
 {
 	struct store *s = lib_open("packfile", 0);
@@ -303,6 +328,7 @@ int main(void)
 	lib_begin();
 	test_entry();
 	test_second_copy();
+	test_healed();
 	test_pack_file();
 	test_segment_file();
 	test_catalogue();

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* u-store-verify.c - the closure check: what a verified commit accepts, asks for and refuses */
 #include "base/clock.h"
+#include "base/db.h"
 #include "base/limits.h"
 #include "chunk/recipe.h"
 #include "store-lib.h"
@@ -350,6 +351,59 @@ static void test_damage(void)
 	store_close(s);
 }
 
+static void change(struct store *s, const char *sql)
+{
+	struct buf path = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct db *db;
+
+	path_join(&path, store_dir(s), "catalogue.db");
+	must(db_open(&db, path.p, DB_DURABLE, &e), &e);
+	must(db_exec(db, sql, &e), &e);
+	db_close(db);
+	buf_release(&path);
+}
+
+/* The nonce of a clone never changes: only what says nothing new may be taken for a replay. */
+static void test_again(void)
+{
+	struct store *s = lib_open("again", STORE_VERIFY);
+	struct store_txn *x = begin(s, "clone");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shards[2] = {{.name = "a"}, {.name = "b"}};
+	struct store_split both = {shards, 2}, one = {shards, 1};
+	struct chunkid key, dataset;
+	struct store_root root;
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	shards[1].id = put_nodes(x, &t);
+	shards[0].id = t.sub.id;
+	shards[0].files = shards[1].files = 3;
+	shards[0].bytes = shards[1].bytes = t.big_bytes + CHUNK;
+	c.splits = &both;
+	c.nsplits = 1;
+	must(store_commit(x, &c, &e), &e);
+	node_split_key(shards, 1, &key);
+	c.splits = &one;
+	ok(store_split_dataset(s, &key, &dataset, &e) == ERR_NOTFOUND, "a part of it is no dataset");
+	ok(store_commit(begin(s, "clone"), &c, &e) == 0, "until the same clone says so: %s", e.msg);
+	ok(store_split_dataset(s, &key, &dataset, &e) == 0, "then it is one");
+	change(s, "UPDATE dataset SET id = zeroblob(32)");
+	ok(store_commit(begin(s, "clone"), &c, &e) == 0, "pushed again: %s", e.msg);
+	ok(store_split_dataset(s, &key, &dataset, &e) == 0 && dataset.b[0] + dataset.b[1] != 0,
+	   "its id is the one that was proven");
+	change(s, "UPDATE root SET pin_until = 1764000000");
+	ok(store_commit(begin(s, "clone"), &c, &e) == 0, "a push much later: %s", e.msg);
+	ok(store_root(s, CHUNK_NODE, &shards[0].id, &root, &e) == 0 &&
+		   root.pin_until > clock_now_seconds() + STORE_PIN_SECONDS - 60,
+	   "renews the pin");
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
 /* One sent chunk may be named any number of times: that costs us, not the sender. */
 static void test_budget(void)
 {
@@ -392,6 +446,7 @@ int main(void)
 	test_missing();
 	test_lies();
 	test_damage();
+	test_again();
 	test_budget();
 	lib_end();
 	return done_testing();

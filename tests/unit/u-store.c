@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* u-store.c - put, commit, load, refresh, merging, threads, eviction, resuming */
+#include <dirent.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "base/io.h"
 #include "base/limits.h"
 #include "chunk/recipe.h"
 #include "store-lib.h"
+#include "store/pack.h"
 
 static void test_basics(void)
 {
@@ -205,6 +208,69 @@ static void test_packs(void)
 	store_close(s);
 }
 
+/* store_keep_fn: all but one. */
+static int keep_but(void *arg, const struct chunkkey *key)
+{
+	return !chunkid_equal(arg, &key->id);
+}
+
+static size_t open_files(void)
+{
+	DIR *d = opendir("/proc/self/fd");
+	size_t n = 0;
+
+	while (d && readdir(d))
+		n++;
+	if (d)
+		closedir(d);
+	return n;
+}
+
+/* A pack of recipes that stays open must not keep those open that are sealed after it. */
+static void test_descriptors(void)
+{
+	static const uint8_t nonce[STORE_NONCE_BYTES] = "many small packs";
+	struct store *s = lib_open("descriptors", 0);
+	size_t before = open_files();
+	struct err e = ERR_INIT;
+	struct store_txn *t;
+	struct rlimit old, few;
+	struct chunkid id;
+	uint64_t freed;
+
+	pack_set_target(1000);
+	must(store_begin(s, nonce, &t, &e), &e);
+	chunkid_of(&id, "deepops-node 1\n", 15);
+	must(store_put(t, CHUNK_NODE, &id, "deepops-node 1\n", 15, true, &e), &e);
+	for (uint64_t i = 0; i < 200; i++)
+		must(lib_put(t, i, 1000, &e), &e);
+	ok(open_files() < before + 32, "200 packs: %zu descriptors", open_files() - before);
+	must(store_sync(t, &e), &e);
+	ok(open_files() < before + 8, "synced: %zu descriptors", open_files() - before);
+	store_abort(t, true);
+	must(store_begin(s, nonce, &t, &e), &e);
+	is_u64(store_txn_count(t), 201, "resumed");
+	ok(open_files() < before + 32, "resumed: %zu descriptors", open_files() - before);
+	must(store_commit(t, NULL, &e), &e);
+	is_u64(lib_count_good(s, 0, 200, 1000), 200, "all is there");
+	store_close(s);
+
+	s = lib_open("descriptors", 0);
+	pack_set_target(PACK_TARGET_BYTES);
+	lib_fill(s, 1000, 1300, 2000);
+	pack_set_target(1000);
+	getrlimit(RLIMIT_NOFILE, &old);
+	few = old;
+	few.rlim_cur = open_files() + 30;
+	setrlimit(RLIMIT_NOFILE, &few);
+	id = lib_id(1000, 2000);
+	ok(store_evict(s, keep_but, &id, &freed, &e) == 0, "an eviction needs few too: %s", e.msg);
+	setrlimit(RLIMIT_NOFILE, &old);
+	is_u64(lib_count_good(s, 1000, 1300, 2000), 299, "the rest of the pack is there");
+	pack_set_target(PACK_TARGET_BYTES);
+	store_close(s);
+}
+
 static void test_resume(void)
 {
 	static const uint8_t nonce[STORE_NONCE_BYTES] = "resume me please";
@@ -359,6 +425,7 @@ int main(void)
 	test_merge();
 	test_threads();
 	test_packs();
+	test_descriptors();
 	test_resume();
 	test_evict();
 	test_each();

@@ -61,7 +61,7 @@ static int db_fail(struct db *db, int rc, struct err *e)
 
 static int db_configure(struct db *db, enum db_flags flags, struct err *e)
 {
-	const char *sync = flags & DB_DURABLE ? "FULL" : flags & DB_WAL ? "NORMAL" : "OFF";
+	const char *sync = flags & DB_DURABLE ? "EXTRA" : flags & DB_WAL ? "NORMAL" : "OFF";
 	char *sql;
 	int rc;
 

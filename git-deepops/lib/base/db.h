@@ -28,7 +28,7 @@ struct db_stmt;
 /* Without DB_DURABLE and DB_WAL nothing is synced: for caches that can be rebuilt. */
 enum db_flags {
 	DB_CREATE = 1 << 0,
-	DB_DURABLE = 1 << 1,  /* synchronous=FULL */
+	DB_DURABLE = 1 << 1,  /* synchronous=EXTRA: a commit that returned is on disk */
 	DB_WAL = 1 << 2,      /* write-ahead log; default is the rollback journal */
 	DB_READONLY = 1 << 3, /* query_only, after a hot journal was rolled back */
 };

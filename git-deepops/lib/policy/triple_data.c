@@ -43,6 +43,17 @@ static void say_incomplete(struct triple_pass *p, const struct claim *c,
 	add->fix = xstrdup(PUSH_DATA);
 }
 
+/* Every shard is there, but that together they are this dataset was never proven. */
+static void say_unproven(struct triple_pass *p, const struct claim *c)
+{
+	struct triple_finding *add = triple_add(
+		p, REASON_DATA_INCOMPLETE,
+		"%s (%.19s...) is recorded but the remote has its shards only one by one", c->path,
+		c->id ? c->id : "sha256:?");
+
+	add->fix = xstrdup(PUSH_DATA);
+}
+
 static void check_selection(struct triple_pass *p, const struct claim *c, const struct pointer *ptr)
 {
 	const struct pointer_selection *s = &ptr->selection;
@@ -96,10 +107,9 @@ static int check_pointer(struct triple_pass *p, const struct claim *c, const str
 	}
 	if (rc == 0)
 		rc = ev->dataset(ev->arg, &ptr, &dataset, e);
-	if (rc == ERR_NOTFOUND) { /* shards that came one by one, never as this dataset */
+	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
-		found.bad = found.total;
-		say_incomplete(p, c, &found);
+		say_unproven(p, c);
 		rc = 0;
 	} else if (rc == 0) {
 		check_claim(p, c, &ptr, &dataset);

@@ -7,8 +7,8 @@
  *	catalogue_end(c, rc, e);		one more generation, if readers would see a difference
  *
  * Schema and meaning: gitformat-deepops-store(5), CATALOGUE.  Rollback journal
- * and synchronous=FULL: any later reader, the hook too, first rolls back what a
- * crash left half done.  Not thread-safe: the store serialises.
+ * and synchronous=EXTRA: any later reader, the hook too, first rolls back what a
+ * crash left half done, and a commit is durable with the removal of its journal.  Not thread-safe: the store serialises.
  */
 #ifndef STORE_CATALOGUE_H
 #define STORE_CATALOGUE_H

@@ -82,6 +82,7 @@ int pack_write(const struct pack_writer *w, const struct pack_piece *piece,
 	       struct err *e) MUST_CHECK;
 void pack_written(struct pack_writer *w, struct pack_piece *piece, int rc);
 bool pack_is_full(const struct pack_writer *w); /* target size or entry limit reached */
+void pack_set_target(uint64_t bytes); /* smaller packs than PACK_TARGET_BYTES: for tests */
 int pack_flush(struct pack_writer *w, struct err *e) MUST_CHECK; /* the rest, to the kernel */
 int pack_sync(struct pack_writer *w, struct err *e) MUST_CHECK;  /* to the disk */
 /* Write the footer and flush; at least one entry.  *name is the pack's file name. */

@@ -144,9 +144,16 @@ int pack_add(struct pack_writer *w, struct pack_entry *entry, const void *payloa
 	return rc;
 }
 
+static uint64_t pack_target = PACK_TARGET_BYTES;
+
+void pack_set_target(uint64_t bytes)
+{
+	pack_target = MIN(bytes, PACK_TARGET_BYTES);
+}
+
 bool pack_is_full(const struct pack_writer *w)
 {
-	return w->n >= PACK_MAX_ENTRIES || pack_bytes(w) >= PACK_TARGET_BYTES;
+	return w->n >= PACK_MAX_ENTRIES || pack_bytes(w) >= pack_target;
 }
 
 int pack_sync(struct pack_writer *w, struct err *e)

@@ -341,19 +341,35 @@ int store_commit_packs(struct store_txn *t, const struct store_proof *proof, con
 	return 0;
 }
 
-/* Committed before, nothing new, and every root asked for is complete with a pin as good as new? */
+/* Does the catalogue say all this already, with pins as good as new?  cat_lock held. */
+static bool says(struct catalogue *cat, const struct store_proof *proof)
+{
+	bool same = true;
+
+	for (size_t i = 0; i < proof->nroots && same; i++) {
+		struct catalogue_root r;
+
+		same = catalogue_root(cat, &proof->roots[i].key, &r, NULL) == 0 &&
+		       r.state == CATALOGUE_ROOT_COMPLETE && r.files == proof->roots[i].files &&
+		       r.bytes == proof->roots[i].bytes &&
+		       r.pin_until + CLOCK_DAY_SECONDS >= proof->roots[i].pin_until;
+	}
+	for (size_t i = 0; i < proof->ndatasets && same; i++) {
+		struct chunkid id;
+
+		same = catalogue_dataset(cat, &proof->datasets[i].split_key, &id, NULL) == 0 &&
+		       chunkid_equal(&id, &proof->datasets[i].id);
+	}
+	return same;
+}
+
+/* Committed before, nothing new, and everything asked for is in the catalogue? */
 static bool is_replay(struct store_txn *t, const struct store_proof *proof)
 {
 	bool same = t->replay && t->npacks == 0;
 
 	pthread_mutex_lock(&t->s->cat_lock);
-	for (size_t i = 0; i < proof->nroots && same; i++) {
-		struct catalogue_root r;
-
-		same = catalogue_root(t->s->cat, &proof->roots[i].key, &r, NULL) == 0 &&
-		       r.state == CATALOGUE_ROOT_COMPLETE &&
-		       r.pin_until + CLOCK_DAY_SECONDS >= proof->roots[i].pin_until;
-	}
+	same = same && says(t->s->cat, proof);
 	pthread_mutex_unlock(&t->s->cat_lock);
 	return same;
 }
@@ -368,7 +384,7 @@ int store_commit(struct store_txn *t, const struct store_commit *c, struct err *
 		if (rc != 0)
 			goto out;
 	}
-	if (!is_replay(t, &proof) && (t->npacks || proof.nroots)) {
+	if (!is_replay(t, &proof) && (t->npacks || proof.nroots || proof.ndatasets)) {
 		pthread_mutex_lock(&t->lock);
 		rc = store_commit_packs(t, &proof, c ? c->who : NULL, e);
 		pthread_mutex_unlock(&t->lock);

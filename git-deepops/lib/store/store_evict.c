@@ -111,6 +111,21 @@ static void split_rows(struct evict *v, struct segment *seg)
 
 /* ---- copying ---- */
 
+/* The one written to last is full, or nothing comes any more: its descriptor is for the next one. */
+static int finish_pack(struct evict *v, struct err *e)
+{
+	struct pack_writer *w = v->nwritten ? v->written[v->nwritten - 1] : NULL;
+	int rc;
+
+	if (!w)
+		return 0;
+	XGROW(v->names, v->nwritten, v->names_alloc);
+	rc = pack_seal(w, &v->names[v->nwritten - 1], e);
+	if (rc == 0)
+		rc = pack_sync(w, e);
+	return rc < 0 ? rc : pack_close(w, e);
+}
+
 static int next_pack(struct evict *v, struct err *e)
 {
 	struct buf path = BUF_INIT;
@@ -121,7 +136,9 @@ static int next_pack(struct evict *v, struct err *e)
 		v->written = xrealloc(v->written, v->alloc, sizeof(struct pack_writer *));
 	}
 	buf_addf(&path, "%s/%u", v->dir, v->next_file++);
-	rc = pack_create(&v->written[v->nwritten], path.p, e);
+	rc = finish_pack(v, e);
+	if (rc == 0)
+		rc = pack_create(&v->written[v->nwritten], path.p, e);
 	if (rc == 0)
 		v->nwritten++;
 	buf_release(&path);
@@ -176,19 +193,6 @@ static int copy_rows(struct evict *v, struct segment *seg, struct err *e)
 		close(fd);
 	buf_release(&path);
 	buf_release(&tmp);
-	return rc;
-}
-
-static int seal_written(struct evict *v, struct err *e)
-{
-	int rc = 0;
-
-	XGROW(v->names, v->nwritten, v->names_alloc);
-	for (size_t i = 0; i < v->nwritten && rc == 0; i++) {
-		rc = pack_seal(v->written[i], &v->names[i], e);
-		if (rc == 0)
-			rc = pack_sync(v->written[i], e);
-	}
 	return rc;
 }
 
@@ -320,7 +324,7 @@ static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
 		split_rows(v, seg);
 		rc = copy_rows(v, seg, e);
 		if (rc == 0)
-			rc = seal_written(v, e);
+			rc = finish_pack(v, e);
 		stage_old(v, seg);
 		if (rc == 0)
 			rc = change_catalogue(v, seg, e);

@@ -18,7 +18,8 @@
 #include "store/store.h"
 
 #define STORE_LOCK_WAIT_MS 5000 /* for an eviction or a creation to be over */
-#define STORE_OPEN_PACKS 64     /* descriptors kept for reading, and for staging */
+#define STORE_OPEN_PACKS 64     /* descriptors kept for reading */
+#define STORE_SEALED_PACKS 16   /* and for packs of a txn that wait for their fsync */
 
 /* What lookups use; replaced as a whole under view_lock. */
 struct store_view {
@@ -88,7 +89,9 @@ struct store_txn {
 	size_t npacks, alloc;
 	struct pack_writer *open[STORE_PACK_CLASSES]; /* of them, still written to */
 	size_t open_no[STORE_PACK_CLASSES];
-	size_t closed; /* packs[0..closed) are sealed, synced and closed */
+	size_t *sealed; /* numbers of packs in the order they were sealed: */
+	size_t nsealed, sealed_alloc;
+	size_t closed; /* so many of them are synced and closed */
 	unsigned int next_file;
 	bool dir_dirty;          /* has names that are not durable */
 	struct chunkset *have;   /* key -> pack number << 32 | row number */
@@ -164,6 +167,10 @@ int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e)
 void store_remove_staging(const char *dir);
 /* Take the pack over; its number. */
 size_t store_txn_add_pack(struct store_txn *t, struct pack_writer *w);
+/* The pack with this number is sealed: it waits for its fsync with the descriptor open. */
+void store_txn_sealed(struct store_txn *t, size_t number);
+/* Sync and close the sealed packs that have waited longest, all but `keep`; txn->lock held or no other user. */
+int store_txn_close(struct store_txn *t, size_t keep, struct err *e) MUST_CHECK;
 /* Seal and sync every pack of the txn; txn->lock held. */
 int store_txn_seal(struct store_txn *t, struct err *e) MUST_CHECK;
 /* Forget packs and chunks, which are committed or given up; txn->lock held or no other user. */

@@ -291,6 +291,7 @@ static int resume_pack(struct store_txn *t, const char *path, struct err *e)
 {
 	struct pack_writer *w = NULL;
 	struct chunkid name;
+	size_t number;
 	int rc = pack_recover(&w, path, e);
 
 	if (rc == 0 && w)
@@ -306,8 +307,10 @@ static int resume_pack(struct store_txn *t, const char *path, struct err *e)
 		pack_free(&w);
 		return rc < 0 ? rc : 0;
 	}
-	take_rows(t, w, store_txn_add_pack(t, w));
-	return 0;
+	number = store_txn_add_pack(t, w);
+	take_rows(t, w, number);
+	store_txn_sealed(t, number);
+	return store_txn_close(t, STORE_SEALED_PACKS, e); /* there may be thousands */
 }
 
 static int resume(struct store_txn *t, struct err *e)
@@ -409,7 +412,7 @@ void store_txn_reset(struct store_txn *t)
 {
 	for (size_t i = 0; i < t->npacks; i++)
 		pack_free(&t->packs[i]);
-	t->npacks = t->closed = 0;
+	t->npacks = t->nsealed = t->closed = 0;
 	t->open[STORE_PACK_DATA] = t->open[STORE_PACK_META] = NULL;
 	chunkset_free(t->have);
 	t->have = chunkset_new();
@@ -419,6 +422,7 @@ void store_txn_free(struct store_txn *t)
 {
 	store_txn_reset(t);
 	free(t->packs);
+	free(t->sealed);
 	chunkset_free(t->have);
 	chunkset_free(t->proved);
 	lockfile_release(t->session_fd);

@@ -18,18 +18,21 @@ static void store_txn_settle(struct store_txn *t)
 		pthread_cond_wait(&t->idle, &t->lock);
 }
 
-/* Sealed packs wait for their fsync with the descriptor open; bound how many do. */
-static int close_oldest(struct store_txn *t, size_t keep, struct err *e)
+void store_txn_sealed(struct store_txn *t, size_t number)
+{
+	XGROW(t->sealed, t->nsealed + 1, t->sealed_alloc);
+	t->sealed[t->nsealed++] = number;
+}
+
+int store_txn_close(struct store_txn *t, size_t keep, struct err *e)
 {
 	int rc = 0;
 
-	if (t->npacks - t->closed > keep)
+	if (t->nsealed - t->closed > keep)
 		store_txn_settle(t);
-	while (rc == 0 && t->npacks - t->closed > keep) {
-		struct pack_writer *w = t->packs[t->closed];
+	while (rc == 0 && t->nsealed - t->closed > keep) {
+		struct pack_writer *w = t->packs[t->sealed[t->closed]];
 
-		if (w == t->open[STORE_PACK_DATA] || w == t->open[STORE_PACK_META])
-			break;
 		rc = pack_sync(w, e);
 		if (rc == 0)
 			rc = pack_close(w, e);
@@ -48,8 +51,10 @@ static int seal_class(struct store_txn *t, int class, struct err *e)
 	if (!w)
 		return 0;
 	rc = pack_seal(w, &name, e);
-	if (rc == 0)
+	if (rc == 0) {
+		store_txn_sealed(t, t->open_no[class]);
 		t->open[class] = NULL;
+	}
 	return rc;
 }
 
@@ -152,7 +157,7 @@ static int append_locked(struct store_txn *t, struct pack_entry *entry, const vo
 	if (rc == 1) {
 		after = write_out(t, entry->row.kind, e);
 		if (after == 0)
-			after = close_oldest(t, STORE_OPEN_PACKS, e);
+			after = store_txn_close(t, STORE_SEALED_PACKS, e);
 		if (after == 0)
 			after = commit_early(t, e);
 		if (after < 0)
@@ -420,9 +425,10 @@ int store_sync(struct store_txn *t, struct err *e)
 
 	pthread_mutex_lock(&t->lock);
 	store_txn_settle(t);
-	rc = close_oldest(t, 0, e);
-	for (size_t i = t->closed; i < t->npacks && rc == 0; i++)
-		rc = pack_sync(t->packs[i], e);
+	rc = store_txn_close(t, 0, e);
+	for (size_t i = 0; i < STORE_PACK_CLASSES && rc == 0; i++)
+		if (t->open[i])
+			rc = pack_sync(t->open[i], e);
 	if (rc == 0)
 		rc = sync_dir(t, e);
 	killpoint("store-sync");
@@ -439,7 +445,7 @@ int store_txn_seal(struct store_txn *t, struct err *e)
 	if (rc == 0)
 		rc = seal_class(t, STORE_PACK_META, e);
 	if (rc == 0)
-		rc = close_oldest(t, 0, e);
+		rc = store_txn_close(t, 0, e);
 	killpoint("store-sealed");
 	return rc;
 }
