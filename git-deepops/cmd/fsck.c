@@ -15,8 +15,8 @@
 static const char *const usage[] = {"git deepops fsck [options]", NULL};
 
 struct fsck {
-	struct dataset_env *d;
-	struct store *store;
+	const char *dir;     /* of the store */
+	struct store *store; /* NULL: there is none, or it cannot be opened */
 	struct damage damage;
 	uint64_t chunks, bytes;
 };
@@ -60,19 +60,37 @@ static int give_up(const char *dir, const struct chunkkey *keys, size_t n, struc
 	return rc;
 }
 
+/* What others push to is believed again only once all of it was found to be here. */
+static int settle(struct fsck *f, struct err *e)
+{
+	struct store *s;
+	int rc = store_open(&s, f->dir, 0, e);
+
+	if (rc < 0)
+		return rc;
+	rc = store_settle(s, e);
+	store_close(s);
+	if (rc == 0)
+		log_warn("something that its trees name is not in the store: what rests on it "
+			 "counts as incomplete until a push brings it");
+	return rc == ERR_CORRUPT ? 0 : MIN(rc, 0);
+}
+
 /*
  * Packs that hold damage are written anew with what is good in them.  Only then is a chunk
  * gone: another copy of it may be sound.
  */
-static int repair(struct fsck *f, enum store_fsck_depth depth, struct err *e)
+static int repair(struct fsck *f, struct repo *r, enum store_fsck_depth depth, struct err *e)
 {
 	struct chunkkey *keys = xcalloc(f->damage.n + 1, sizeof(*keys));
 	size_t n = lying_recipes(f, keys);
-	int rc = store_rebuild(store_dir(f->store), depth, NULL, e);
+	int rc = store_rebuild(f->dir, depth, NULL, e);
 
 	if (rc == 0 && n)
-		rc = give_up(store_dir(f->store), keys, n, e);
+		rc = give_up(f->dir, keys, n, e);
 	free(keys);
+	if (rc == 0 && repo_is_bare(r))
+		rc = settle(f, e);
 	if (rc == 0)
 		log_hint("git deepops fetch, or git deepops track, stores again what is gone; the "
 			 "damaged files are kept beside the others, as *.bad*");
@@ -82,24 +100,40 @@ static int repair(struct fsck *f, enum store_fsck_depth depth, struct err *e)
 static void fsck_release(struct fsck *f)
 {
 	cmd_damage_release(&f->damage);
-	dataset_close(f->d);
+	store_close(f->store);
+}
+
+/* A store that cannot be opened is damaged: --repair makes its catalogue anew. */
+static int open_store(struct fsck *f, struct err *e)
+{
+	struct err why = ERR_INIT;
+	struct store_damage damage = {.file = "catalogue.db", .what = why.msg};
+	int rc = store_open(&f->store, f->dir, 0, &why);
+
+	if (rc == ERR_NOTFOUND) /* nothing was ever stored */
+		return 0;
+	if (rc == ERR_CORRUPT)
+		return cmd_damage_note(&f->damage, &damage, e);
+	if (rc < 0 && e)
+		*e = why;
+	return rc;
 }
 
 static int check(struct fsck *f, struct repo *r, enum store_fsck_depth depth, struct err *e)
 {
-	int rc = dataset_open(&f->d, r, e);
+	int rc;
 
-	if (rc < 0)
+	f->dir = repo_deepops_dir(r);
+	rc = open_store(f, e);
+	if (rc < 0 || !f->store)
 		return rc;
-	f->store = dataset_store(f->d, e);
-	if (!f->store)
-		return e->code;
-	if (store_was_rebuilt(f->store))
-		log_warn("the catalogue of the store could not be read and was made anew from the "
-			 "packs");
 	f->damage.store = f->store;
 	rc = store_fsck(f->store, depth, cmd_damage_note, &f->damage, &f->chunks, &f->bytes, e);
-	return rc == 0 && f->damage.n ? cmd_damage_name_paths(&f->damage, r, e) : rc;
+	if (rc == 0 && f->damage.n)
+		rc = cmd_damage_name_paths(&f->damage, r, e);
+	else if (rc == 0 && repo_is_bare(r) && depth != STORE_FSCK_QUICK)
+		rc = settle(f, e);
+	return rc;
 }
 
 int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
@@ -138,9 +172,9 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc == 0 && !f.damage.n)
 		log_note("%" PRIu64 " chunks, %s: sound", f.chunks, num_human_bytes(f.bytes).s);
 	if (rc == 0 && f.damage.n && mend)
-		rc = repair(&f, depth, e);
+		rc = repair(&f, ctx->repo, depth, e);
 	else if (rc == 0 && f.damage.n)
-		log_hint(repo_is_bare(ctx->repo)
+		log_hint(f.store && repo_is_bare(ctx->repo)
 				 ? "git deepops server scrub takes out what is damaged, so that it "
 				   "can be pushed again"
 				 : "git deepops fsck --repair, then git deepops fetch");

@@ -77,14 +77,37 @@ test_expect_success 'what --repair has taken out, track stores again: then the s
 	mends "removed" "rm \$pack"
 '
 
-test_expect_success 'a damaged index is found, or made anew with a word about it' '
+# only_repair: what made the store unreadable is named, changed by nothing, and mended by --repair.
+only_repair () {
+	find .git/deepops -type f ! -name state.db | sort | xargs sha256sum >../before &&
+	test_expect_code 128 git deepops checkout --force data 2>../err && test_grep "^hint: where it is: git -C .* deepops fsck --repair" ../err &&
+	test_expect_code 1 git deepops fsck >../out && test_grep "damaged: catalogue.db: .*$1" ../out &&
+	find .git/deepops -type f ! -name state.db | sort | xargs sha256sum >../after && diff ../before ../after &&
+	mend=$(sed -n "s/^hint: where it is: //p" ../err) && test_expect_code 1 eval "$mend" >../out 2>&1 &&
+	git deepops fsck --deep && git deepops checkout -q --force data
+}
+
+test_expect_success 'a damaged index is found, and made anew when that is asked for' '
 	cd repo && restore && seg=$(echo .git/deepops/segments/*) && chmod u+w $seg && flip $seg 200 &&
-	git deepops fsck 2>../err && test_grep "made anew from the packs" ../err &&
-	git deepops fsck --deep 2>../err && test_grep ! "made anew" ../err &&
-	restore && flip .git/deepops/catalogue.db 3 && git deepops fsck 2>../err && test_grep "made anew" ../err &&
+	only_repair "segments/" &&
+	restore && flip .git/deepops/catalogue.db 3 && only_repair "not a database" &&
+	restore && rm .git/deepops/catalogue.db && only_repair missing &&
+	restore && rm -r .git/deepops/segments && only_repair "missing segment" &&
 	restore && flip .git/deepops/catalogue.db 20 && test_expect_code 1 git deepops fsck >../out && test_grep "damaged: catalogue.db" ../out &&
 	test_expect_code 1 git deepops fsck --repair &&
 	git deepops fsck --deep && git deepops status --exit-code
+'
+
+test_expect_success 'a pack that the catalogue does not name is found' '
+	cd repo && restore && cp -a .git/deepops/packs ../packs && rm -rf .git/deepops && mkdir new && echo 1 >new/a &&
+	git deepops track -q new && git deepops fsck && cp -a ../packs .git/deepops/ &&
+	test_expect_code 1 git deepops fsck >../out && test_grep "damaged: packs/.*: the catalogue does not name it" ../out &&
+	test_expect_code 1 git deepops fsck --repair >../out 2>&1 && git deepops fsck --deep && rm -r data && git deepops checkout -q data &&
+	git rm -q --cached new.deepops && rm -r new new.deepops && git checkout -q -f HEAD
+'
+
+test_expect_success 'fsck makes no store where there is none' '
+	git init -q --bare none.git && git -C none.git deepops fsck --deep && test_path_is_missing none.git/deepops
 '
 
 test_expect_success 'tracking the file again heals the store' '

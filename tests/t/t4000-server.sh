@@ -113,7 +113,7 @@ test_expect_success 'doctor finds what is broken, and says how to mend it' '
 		test_expect_code 128 git deepops server install well.git 2>err && test_grep "^hint: .*deepops fsck --repair" err &&
 		test_expect_code 128 git -C well-clone deepops remote check 2>err &&
 		test_grep "^hint: .*deepops fsck --repair" err &&
-		git -C well.git deepops fsck --repair && git deepops server doctor well.git >out || return 1
+		test_expect_code 1 git -C well.git deepops fsck --repair && git -C well.git deepops fsck && git deepops server doctor well.git >out || return 1
 	done &&
 	echo "[rule]" >well.git/deepops/policy &&
 	test_expect_code 1 git deepops server doctor well.git >out &&

@@ -166,7 +166,8 @@ static void test_healed(void)
 	must(store_mark_lost(s, &lost, 1, "test", &e), &e);
 	lib_fill(s, 5, 6, 60);
 	is_u64(lib_count_good(s, 0, 3000, 60), 3000, "stored again");
-	ok(store_evict(s, keep_but, &other, &freed, &e) == 0, "its old pack is rewritten: %s", e.msg);
+	ok(store_evict(s, keep_but, &other, &freed, &e) == 0, "its old pack is rewritten: %s",
+	   e.msg);
 	is_u64(lib_count_good(s, 0, 3000, 60), 2999, "nothing else goes");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "the damage is gone");
 	store_close(s);
@@ -201,7 +202,7 @@ static void test_pack_file(void)
 
 static void test_segment_file(void)
 {
-	struct store *s = lib_open("segment", 0);
+	struct store *s = lib_open("segment", 0), *t;
 	struct lib_damage d;
 	struct buf seg = BUF_INIT;
 	struct err e = ERR_INIT;
@@ -212,9 +213,10 @@ static void test_segment_file(void)
 	flip(seg.p, 5000);
 	ok(lib_fsck(s, STORE_FSCK_QUICK, &d) == 1 && str_endswith(seg.p, d.file),
 	   "a damaged segment is named");
+	ok(store_open(&t, store_dir(s), 0, &e) == ERR_CORRUPT, "no open makes it anew: %s", e.msg);
+	must(store_rebuild(store_dir(s), STORE_FSCK_QUICK, &chunks, &e), &e);
 	store_close(s);
 	s = lib_open("segment", 0);
-	ok(store_was_rebuilt(s), "the next open rebuilds it");
 	is_u64(lib_count_good(s, 0, 2000, 50), 2000, "with everything");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "fsck finds nothing");
 	ok(store_rebuild(store_dir(s), STORE_FSCK_QUICK, &chunks, &e) == 0 && chunks == 2000,
@@ -226,6 +228,38 @@ static void test_segment_file(void)
 	is_u64(lib_count_good(s, 0, 2010, 50), 2010, "and commits to the new catalogue");
 	store_close(s);
 	buf_release(&seg);
+}
+
+/* Packs that no catalogue names would be found by nobody. */
+static void test_stray(void)
+{
+	struct store *s = lib_open("stray", 0);
+	struct buf from = BUF_INIT, to = BUF_INIT;
+	struct err e = ERR_INIT;
+	struct lib_damage d;
+
+	path_join(&from, store_dir(s), "catalogue.db");
+	path_join(&to, lib_dir, "stray-catalogue");
+	lib_fill(s, 0, 5, 100);
+	store_close(s);
+	if (rename(from.p, to.p) < 0)
+		abort();
+	s = lib_open("stray-new", 0); /* as if a power cut had rolled the commit back */
+	buf_reset(&to);
+	path_join(&to, store_dir(s), "catalogue.db");
+	store_close(s);
+	if (rename(to.p, from.p) < 0)
+		abort();
+	s = lib_open("stray", 0);
+	is_u64(lib_count_good(s, 0, 5, 100), 0, "an empty catalogue");
+	ok(lib_fsck(s, STORE_FSCK_QUICK, &d) == 1 && str_startswith(d.file, "packs/", NULL),
+	   "fsck names the pack");
+	must(store_rebuild(store_dir(s), STORE_FSCK_QUICK, NULL, &e), &e);
+	is_u64(lib_count_good(s, 0, 5, 100), 5, "a rebuild takes it in");
+	is_u64(lib_fsck(s, STORE_FSCK_QUICK, NULL), 0, "and all is well");
+	store_close(s);
+	buf_release(&from);
+	buf_release(&to);
 }
 
 static void test_catalogue(void)
@@ -254,8 +288,9 @@ static void test_catalogue(void)
 		ok(store_open(&t, store_dir(s), STORE_READONLY, &e) == ERR_CORRUPT,
 		   "a hook refuses a catalogue that is %s: %s", how[i], e.msg);
 		ok(store_open(&t, store_dir(s), STORE_VERIFY, &e) == ERR_CORRUPT, "a server does");
-		ok(store_open(&t, store_dir(s), 0, &e) == 0 && store_was_rebuilt(t),
-		   "a client rebuilds: %s", e.msg);
+		ok(store_open(&t, store_dir(s), 0, &e) == ERR_CORRUPT, "so does a client");
+		must(store_rebuild(store_dir(s), STORE_FSCK_QUICK, NULL, &e), &e);
+		must(store_open(&t, store_dir(s), 0, &e), &e);
 		is_u64(lib_count_good(t, 0, 20, 3000), 20, "everything is there");
 		store_close(t);
 		store_close(s);
@@ -332,6 +367,7 @@ int main(void)
 	test_pack_file();
 	test_segment_file();
 	test_catalogue();
+	test_stray();
 	test_deleted();
 	test_salvage();
 	lib_end();

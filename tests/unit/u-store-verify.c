@@ -364,6 +364,146 @@ static void change(struct store *s, const char *sql)
 	buf_release(&path);
 }
 
+static int keep_but(void *arg, const struct chunkkey *key)
+{
+	return !chunkid_equal(arg, &key->id);
+}
+
+static int no_damage(void *arg, const struct store_damage *d, struct err *e)
+{
+	(void)arg;
+	return err_set(e, ERR_CORRUPT, "%s: %s", d->file, d->what);
+}
+
+/* What is taken out of a server's store takes the markers above it along. */
+static void test_evicted(void)
+{
+	struct store *s = lib_open("evicted", STORE_VERIFY), *other;
+	struct store_txn *x = begin(s, "d");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct store_rootref roots[2] = {{.kind = CHUNK_NODE}, {.kind = CHUNK_DATA}};
+	struct chunkid gone = lib_id(3, CHUNK);
+	struct store_root root;
+	struct err e = ERR_INIT;
+	uint64_t freed;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	shard.id = put_nodes(x, &t);
+	shard.files = 3;
+	shard.bytes = t.big_bytes + CHUNK;
+	roots[0].id = shard.id;
+	roots[1].id = t.small;
+	c.splits = &split;
+	c.nsplits = 1;
+	c.files = &roots[1];
+	c.nfiles = 1;
+	must(store_commit(x, &c, &e), &e);
+	must(store_mark_rooted(s, roots, 2, true, &e), &e);
+	other = lib_open("evicted", 0);
+	must(store_evict(other, keep_but, &gone, &freed, &e), &e);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_PENDING,
+	   "the root above it is complete no longer");
+	ok(store_root(s, CHUNK_DATA, &t.small, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
+	   "another one is");
+	ok(store_settle(s, &e) == 0, "the store is not whole: %s", e.msg);
+	c.missing = chunkset_new();
+	x = begin(s, "d");
+	ok(store_commit(x, &c, &e) == 1 && chunkset_has(c.missing, CHUNK_DATA, &gone),
+	   "a push is asked for it");
+	must(lib_put(x, 3, CHUNK, &e), &e);
+	must(store_commit(x, &c, &e), &e);
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
+	   "and the root is complete again, and still named by a ref");
+	ok(store_settle(s, &e) == 1, "settled: %s", e.msg);
+	must(store_evict(other, keep_but, &gone, &freed, &e), &e);
+	change(s, "DELETE FROM meta WHERE key = 'suspect'");
+	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_PENDING,
+	   "the marker itself says so, too");
+	store_close(other);
+	chunkset_free(c.missing);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* A rebuilt catalogue knows what the old one knew, and believes nothing of it unseen. */
+static void test_rebuilt(void)
+{
+	struct store *s = lib_open("rebuilt", STORE_VERIFY);
+	struct store_txn *x = begin(s, "d");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct store_rootref small = {.kind = CHUNK_DATA};
+	struct buf path = BUF_INIT;
+	struct store_root root;
+	struct err e = ERR_INIT;
+	uint64_t left;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	(void)put_nodes(x, &t);
+	small.id = t.small;
+	c.files = &small;
+	c.nfiles = 1;
+	must(store_commit(x, &c, &e), &e);
+	must(store_mark_rooted(s, &small, 1, true, &e), &e);
+	must(store_set_quota(s, 1000000, &e), &e);
+	must(store_rebuild(store_dir(s), STORE_FSCK_DEEP, NULL, &e), &e);
+	ok(store_root(s, CHUNK_DATA, &t.small, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
+	   "the marker is still there");
+	ok(store_quota_left(s, &left, &e) == 0 && left < 1000000, "so is the quota");
+	ok(store_fsck(s, STORE_FSCK_DEEP, no_damage, NULL, NULL, NULL, &e) == 0,
+	   "and the log goes on: %s", e.msg);
+	ok(store_settle(s, &e) == 1, "settled: %s", e.msg);
+	ok(store_settle(s, &e) == 1, "once");
+	path_join(&path, store_dir(s), "catalogue.db");
+	if (truncate(path.p, 100) < 0)
+		abort();
+	must(store_rebuild(store_dir(s), STORE_FSCK_DEEP, NULL, &e), &e);
+	store_close(s);
+	s = lib_open("rebuilt", STORE_VERIFY);
+	ok(store_root(s, CHUNK_DATA, &t.small, &root, &e) == 0 && root.state == STORE_ROOT_NONE,
+	   "an unreadable one takes its markers along");
+	buf_release(&path);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* What a clone stored without proof is not certified when others begin to push to it. */
+static void test_unproven(void)
+{
+	struct store *s = lib_open("unproven", 0), *server;
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shard = {.name = "."};
+	struct store_split split = {&shard, 1};
+	struct err e = ERR_INIT;
+	struct store_txn *x;
+	struct tree t;
+
+	make_tree(&t);
+	must(store_begin(s, NULL, &x, &e), &e);
+	shard.files = 3;
+	shard.bytes = t.big_bytes + CHUNK;
+	shard.id = put_nodes(x, &t); /* as a fetch that was cut off leaves it */
+	must(store_commit(x, NULL, &e), &e);
+	server = lib_open("unproven", STORE_VERIFY);
+	ok(store_node_certified(server, &shard.id, &e) == 0, "a node without its files: %s", e.msg);
+	c.splits = &split;
+	c.nsplits = 1;
+	c.missing = chunkset_new();
+	x = begin(server, "push");
+	ok(store_commit(x, &c, &e) == 1 && chunkset_count(c.missing) == 2,
+	   "a push of it is asked for them: %s", e.msg);
+	store_abort(x, false);
+	chunkset_free(c.missing);
+	buf_release(&t.recipe);
+	store_close(server);
+	store_close(s);
+}
+
 /* The nonce of a clone never changes: only what says nothing new may be taken for a replay. */
 static void test_again(void)
 {
@@ -388,7 +528,8 @@ static void test_again(void)
 	must(store_commit(x, &c, &e), &e);
 	node_split_key(shards, 1, &key);
 	c.splits = &one;
-	ok(store_split_dataset(s, &key, &dataset, &e) == ERR_NOTFOUND, "a part of it is no dataset");
+	ok(store_split_dataset(s, &key, &dataset, &e) == ERR_NOTFOUND,
+	   "a part of it is no dataset");
 	ok(store_commit(begin(s, "clone"), &c, &e) == 0, "until the same clone says so: %s", e.msg);
 	ok(store_split_dataset(s, &key, &dataset, &e) == 0, "then it is one");
 	change(s, "UPDATE dataset SET id = zeroblob(32)");
@@ -447,6 +588,9 @@ int main(void)
 	test_lies();
 	test_damage();
 	test_again();
+	test_evicted();
+	test_rebuilt();
+	test_unproven();
 	test_budget();
 	lib_end();
 	return done_testing();

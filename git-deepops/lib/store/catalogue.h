@@ -29,6 +29,12 @@ void catalogue_close(struct catalogue *c); /* NULL is fine */
 /* SQLite's own check, every row by its table's rules, and that the audit chain is unbroken. */
 int catalogue_check(struct catalogue *c, struct err *e) MUST_CHECK;
 
+/*
+ * Take over what packs can't tell from the catalogue at `path`: roots, datasets, quota, log.  To
+ * be called first, outside a transaction.  1 done, 0 that one is not sound, or not there.
+ */
+int catalogue_inherit(struct catalogue *c, const char *path, struct err *e) MUST_CHECK;
+
 /* ---- what a reader needs, in one consistent look ---- */
 
 struct catalogue_segment {
@@ -70,6 +76,7 @@ int catalogue_add_segment(struct catalogue *c, const struct catalogue_segment *s
 			  struct err *e) MUST_CHECK;
 int catalogue_drop_segment(struct catalogue *c, const struct chunkid *id, struct err *e) MUST_CHECK;
 int catalogue_set_suspect(struct catalogue *c, struct err *e) MUST_CHECK;
+int catalogue_clear_suspect(struct catalogue *c, struct err *e) MUST_CHECK;
 
 int catalogue_add_lost(struct catalogue *c, const struct chunkkey *key, struct err *e) MUST_CHECK;
 int catalogue_drop_lost(struct catalogue *c, const struct chunkkey *key, struct err *e) MUST_CHECK;
@@ -102,6 +109,14 @@ int catalogue_root(struct catalogue *c, const struct chunkkey *key, struct catal
 /* Insert, or set state and totals of an existing one; its pin only ever moves later, rooted stays. */
 int catalogue_put_root(struct catalogue *c, const struct catalogue_root *r,
 		       struct err *e) MUST_CHECK;
+/* Is this the catalogue of a store that others push to?  1, 0. */
+int catalogue_has_roots(struct catalogue *c, struct err *e) MUST_CHECK;
+/* The keys of all complete roots; caller frees. */
+int catalogue_each_root(struct catalogue *c, struct chunkkey **out, size_t *n,
+			struct err *e) MUST_CHECK;
+/* It is no longer complete: pending until it is proven again. */
+int catalogue_demote_root(struct catalogue *c, const struct chunkkey *key,
+			  struct err *e) MUST_CHECK;
 int catalogue_clear_rooted(struct catalogue *c, struct err *e) MUST_CHECK;
 int catalogue_set_rooted(struct catalogue *c, const struct chunkkey *key, struct err *e) MUST_CHECK;
 

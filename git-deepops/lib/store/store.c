@@ -285,8 +285,7 @@ static struct store *new_store(const char *dir, enum store_flags flags)
 	return s;
 }
 
-/* The store's directories; and `dir`, which may be new too, has to stay in its own. */
-static int create_dirs(const char *dir, struct err *e)
+int store_create_dirs(const char *dir, struct err *e)
 {
 	static const char *const dirs[] = {"packs", "segments", "incoming"};
 	struct buf path = BUF_INIT;
@@ -306,7 +305,7 @@ static int create(const char *dir, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	struct catalogue *cat = NULL;
-	int rc = create_dirs(dir, e);
+	int rc = store_create_dirs(dir, e);
 
 	if (rc == 0) {
 		path_join(&path, dir, "catalogue.db");
@@ -357,15 +356,21 @@ static int read_format(const char *dir, enum store_flags flags, struct store_for
 	return 0;
 }
 
-/* A server makes no catalogue anew by itself: roots are lost with it, which somebody should know. */
+/*
+ * Nobody makes a catalogue anew by itself: packs may only be away for a while, and what the old
+ * one alone knows is lost with it, which somebody should decide.
+ */
 static int hint_repair(const char *dir, struct err *e)
 {
 	struct buf repository = BUF_INIT;
+	char *word;
 	int rc;
 
 	path_dirname(&repository, dir);
-	rc = err_hint(e, "where it is: git -C %s deepops fsck --repair", repository.p);
+	word = path_word(repository.p);
+	rc = err_hint(e, "where it is: git -C %s deepops fsck --repair", word);
 	buf_release(&repository);
+	free(word);
 	return rc;
 }
 
@@ -381,12 +386,6 @@ int store_open(struct store **out, const char *dir, enum store_flags flags, stru
 	s = new_store(dir, flags);
 	memcpy(s->uuid, format.uuid, sizeof(s->uuid));
 	rc = store_refresh(s, e);
-	if (rc == ERR_CORRUPT && !(flags & (STORE_VERIFY | STORE_READONLY))) {
-		rc = store_rebuild(dir, STORE_FSCK_QUICK, NULL, e);
-		if (rc == 0)
-			rc = store_refresh(s, e);
-		s->rebuilt = true;
-	}
 	if (rc < 0) {
 		store_close(s);
 		return rc == ERR_CORRUPT ? hint_repair(dir, e) : rc;
@@ -413,11 +412,6 @@ void store_close(struct store *s)
 	free(s->cat_path);
 	free(s->dir);
 	free(s);
-}
-
-bool store_was_rebuilt(const struct store *s)
-{
-	return s->rebuilt;
 }
 
 const char *store_dir(const struct store *s)

@@ -48,15 +48,13 @@ enum store_flags {
 };
 
 /*
- * ERR_NOTFOUND if absent; ERR_INPUT names an unknown incompatible feature.  A catalogue that is
- * missing or unreadable: ERR_CORRUPT with the hint that repairs it, but without STORE_VERIFY and
- * STORE_READONLY it is set aside and rebuilt (store_rebuild).
+ * ERR_NOTFOUND if absent; ERR_INPUT names an unknown incompatible feature.  A catalogue or
+ * segment that is missing or unreadable: ERR_CORRUPT with the hint that repairs it; only
+ * store_rebuild makes them anew.
  */
 int store_open(struct store **out, const char *dir, enum store_flags flags,
 	       struct err *e) MUST_CHECK;
 void store_close(struct store *s); /* NULL is fine */
-/* store_open found no usable catalogue and made a new one: worth a warning. */
-bool store_was_rebuilt(const struct store *s);
 const char *store_dir(const struct store *s);
 const uint8_t *store_uuid(const struct store *s); /* 16 bytes */
 int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_CHECK;
@@ -333,11 +331,19 @@ int store_mark_lost(struct store *s, const struct chunkkey *keys, size_t n, cons
  * Make catalogue and segments anew from the packs alone.  `depth` as for store_fsck: a quick one
  * believes a footer that is right, the others salvage a pack that holds a single bad entry
  * too.  The old catalogue is kept as catalogue.db.bad-<time>, a pack that needs salvage as
- * <name>.bad.  Roots, pins and sessions are gone: the next push certifies anew.  ERR_DENIED
- * while a txn is open.
+ * <name>.bad.  From an old one that is sound come roots, pins, quota and the log; without it the
+ * next push certifies anew.  Either way nothing is believed to be whole until store_settle says
+ * so.  ERR_DENIED while a txn is open.
  */
 int store_rebuild(const char *dir, enum store_fsck_depth depth, uint64_t *chunks,
 		  struct err *e) MUST_CHECK;
+
+/*
+ * A catalogue that was rebuilt, or took in what nobody proved, is suspect: each question about a
+ * root walks the tree below it.  Look at everything once: if all that nodes and recipes name is
+ * here, it is suspect no longer.  1 it is not suspect (any more), 0 something is missing.
+ */
+int store_settle(struct store *s, struct err *e) MUST_CHECK;
 
 /* Every committed chunk: any order. */
 typedef int (*store_each_fn)(void *arg, const struct chunkkey *key, const struct store_info *info,
@@ -346,7 +352,8 @@ int store_each(struct store *s, store_each_fn cb, void *arg, struct err *e) MUST
 
 /*
  * Remove chunks for which keep() says 0, rewriting packs; local cache eviction.  *freed in
- * bytes.  ERR_DENIED while any txn is open, in this process or another.
+ * bytes.  ERR_DENIED while any txn is open, in this process or another.  Roots above what goes
+ * are pending from then on.
  */
 typedef int (*store_keep_fn)(void *arg, const struct chunkkey *key);
 int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed,

@@ -269,6 +269,62 @@ int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root
 	return rc < 0 ? rc : !w.lacks;
 }
 
+/* ---- everything ---- */
+
+/* store_each_fn */
+static int settle_one(void *arg, const struct chunkkey *key, const struct store_info *info,
+		      struct err *e)
+{
+	struct walk *w = arg;
+
+	(void)info;
+	if (w->lacks || key->kind == CHUNK_DATA)
+		return 0;
+	return key->kind == CHUNK_NODE ? walk_node(w, &key->id, 0, e) : walk_recipe(w, &key->id, e);
+}
+
+/* Believe the catalogue if it is still the one that was looked at. */
+static int believe(struct store *s, uint64_t generation, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&s->cat_lock);
+	rc = catalogue_begin(s->cat, e);
+	if (rc == 0) {
+		rc = store_refresh_locked(s, e);
+		if (rc == 0 && s->view.generation != generation)
+			rc = err_set(e, ERR_DENIED, "the store changed meanwhile");
+		if (rc == 0)
+			rc = catalogue_clear_suspect(s->cat, e);
+		if (rc == 0)
+			rc = catalogue_audit(s->cat, NULL, "settle", "everything is whole", e);
+		rc = catalogue_end(s->cat, rc, e);
+	}
+	if (rc == 0)
+		rc = store_refresh_locked(s, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	return rc;
+}
+
+int store_settle(struct store *s, struct err *e)
+{
+	struct walk w = {{.s = s}, chunkset_new(), false};
+	uint64_t generation;
+	bool suspect;
+	int rc = store_refresh(s, e);
+
+	pthread_rwlock_rdlock(&s->view_lock);
+	generation = s->view.generation;
+	suspect = s->view.suspect;
+	pthread_rwlock_unlock(&s->view_lock);
+	if (rc == 0 && suspect)
+		rc = store_each(s, settle_one, &w, e);
+	if (rc == 0 && suspect && !w.lacks)
+		rc = believe(s, generation, e);
+	chunkset_free(w.sound);
+	return rc < 0 ? rc : !w.lacks;
+}
+
 /* ---- answers about roots ---- */
 
 /* Walk with the memory of what this generation was found to hold. */

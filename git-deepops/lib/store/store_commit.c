@@ -282,6 +282,9 @@ static int fill(struct store_txn *t, const struct store_proof *proof, const char
 		rc = heal(t, e);
 	if (rc == 0 && proof)
 		rc = enter_proof(t->s->cat, proof, e);
+	/* A clone's store may become one that others push to: then this was never proven. */
+	if (rc == 0 && !(t->s->flags & STORE_VERIFY))
+		rc = catalogue_set_suspect(t->s->cat, e);
 	return rc < 0 ? rc : enter_session(t, who, e);
 }
 

@@ -21,6 +21,7 @@ struct evict {
 	void *arg;
 	const struct chunkset *salvage; /* packs to write anew whatever they hold; NULL: none */
 	uint64_t freed;
+	bool changed;
 	char *dir; /* staging of new packs */
 	unsigned int next_file;
 
@@ -260,6 +261,8 @@ static int change_catalogue(struct evict *v, struct segment *seg, struct err *e)
 	rc = catalogue_begin(s->cat, e);
 	if (rc == 0) {
 		rc = enter(v, seg, e);
+		if (rc == 0 && v->keep) /* from now on being committed proves nothing of what is below */
+			rc = catalogue_set_suspect(s->cat, e);
 		rc = catalogue_end(s->cat, rc, e);
 	}
 	if (rc == 0)
@@ -328,8 +331,10 @@ static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
 		stage_old(v, seg);
 		if (rc == 0)
 			rc = change_catalogue(v, seg, e);
-		if (rc == 0)
+		if (rc == 0) {
+			v->changed = true;
 			remove_old(v, seg);
+		}
 	}
 	for (size_t i = 0; i < v->nwritten; i++)
 		pack_free(&v->written[i]);
@@ -338,6 +343,65 @@ static int evict_segment(struct evict *v, struct segment *seg, struct err *e)
 	free(v->moved);
 	free(v->shrinks);
 	v->moved = NULL;
+	return rc;
+}
+
+/* ---- roots ---- */
+
+/* Of the complete roots those that lack something now; moved to the front, their number in *n. */
+static int find_broken(struct store *s, struct chunkkey *roots, size_t *n, struct err *e)
+{
+	struct chunkset *sound = chunkset_new();
+	size_t to = 0;
+	int rc = 0;
+
+	for (size_t i = 0; i < *n && rc >= 0; i++) {
+		rc = store_walk(s, NULL, &roots[i], sound, NULL, e);
+		if (rc == 0)
+			roots[to++] = roots[i];
+	}
+	chunkset_free(sound);
+	*n = to;
+	return MIN(rc, 0);
+}
+
+static int demote(struct store *s, const struct chunkkey *roots, size_t n, struct err *e)
+{
+	struct buf detail = BUF_INIT;
+	int rc = catalogue_begin(s->cat, e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; i < n && rc == 0; i++)
+		rc = catalogue_demote_root(s->cat, &roots[i], e);
+	buf_addf(&detail, "roots %zu", n);
+	if (rc == 0)
+		rc = catalogue_audit(s->cat, NULL, "evict", detail.p, e);
+	rc = catalogue_end(s->cat, rc, e);
+	buf_release(&detail);
+	return rc;
+}
+
+/*
+ * Since the first removal the catalogue is suspect, which is enough to keep anybody from believing
+ * these markers.  But they would be believed again once the store is settled.
+ */
+static int demote_roots(struct store *s, struct err *e)
+{
+	struct chunkkey *roots = NULL;
+	size_t n = 0;
+	int rc;
+
+	pthread_mutex_lock(&s->cat_lock);
+	rc = catalogue_each_root(s->cat, &roots, &n, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	if (rc == 0)
+		rc = find_broken(s, roots, &n, e);
+	pthread_mutex_lock(&s->cat_lock);
+	if (rc == 0 && n)
+		rc = demote(s, roots, n, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	free(roots);
 	return rc;
 }
 
@@ -361,6 +425,8 @@ static int evict(struct evict *v, struct err *e)
 	for (size_t i = 0; i < n && rc == 0; i++)
 		rc = evict_segment(v, segments[i], e);
 	store_drop_segments(segments, n);
+	if (rc == 0 && v->changed && v->keep)
+		rc = demote_roots(s, e);
 	if (v->dir)
 		store_remove_staging(v->dir);
 	lockfile_release(session_fd);

@@ -3,7 +3,7 @@
 /*
  * QUICK reads the catalogue, all segments, and header and footer of every pack;
  * PACKS reads every byte and checks the sums; DEEP decodes every chunk, compares
- * it with its id, and assembles every file whose chunks are all here.
+ * it with its id, and assembles every file.
  * Every pack belongs to one segment, so memory is one segment's row numbers and
  * one pack with its rows.
  */
@@ -308,9 +308,67 @@ static int check_segment(struct fsck *f, struct segment *seg, struct err *e)
 	return rc;
 }
 
+/* ---- packs that count for nothing ---- */
+
+/*
+ * Not named by the catalogue, and not waiting in a session's directory under a second name for a
+ * resume or the next sweep.  cat_lock held.
+ */
+static bool is_stray(struct fsck *f, const char *rel)
+{
+	struct buf path = BUF_INIT;
+	struct chunkid id;
+	struct stat st;
+	bool stray = chunkid_from_hex(&id, rel + strlen("packs/ab/"), HASH_HEX_BYTES) &&
+		     catalogue_has_pack(f->s->cat, &id, NULL) == 0;
+
+	store_path(f->s, &path, rel);
+	stray = stray && stat(path.p, &st) == 0 && st.st_nlink == 1;
+	buf_release(&path);
+	return stray;
+}
+
+static int find_strays(struct fsck *f, struct strvec *packs, struct strvec *strays, struct err *e)
+{
+	bool write = !(f->s->flags & STORE_READONLY);
+	int rc = 0;
+
+	/* Whoever commits holds the write lock from before a pack has its name. */
+	pthread_mutex_lock(&f->s->cat_lock);
+	if (write)
+		rc = catalogue_begin(f->s->cat, e);
+	for (size_t i = 0; i < packs->nr && rc == 0; i++)
+		if (is_stray(f, packs->v[i]))
+			strvec_push(strays, packs->v[i]);
+	if (write)
+		catalogue_rollback(f->s->cat);
+	pthread_mutex_unlock(&f->s->cat_lock);
+	return rc;
+}
+
+static int check_strays(struct fsck *f, struct err *e)
+{
+	struct strvec packs = STRVEC_INIT, unknown = STRVEC_INIT, strays = STRVEC_INIT;
+	struct chunkid id;
+	int rc = store_list_packs(f->s, &packs, e);
+
+	for (size_t i = 0; i < packs.nr && rc == 0; i++)
+		if (!chunkid_from_hex(&id, packs.v[i] + strlen("packs/ab/"), HASH_HEX_BYTES) ||
+		    !find_pack(f, &id))
+			strvec_push(&unknown, packs.v[i]);
+	if (rc == 0 && unknown.nr)
+		rc = find_strays(f, &unknown, &strays, e);
+	for (size_t i = 0; i < strays.nr && rc >= 0; i++)
+		rc = report(f, strays.v[i], NULL, "the catalogue does not name it", e);
+	strvec_release(&packs);
+	strvec_release(&unknown);
+	strvec_release(&strays);
+	return rc;
+}
+
 /* ---- files ---- */
 
-/* store_each_fn: a recipe whose chunks are all here must give its file. */
+/* store_each_fn: a recipe's chunks must be here and give its file. */
 static int check_recipe(void *arg, const struct chunkkey *key, const struct store_info *info,
 			struct err *e)
 {
@@ -327,8 +385,11 @@ static int check_recipe(void *arg, const struct chunkkey *key, const struct stor
 	if (key->kind != CHUNK_RECIPE)
 		return 0;
 	rc = store_assemble(&a, &key->id, &bytes, &why);
-	if (rc >= 0)
+	if (rc == 1)
 		return 0;
+	if (rc == 0)
+		rc = err_set(&why, ERR_CORRUPT, "recipe %s names chunks that are not here",
+			     chunkid_text(&key->id).s);
 	if (rc != ERR_CORRUPT) {
 		if (e)
 			*e = why;
@@ -407,6 +468,8 @@ int store_fsck(struct store *s, enum store_fsck_depth depth, store_damage_fn cb,
 	for (size_t i = 0; i < f.npacks && rc >= 0; i++)
 		if (f.damaged[i] == UINT64_MAX) /* its segment is damaged */
 			rc = check_pack(&f, NULL, &f.packs[i].id, NULL, 0, e);
+	if (rc >= 0)
+		rc = check_strays(&f, e);
 	if (rc >= 0 && depth == STORE_FSCK_DEEP)
 		rc = store_each(s, check_recipe, &f, e);
 	if (rc >= 0)

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "base/pool.h"
+#include "base/strvec.h"
 #include "store/catalogue.h"
 #include "store/pack.h"
 #include "store/segment.h"
@@ -50,7 +51,6 @@ struct store {
 	char *cat_path; /* of catalogue.db */
 	enum store_flags flags;
 	uint8_t uuid[16];
-	bool rebuilt; /* by store_open */
 
 	pthread_mutex_t cat_lock;
 	struct catalogue *cat;
@@ -115,6 +115,9 @@ struct store_format {
 int store_format_parse(const struct buf *text, struct store_format *out, struct err *e) MUST_CHECK;
 int store_format_read(const char *dir, struct store_format *out, struct err *e) MUST_CHECK;
 int store_format_write(const char *dir, struct err *e) MUST_CHECK; /* with a new uuid */
+
+/* The store's directories that are missing; and `dir`, which may be new too, stays in its own. */
+int store_create_dirs(const char *dir, struct err *e) MUST_CHECK;
 
 /* dir + "/" + rel; replaces out. */
 void store_path(const struct store *s, struct buf *out, const char *rel);
@@ -184,6 +187,9 @@ int store_commit_packs(struct store_txn *t, const struct store_proof *proof, con
 int store_publish(struct store *s, const char *staged, const struct chunkid *name,
 		  bool touched[256], struct err *e) MUST_CHECK;
 int store_sync_pack_dirs(struct store *s, const bool touched[256], struct err *e) MUST_CHECK;
+
+/* Paths relative to the store of everything that looks like a pack, sorted. */
+int store_list_packs(struct store *s, struct strvec *out, struct err *e) MUST_CHECK;
 
 /* What the closure check proved and the catalogue is to say. */
 struct store_proof {

@@ -30,8 +30,7 @@ struct rebuild {
 
 /* ---- finding packs ---- */
 
-/* Paths relative to the store of everything that looks like a pack, sorted. */
-static int list_packs(struct rebuild *r, struct strvec *out, struct err *e)
+int store_list_packs(struct store *s, struct strvec *out, struct err *e)
 {
 	struct buf path = BUF_INIT;
 	struct dirent *entry;
@@ -41,7 +40,7 @@ static int list_packs(struct rebuild *r, struct strvec *out, struct err *e)
 	for (unsigned int i = 0; i < 256 && rc == 0; i++) {
 		DIR *d;
 
-		store_path(&r->s, &path, "packs/");
+		store_path(s, &path, "packs/");
 		buf_addf(&path, "%02x", i);
 		d = opendir(path.p);
 		if (!d) {
@@ -238,7 +237,7 @@ static int fill(struct rebuild *r, struct err *e)
 
 	if (rc < 0)
 		return rc;
-	rc = list_packs(r, &packs, e);
+	rc = store_list_packs(&r->s, &packs, e);
 	for (size_t i = 0; i < packs.nr && rc == 0; i++)
 		rc = take_pack(r, packs.v[i], e);
 	if (rc == 0)
@@ -255,16 +254,23 @@ static int fill(struct rebuild *r, struct err *e)
 	return rc;
 }
 
+/* Keep the old one under another name, its own staying until it is replaced: links where there are. */
+static int keep_old(const char *old, const char *bad, struct err *e)
+{
+	if (link(old, bad) == 0 || errno == ENOENT)
+		return 0;
+	return rename(old, bad) < 0 ? err_sys(e, "%s", bad) : 0;
+}
+
 /* Put the new catalogue in place; a journal of the old one must never be applied to it. */
 static int swap_catalogue(struct rebuild *r, const char *fresh, struct err *e)
 {
 	struct buf old = BUF_INIT, bad = BUF_INIT;
-	int rc = 0;
+	int rc;
 
 	store_path(&r->s, &old, "catalogue.db");
 	buf_addf(&bad, "%s.bad-%" PRId64, old.p, clock_now_seconds());
-	if (rename(old.p, bad.p) < 0 && errno != ENOENT)
-		rc = err_sys(e, "%s", bad.p);
+	rc = keep_old(old.p, bad.p, e);
 	buf_addstr(&old, "-journal");
 	buf_addstr(&bad, "-journal");
 	if (rc == 0 && rename(old.p, bad.p) < 0 && errno != ENOENT)
@@ -314,13 +320,16 @@ static int remove_old_segments(struct rebuild *r, struct err *e)
 
 static int rebuild(struct rebuild *r, struct err *e)
 {
-	struct buf fresh = BUF_INIT;
+	struct buf fresh = BUF_INIT, old = BUF_INIT;
 	int rc;
 
+	store_path(&r->s, &old, "catalogue.db");
 	store_path(&r->s, &fresh, "catalogue.db.new");
 	unlink(fresh.p); /* of a rebuild that a crash cut off; we hold the lock */
 	rc = catalogue_open(&r->cat, fresh.p, CATALOGUE_CREATE, e);
 	if (rc == 0)
+		rc = catalogue_inherit(r->cat, old.p, e);
+	if (rc >= 0)
 		rc = fill(r, e);
 	if (rc == 0)
 		rc = swap_catalogue(r, fresh.p, e);
@@ -329,6 +338,7 @@ static int rebuild(struct rebuild *r, struct err *e)
 	catalogue_close(r->cat);
 	store_index_release(&r->index);
 	buf_release(&fresh);
+	buf_release(&old);
 	return rc;
 }
 
@@ -345,10 +355,13 @@ int store_rebuild(const char *dir, enum store_fsck_depth depth, uint64_t *chunks
 		return fd;
 	r.s.dir = xstrdup(dir);
 	pthread_mutex_init(&r.s.scratch_lock, NULL);
-	rc = store_make_staging(&r.s, &r.staging, &staging_fd, e);
+	rc = store_create_dirs(dir, e);
+	if (rc == 0)
+		rc = store_make_staging(&r.s, &r.staging, &staging_fd, e);
 	if (rc == 0)
 		rc = rebuild(&r, e);
-	store_remove_staging(r.staging);
+	if (r.staging)
+		store_remove_staging(r.staging);
 	lockfile_release(staging_fd);
 	pthread_mutex_destroy(&r.s.scratch_lock);
 	store_scratch_free(&r.s);
