@@ -54,6 +54,8 @@ int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opt
 bool cmd_init_done(struct repo *r);
 /* Where it has not, and there is a remote to push to: says so. */
 void cmd_init_remind(struct repo *r);
+/* Let git ignore `roots` in this clone on every branch; a warning where that cannot be. */
+void cmd_track_exclude(struct repo *r, const struct strvec *roots);
 /* Warn of those of `roots` that git does not ignore, for which `git add` would take the data itself. */
 void cmd_track_warn(struct repo *r, const struct strvec *roots, const char *why);
 

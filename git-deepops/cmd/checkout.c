@@ -166,10 +166,13 @@ static int move_pointer(struct checkout *c, const char *root, const struct point
 			struct err *e)
 {
 	char *spec = xstrfmt(":(top,literal)%s" POINTER_SUFFIX, root);
+	struct strvec args = STRVEC_INIT;
 	int rc = dataset_write_pointer(c->repo, root, p, e);
 
+	strvec_pushl(&args, "add", "-f", "--sparse", "--", spec, NULL);
 	if (rc == 0)
-		rc = repo_git_run(c->repo, NULL, e, "add", "-f", "--sparse", "--", spec, NULL);
+		rc = repo_git_index(c->repo, &args, e);
+	strvec_release(&args);
 	free(spec);
 	return rc;
 }
@@ -217,6 +220,8 @@ static int checkout_all(struct checkout *c, struct err *e)
 	}
 	for (size_t i = 0; rc == 0 && i < c->roots.nr; i++)
 		rc = do_root(c, i, e);
+	if (rc == 0 && !dry_run)
+		cmd_track_exclude(c->repo, &c->roots);
 	if (rc == 0 && !dry_run)
 		cmd_track_warn(c->repo, &c->roots, "git deepops track adds its line to .gitignore");
 	return rc;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* doctor_datasets.c - is every dataset safe from git?  see doctor.h */
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd/doctor.h"
 #include "data/dataset.h"
@@ -26,13 +27,15 @@ static int check_branch(void *arg, const char *name, const struct repo_oid *id, 
 
 		rc = tree_find(b->doctor->repo, &tree, root, &entry, e);
 		if (rc == 1) {
-			char *mend = xstrfmt("git deepops track %s on that branch", root);
+			char *word = path_word(root);
+			char *mend = xstrfmt("git deepops track %s on that branch", word);
 
 			cmd_doctor_say(
 				b->doctor, DOCTOR_BROKEN, root, mend,
 				"%s has plain files there: to check it out overwrites the data",
 				name);
 			free(mend);
+			free(word);
 			rc = 0;
 		}
 	}
@@ -50,38 +53,52 @@ static void check_pointer(struct doctor *d, const char *root)
 	pointer_release(&p);
 }
 
-/* Tracked by git itself, the data would be in the history, too. */
-static int check_ignored(struct doctor *d, const char *root, struct err *e)
+/* dataset_in_git_fn */
+static void note_in_git(void *arg, const char *root, const char *path, bool submodule)
 {
-	struct buf out = BUF_INIT;
-	char *spec = xstrfmt(":(top,literal)%s", root);
-	int rc = repo_git_run(d->repo, &out, e, "ls-files", "-z", "--", spec, NULL);
+	(void)path;
+	(void)submodule;
+	if (!strvec_has(arg, root))
+		strvec_push(arg, root);
+}
 
-	if (rc == 0 && out.len) {
-		char *mend = xstrfmt("git rm -r --cached %s", root);
+/* Each of `roots` is broken; `mend` with its name behind it mends it. */
+static void say_each(struct doctor *d, const struct strvec *roots, const char *mend,
+		     const char *what)
+{
+	for (size_t i = 0; i < roots->nr; i++) {
+		char *word = path_word(roots->v[i]);
+		char *command = xstrfmt("%s %s", mend, word);
 
-		cmd_doctor_say(d, DOCTOR_BROKEN, root, mend, "its files are in git's index, too");
-		free(mend);
+		cmd_doctor_say(d, DOCTOR_BROKEN, roots->v[i], command, "%s", what);
+		free(command);
+		free(word);
 	}
-	free(spec);
-	buf_release(&out);
+}
+
+/* Tracked by git itself, the data would be in the history, too. */
+static int check_in_git(struct doctor *d, const struct strvec *roots, struct err *e)
+{
+	struct strvec found = STRVEC_INIT;
+	int rc = dataset_in_git(d->repo, roots, note_in_git, &found, e);
+
+	say_each(d, &found, "git rm -r -q --cached --", "its files are in git's index, too");
+	strvec_release(&found);
 	return rc;
 }
 
 /* A pointer that git mv moved: its data has no line in .gitignore yet. */
 static int check_unignored(struct doctor *d, const struct strvec *roots, struct err *e)
 {
-	struct strvec unignored = STRVEC_INIT;
-	int rc = dataset_unignored(d->repo, roots, &unignored, e);
+	struct strvec unignored = STRVEC_INIT, only_here = STRVEC_INIT;
+	int rc = dataset_unignored(d->repo, roots, &unignored, &only_here, e);
 
-	for (size_t i = 0; i < unignored.nr; i++) {
-		char *mend = xstrfmt("git deepops track %s", unignored.v[i]);
-
-		cmd_doctor_say(d, DOCTOR_BROKEN, unignored.v[i], mend,
-			       "git does not ignore it: git add would take the data itself");
-		free(mend);
-	}
+	say_each(d, &unignored, "git deepops track",
+		 "git does not ignore it: git add would take the data itself");
+	say_each(d, &only_here, "git deepops track",
+		 "git does not ignore it in other clones: git add would take the data itself");
 	strvec_release(&unignored);
+	strvec_release(&only_here);
 	return rc;
 }
 
@@ -91,10 +108,10 @@ int cmd_doctor_datasets(struct doctor *d, struct err *e)
 	struct branches b = {d, &roots};
 	int rc = dataset_roots(d->repo, NULL, &roots, e);
 
-	for (size_t i = 0; rc == 0 && i < roots.nr; i++) {
+	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
 		check_pointer(d, roots.v[i]);
-		rc = check_ignored(d, roots.v[i], e);
-	}
+	if (rc == 0)
+		rc = check_in_git(d, &roots, e);
 	if (rc == 0)
 		rc = check_unignored(d, &roots, e);
 	if (rc == 0 && roots.nr)

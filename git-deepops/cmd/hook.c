@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* hook.c - `git deepops hook`: what git's hooks run; see git-deepops-init(1) */
+#include <fcntl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -10,7 +11,8 @@
 #include "base/num.h"
 #include "base/xalloc.h"
 #include "cmd.h"
-#include "data/pointer.h"
+#include "data/dataset.h"
+#include "data/plain.h"
 #include "repo/gitargs.h"
 #include "repo/tree.h"
 #include "run/journal.h"
@@ -178,7 +180,9 @@ static int send_all(struct repo *r, const struct where *w, const struct push_inp
 	int rc;
 
 	sync_plan_init(&plan);
-	rc = sync_plan_commits(&plan, r, w->name.p, &in->tips, e);
+	rc = plain_check_push(r, w->name.p, &in->tips, e);
+	if (rc == 0)
+		rc = sync_plan_commits(&plan, r, w->name.p, &in->tips, e);
 	if (rc == 0)
 		rc = sync_plan_journal(&plan, r, w->name.p, e);
 	killpoint("push-hook-planned");
@@ -252,7 +256,8 @@ static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err 
 /* ---- post-checkout, post-merge: a hint, never a failure ---- */
 
 struct moved {
-	struct strvec roots;
+	struct strvec roots; /* their pointer is another one now */
+	struct strvec left;  /* they have none any more */
 };
 
 static int on_diff(void *arg, const char *path, const struct tree_entry *a,
@@ -263,36 +268,70 @@ static int on_diff(void *arg, const char *path, const struct tree_entry *a,
 
 	(void)a;
 	(void)e;
-	if (b->mode && pointer_root_of(path, &root))
-		strvec_push(&m->roots, root.p);
+	if (pointer_root_of(path, &root))
+		strvec_push(b->mode ? &m->roots : &m->left, root.p);
 	buf_release(&root);
 	return 0;
+}
+
+static void add_names(struct buf *names, const struct strvec *roots)
+{
+	for (size_t i = 0; i < roots->nr && i < NAMES_SHOWN; i++)
+		buf_addf(names, "%s%s", i ? ", " : "", roots->v[i]);
+	if (roots->nr > NAMES_SHOWN)
+		buf_addf(names, " and %zu more", roots->nr - NAMES_SHOWN);
 }
 
 static void print_hint(const struct moved *m)
 {
 	struct buf names = BUF_INIT;
 
-	for (size_t i = 0; i < m->roots.nr && i < NAMES_SHOWN; i++)
-		buf_addf(&names, "%s%s", i ? ", " : "", m->roots.v[i]);
-	if (m->roots.nr > NAMES_SHOWN)
-		buf_addf(&names, " and %zu more", m->roots.nr - NAMES_SHOWN);
+	add_names(&names, &m->roots);
 	log_hint("the data of %s changed: git deepops checkout", names.p);
+	buf_release(&names);
+}
+
+/*
+ * Data that stays where this commit has no pointer of it: by the rules of this commit git may take
+ * it in with the next `git add`.  Where git itself has files at the path, that is what they are for.
+ */
+static void hint_left(struct repo *r, const struct moved *m, const struct repo_oid *tree)
+{
+	struct strvec here = STRVEC_INIT;
+	struct buf names = BUF_INIT;
+	struct tree_entry found;
+
+	for (size_t i = 0; i < m->left.nr; i++)
+		if (faccessat(repo_worktree_fd(r), m->left.v[i], F_OK, AT_SYMLINK_NOFOLLOW) == 0 &&
+		    tree_find(r, tree, m->left.v[i], &found, NULL) == 0)
+			strvec_push(&here, m->left.v[i]);
+	add_names(&names, &here);
+	if (here.nr) {
+		cmd_track_exclude(r, &here);
+		log_hint("the data of %s is still here, and this commit has no pointer of it; "
+			 ".git/info/exclude keeps git from taking it in",
+			 names.p);
+	}
+	strvec_release(&here);
 	buf_release(&names);
 }
 
 /* Between two commits, which datasets have another pointer?  Whatever is unknown is no hint. */
 static int hint_moved(struct repo *r, const char *from, const char *to)
 {
-	struct moved m = {STRVEC_INIT};
+	struct moved m = {STRVEC_INIT, STRVEC_INIT};
 	struct repo_oid a, b, ta, tb;
 
 	if (repo_resolve(r, from, &a, NULL) == 0 && repo_resolve(r, to, &b, NULL) == 0 &&
 	    !repo_oid_equal(&a, &b) && repo_commit_tree(r, &a, &ta, NULL) == 0 &&
 	    repo_commit_tree(r, &b, &tb, NULL) == 0 &&
-	    tree_diff(r, &ta, &tb, on_diff, &m, NULL) == 0 && m.roots.nr)
-		print_hint(&m);
+	    tree_diff(r, &ta, &tb, on_diff, &m, NULL) == 0) {
+		if (m.roots.nr)
+			print_hint(&m);
+		hint_left(r, &m, &tb);
+	}
 	strvec_release(&m.roots);
+	strvec_release(&m.left);
 	return 0;
 }
 

@@ -63,6 +63,8 @@ static int checkout_roots(struct repo *r, struct err *e)
 	for (size_t i = 0; rc == 0 && i < roots.nr; i++)
 		rc = checkout_root(d, roots.v[i], e);
 	if (rc == 0)
+		cmd_track_exclude(r, &roots);
+	if (rc == 0)
 		cmd_track_warn(r, &roots, "git deepops track adds its line to .gitignore");
 	strvec_release(&roots);
 	dataset_close(d);

@@ -71,7 +71,7 @@ static void say_large_outputs(struct repo *repo, const struct record *r)
 	for (size_t i = 0; i < r->noutputs; i++)
 		if (r->outputs[i].id && r->outputs[i].bytes >= OUTPUT_LARGE_BYTES)
 			strvec_push(&large, r->outputs[i].path);
-	if (large.nr && dataset_unignored(repo, &large, &loose, &e) == 0)
+	if (large.nr && dataset_unignored(repo, &large, &loose, NULL, &e) == 0)
 		for (size_t i = 0; i < loose.nr; i++)
 			if (!in_index(repo, loose.v[i]))
 				log_hint("git deepops track %s keeps that output out of git",

@@ -11,6 +11,8 @@ struct status {
 	bool json, zero, exit_code;
 	struct json *list;
 	struct strvec present; /* roots of which something is in the work tree */
+	struct strvec in_git;  /* roots of which git's index holds files, ... */
+	struct strvec samples; /* ... and one of those */
 	bool unclean;
 };
 
@@ -20,6 +22,8 @@ static void print_json(struct status *s, const char *root, const struct dataset_
 
 	json_put_path(item, "path", root);
 	json_put_str(item, "state", dataset_state_name(st->state));
+	if (strvec_has(&s->in_git, root))
+		json_put_bool(item, "in_git", true);
 	if (st->counted) {
 		json_put_int(item, "added", (int64_t)st->changes.added);
 		json_put_int(item, "removed", (int64_t)st->changes.removed);
@@ -75,7 +79,7 @@ static int show(struct status *s, const char *root, struct err *e)
 	pointer_release(&p);
 	if (rc < 0)
 		return rc;
-	s->unclean |= st.state != DATASET_CLEAN;
+	s->unclean |= st.state != DATASET_CLEAN || strvec_has(&s->in_git, root);
 	if (st.state != DATASET_MISSING)
 		strvec_push(&s->present, root);
 	if (s->json)
@@ -101,6 +105,31 @@ static void finish_json(struct status *s)
 	buf_release(&text);
 }
 
+/* dataset_in_git_fn */
+static void note_in_git(void *arg, const char *root, const char *path, bool submodule)
+{
+	struct status *s = arg;
+
+	(void)submodule;
+	if (strvec_has(&s->in_git, root))
+		return;
+	strvec_push(&s->in_git, root);
+	strvec_push(&s->samples, path);
+}
+
+static void warn_in_git(const struct status *s)
+{
+	fflush(stdout); /* the result first */
+	for (size_t i = 0; i < s->in_git.nr; i++) {
+		char *word = path_word(s->in_git.v[i]);
+
+		log_warn("data of '%s' is in git's index, too, such as '%s'", s->in_git.v[i],
+			 s->samples.v[i]);
+		log_hint("git rm -r -q --cached -- %s takes it out and leaves it on disk", word);
+		free(word);
+	}
+}
+
 static int status(struct status *s, int n, char **paths, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT, picked = STRVEC_INIT, insides = STRVEC_INIT;
@@ -113,8 +142,12 @@ static int status(struct status *s, int n, char **paths, struct err *e)
 		log_note("no datasets here; git deepops track makes one");
 	strvec_sort(&picked);
 	strvec_uniq(&picked);
+	if (rc == 0)
+		rc = dataset_in_git(r, &picked, note_in_git, s, e);
 	for (size_t i = 0; rc == 0 && i < picked.nr; i++)
 		rc = show(s, picked.v[i], e);
+	if (rc == 0)
+		warn_in_git(s);
 	if (rc == 0)
 		cmd_track_warn(r, &s->present, "git deepops track adds its line to .gitignore");
 	strvec_release(&roots);
@@ -127,7 +160,8 @@ int cmd_status(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	static const char *const usage[] = {
 		"git deepops status [--json | -z] [--exit-code] [--] [PATH...]", NULL};
-	struct status s = {.env = NULL, .present = STRVEC_INIT};
+	struct status s = {
+		.env = NULL, .present = STRVEC_INIT, .in_git = STRVEC_INIT, .samples = STRVEC_INIT};
 	struct opt opts[] = {
 		OPT_BOOL("json", 0, &s.json, "print one JSON document"),
 		OPT_BOOL("null", 'z', &s.zero, "end entries with NUL, names as they are"),
@@ -147,6 +181,8 @@ int cmd_status(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	else
 		json_unref(s.list);
 	strvec_release(&s.present);
+	strvec_release(&s.in_git);
+	strvec_release(&s.samples);
 	dataset_close(s.env);
 	return rc == 0 && s.exit_code && s.unclean ? 1 : rc;
 }

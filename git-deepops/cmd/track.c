@@ -4,8 +4,10 @@
 #include <unistd.h>
 
 #include "base/killpoint.h"
+#include "base/lockfile.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/progress.h"
 #include "base/xalloc.h"
 #include "cmd.h"
@@ -32,48 +34,82 @@ static bool lies_in(const char *path, const char *dir)
 	return !strncmp(path, dir, n) && path[n] == '/';
 }
 
+static int refuse_nested(const char *root, const char *other, struct err *e)
+{
+	char *word = path_word(other);
+
+	if (lies_in(root, other)) {
+		err_set(e, ERR_INPUT, "'%s' lies in dataset '%s'", root, other);
+		err_hint(e, "git deepops track %s records it", word);
+	} else {
+		err_set(e, ERR_INPUT, "dataset '%s' lies in '%s'", other, root);
+		err_hint(e, "git deepops untrack %s first", word);
+	}
+	free(word);
+	return ERR_INPUT;
+}
+
+/* Neither in what is tracked nor in what else was named now. */
 static int check_nesting(const struct track *t, const char *root, struct err *e)
 {
-	for (size_t i = 0; i < t->tracked.nr; i++) {
-		const char *other = t->tracked.v[i];
+	const struct strvec *lists[] = {&t->tracked, &t->roots};
 
-		if (lies_in(root, other)) {
-			err_set(e, ERR_INPUT, "'%s' lies in dataset '%s'", root, other);
-			return err_hint(e, "git deepops track %s records it", other);
-		}
-		if (lies_in(other, root)) {
-			err_set(e, ERR_INPUT, "dataset '%s' lies in '%s'", other, root);
-			return err_hint(e, "git deepops untrack %s first", other);
-		}
-	}
+	for (size_t k = 0; k < ARRAY_SIZE(lists); k++)
+		for (size_t i = 0; i < lists[k]->nr; i++)
+			if (lies_in(root, lists[k]->v[i]) || lies_in(lists[k]->v[i], root))
+				return refuse_nested(root, lists[k]->v[i], e);
 	return 0;
 }
 
-#define GITLINK "160000 " /* the mode of a submodule, as ls-files -s prints it */
+/* What git's index holds of one of the roots. */
+struct versioned {
+	char *root, *path; /* the first found; NULL: none */
+	bool submodule;
+	size_t n; /* of that root */
+};
+
+/* dataset_in_git_fn */
+static void note_versioned(void *arg, const char *root, const char *path, bool submodule)
+{
+	struct versioned *v = arg;
+
+	if (!v->root) {
+		v->root = xstrdup(root);
+		v->path = xstrdup(path);
+		v->submodule = submodule;
+	}
+	v->n += !strcmp(v->root, root);
+}
+
+static int refuse_versioned(const struct versioned *v, struct err *e)
+{
+	char *word = path_word(v->root);
+
+	if (v->submodule) {
+		err_set(e, ERR_INPUT, "'%s' is a submodule", v->path);
+		err_hint(e, "track the data in it, from there: it is a repository of its own");
+	} else {
+		err_set(e, ERR_INPUT, "git itself versions %zu file%s of '%s', such as '%s'", v->n,
+			v->n == 1 ? "" : "s", v->root, v->path);
+		err_hint(e,
+			 "git rm -r -q --cached -- %s takes them out of git and leaves them on "
+			 "disk; then track again",
+			 word);
+	}
+	free(word);
+	return ERR_INPUT;
+}
 
 /* git would go on versioning files that are in its index, ignored or not. */
-static int check_committed(const struct track *t, const char *root, struct err *e)
+static int check_versioned(const struct track *t, struct err *e)
 {
-	char *spec = xstrfmt(":(top,literal)%s", root);
-	struct buf list = BUF_INIT;
-	size_t n = 0;
-	int rc = repo_git_run(t->repo, &list, e, "ls-files", "-z", "-s", "--", spec, NULL);
+	struct versioned v = {NULL, NULL, false, 0};
+	int rc = dataset_in_git(t->repo, &t->roots, note_versioned, &v, e);
 
-	for (size_t i = 0; i < list.len; i++)
-		n += !list.p[i];
-	if (rc == 0 && n && str_startswith(list.p, GITLINK, NULL)) {
-		rc = err_set(e, ERR_INPUT, "'%s' is a submodule", strchr(list.p, '\t') + 1);
-		err_hint(e, "track the data in it, from there: it is a repository of its own");
-	} else if (rc == 0 && n) {
-		rc = err_set(e, ERR_INPUT, "git itself versions %zu file%s of '%s', such as '%s'",
-			     n, n == 1 ? "" : "s", root, strchr(list.p, '\t') + 1);
-		err_hint(e,
-			 "git rm -r -q --cached -- '%s' takes them out of git and leaves them "
-			 "on disk; then track again",
-			 root);
-	}
-	buf_release(&list);
-	free(spec);
+	if (rc == 0 && v.root)
+		rc = refuse_versioned(&v, e);
+	free(v.root);
+	free(v.path);
 	return rc;
 }
 
@@ -87,9 +123,15 @@ static int check_repository(const struct track *t, const char *root, struct err 
 		char *dotgit = xstrfmt("%.*s/.git", len, root);
 
 		if (faccessat(repo_worktree_fd(t->repo), dotgit, F_OK, AT_SYMLINK_NOFOLLOW) == 0) {
-			rc = err_set(e, ERR_INPUT, "'%s' lies in another repository, '%.*s'", root,
-				     len, root);
-			err_hint(e, "cd %.*s && git deepops track %s", len, root, at + 1);
+			char *dir = xstrndup(root, (size_t)len);
+			char *there = path_word(dir), *rest = path_word(at + 1);
+
+			rc = err_set(e, ERR_INPUT, "'%s' lies in another repository, '%s'", root,
+				     dir);
+			err_hint(e, "cd %s && git deepops track %s", there, rest);
+			free(dir);
+			free(there);
+			free(rest);
 		}
 		free(dotgit);
 	}
@@ -104,11 +146,12 @@ static int check_root(struct track *t, const char *root, struct err *e)
 		rc = check_repository(t, root, e);
 	if (rc == 0)
 		rc = check_nesting(t, root, e);
-	if (rc == 0)
-		rc = check_committed(t, root, e);
 	if (rc == 0 && dataset_is_partial(t->env, root)) {
+		char *word = path_word(root);
+
 		rc = err_set(e, ERR_INPUT, "only a part of '%s' is in the work tree", root);
-		err_hint(e, "git deepops checkout %s brings the rest; then track again", root);
+		err_hint(e, "git deepops checkout %s brings the rest; then track again", word);
+		free(word);
 	}
 	return rc;
 }
@@ -168,12 +211,16 @@ static int warn_branches(struct track *t, const char *root, struct err *e)
 /* Somebody else's version came with git, and the work tree is still at the one before. */
 static int refuse_behind(const char *root, struct err *e)
 {
+	char *word = path_word(root);
+
 	err_set(e, ERR_EXISTS, "'%s%s' has changed since the data was last in step with it", root,
 		POINTER_SUFFIX);
-	return err_hint(e,
-			"git deepops checkout %s brings its version; --force records the work tree "
-			"in its place",
-			root);
+	err_hint(e,
+		 "git deepops checkout %s brings its version; --force records the work tree in its "
+		 "place",
+		 word);
+	free(word);
+	return ERR_EXISTS;
 }
 
 static int snap_one(struct track *t, size_t i, struct store_txn *txn, struct err *e)
@@ -246,45 +293,47 @@ static int stage(struct track *t, struct err *e)
 		     ":(top,literal).gitignore", NULL);
 	for (size_t i = 0; i < t->roots.nr; i++)
 		strvec_pushf(&args, ":(top,literal)%s" POINTER_SUFFIX, t->roots.v[i]);
-	rc = repo_git_runv(t->repo, &args, NULL, NULL, e);
+	rc = repo_git_index(t->repo, &args, e);
 	killpoint("track-staged");
 	strvec_release(&args);
 	return rc;
 }
 
-static int ignore_root(struct track *t, const char *root, struct err *e)
-{
-	struct buf line = BUF_INIT;
-	int rc;
-
-	pointer_ignore_line(root, &line);
-	rc = workfile_add_line(t->repo, ".gitignore", line.p, e);
-	killpoint("track-ignore-written");
-	buf_release(&line);
-	return rc < 0 ? rc : 0;
-}
-
 void cmd_track_warn(struct repo *r, const struct strvec *roots, const char *why)
 {
-	struct strvec unignored = STRVEC_INIT;
+	struct strvec unignored = STRVEC_INIT, only_here = STRVEC_INIT;
 	struct err e = ERR_INIT;
 
 	fflush(stdout); /* the result first */
-	if (dataset_unignored(r, roots, &unignored, &e) == 0)
+	if (dataset_unignored(r, roots, &unignored, &only_here, &e) == 0) {
 		for (size_t i = 0; i < unignored.nr; i++)
 			log_warn("'%s' is not ignored by git: %s", unignored.v[i], why);
+		for (size_t i = 0; i < only_here.nr; i++)
+			log_warn("'%s' is not ignored by git in other clones: %s", only_here.v[i],
+				 why);
+	}
 	strvec_release(&unignored);
+	strvec_release(&only_here);
 }
 
-static int write_one(struct track *t, size_t i, struct err *e)
+void cmd_track_exclude(struct repo *r, const struct strvec *roots)
 {
-	const char *root = t->roots.v[i];
+	struct err e = ERR_INIT;
+
+	if (dataset_exclude(r, roots, &e) < 0)
+		log_warn("%s", e.msg);
+}
+
+static int write_pointers(struct track *t, struct err *e)
+{
 	int rc = 0;
 
-	if (t->changed[i])
-		rc = dataset_write_pointer(t->repo, root, &t->snaps[i].pointer, e);
-	killpoint("track-pointer-written");
-	return rc == 0 ? ignore_root(t, root, e) : rc;
+	for (size_t i = 0; rc == 0 && i < t->roots.nr; i++) {
+		if (t->changed[i])
+			rc = dataset_write_pointer(t->repo, t->roots.v[i], &t->snaps[i].pointer, e);
+		killpoint("track-pointer-written");
+	}
+	return rc;
 }
 
 static int write_all(struct track *t, struct err *e)
@@ -293,16 +342,31 @@ static int write_all(struct track *t, struct err *e)
 	int rc = workfile_add_line(t->repo, ".gitattributes", POINTER_ATTRIBUTES, e);
 
 	killpoint("track-attributes-written");
-	for (size_t i = 0; rc >= 0 && i < t->roots.nr; i++)
-		rc = write_one(t, i, e);
 	if (rc >= 0)
+		rc = write_pointers(t, e);
+	if (rc == 0)
+		rc = dataset_ignore(t->repo, &t->roots, e);
+	killpoint("track-ignore-written");
+	if (rc == 0)
+		cmd_track_exclude(t->repo, &t->roots);
+	if (rc == 0)
 		cmd_track_warn(t->repo, &t->roots,
 			       "some rule behind its line in .gitignore takes it in again");
-	if (rc >= 0)
+	if (rc == 0)
 		rc = stage(t, e);
 	for (size_t i = 0; rc == 0 && i < t->roots.nr; i++)
 		rc = dataset_synced(t->env, t->roots.v[i], &t->snaps[i].pointer, e);
 	killpoint("track-synced");
+	return rc;
+}
+
+/* One after the other: each reads what the one before has written. */
+static int write_locked(struct track *t, struct err *e)
+{
+	int lock = workfile_lock(t->repo, e);
+	int rc = lock < 0 ? lock : write_all(t, e);
+
+	lockfile_release(lock);
 	return rc;
 }
 
@@ -327,6 +391,8 @@ static int track(struct track *t, int n, char **paths, struct err *e)
 
 	for (int i = 0; rc == 0 && i < n; i++)
 		rc = take_path(t, paths[i], e);
+	if (rc == 0)
+		rc = check_versioned(t, e);
 	if (rc < 0)
 		return rc;
 	t->snaps = xcalloc(t->roots.nr, sizeof(*t->snaps));
@@ -336,7 +402,7 @@ static int track(struct track *t, int n, char **paths, struct err *e)
 		if (!strvec_has(&t->tracked, t->roots.v[i]))
 			rc = warn_branches(t, t->roots.v[i], e);
 	if (rc == 0 && !t->dry_run)
-		rc = write_all(t, e);
+		rc = write_locked(t, e);
 	if (rc == 0)
 		report(t);
 	if (rc == 0 && !t->dry_run)

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include "base/lockfile.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "data/dataset.h"
@@ -12,28 +14,39 @@
 static int drop_pointer(struct repo *r, const char *root, struct err *e)
 {
 	char *spec = xstrfmt(":(top,literal)%s" POINTER_SUFFIX, root);
-	char *path = xstrfmt("%s/%s" POINTER_SUFFIX, repo_worktree(r), root);
-	int rc = repo_git_run(r, NULL, e, "rm", "-q", "-f", "--cached", "--sparse", "--", spec,
-			      NULL);
+	char *name = xstrfmt("%s" POINTER_SUFFIX, path_basename(root));
+	struct strvec args = STRVEC_INIT;
+	struct buf dir = BUF_INIT;
+	int rc, dirfd;
 
-	if (rc == 0 && unlink(path) < 0 && errno != ENOENT)
+	strvec_pushl(&args, "rm", "-q", "-f", "--cached", "--sparse", "--", spec, NULL);
+	path_dirname(&dir, root);
+	dirfd = path_open_to_write(repo_worktree_fd(r), strcmp(dir.p, ".") ? dir.p : "", e);
+	rc = dirfd == ERR_NOTFOUND ? 0 : MIN(dirfd, 0); /* a sparse checkout leaves it out */
+	if (rc == 0)
+		err_clear(e);
+	if (rc == 0)
+		rc = repo_git_index(r, &args, e);
+	if (rc == 0 && dirfd >= 0 && unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		rc = err_sys(e, "%s" POINTER_SUFFIX, root);
+	if (dirfd >= 0)
+		close(dirfd);
+	strvec_release(&args);
+	buf_release(&dir);
 	free(spec);
-	free(path);
+	free(name);
 	return rc;
 }
 
 static int drop_ignore(struct repo *r, const char *root, struct err *e)
 {
-	struct buf line = BUF_INIT;
-	int rc;
+	struct strvec args = STRVEC_INIT;
+	int rc = dataset_unignore(r, root, e);
 
-	pointer_ignore_line(root, &line);
-	rc = workfile_remove_line(r, ".gitignore", line.p, e);
+	strvec_pushl(&args, "add", "-f", "--sparse", "--", ":(top,literal).gitignore", NULL);
 	if (rc == 1)
-		rc = repo_git_run(r, NULL, e, "add", "-f", "--sparse", "--",
-				  ":(top,literal).gitignore", NULL);
-	buf_release(&line);
+		rc = repo_git_index(r, &args, e);
+	strvec_release(&args);
 	return rc;
 }
 
@@ -55,7 +68,7 @@ static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 static int untrack(struct dataset_env *d, int n, char **paths, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT, picked = STRVEC_INIT, insides = STRVEC_INIT;
-	int rc = dataset_roots(dataset_repo(d), NULL, &roots, e);
+	int rc = dataset_roots(dataset_repo(d), NULL, &roots, e), lock;
 
 	if (rc == 0)
 		rc = dataset_pick(dataset_repo(d), &roots, n, paths, &picked, &insides, e);
@@ -68,8 +81,11 @@ static int untrack(struct dataset_env *d, int n, char **paths, struct err *e)
 	}
 	strvec_sort(&picked);
 	strvec_uniq(&picked);
+	lock = rc < 0 ? rc : workfile_lock(dataset_repo(d), e);
+	rc = MIN(lock, 0);
 	for (size_t i = 0; rc == 0 && i < picked.nr; i++)
 		rc = untrack_one(d, picked.v[i], e);
+	lockfile_release(lock);
 	strvec_release(&roots);
 	strvec_release(&picked);
 	strvec_release(&insides);

@@ -235,33 +235,6 @@ int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **
 	return rc;
 }
 
-int dataset_unignored(struct repo *r, const struct strvec *roots, struct strvec *out, struct err *e)
-{
-	struct buf names = BUF_INIT, ignored = BUF_INIT;
-	struct strvec found = STRVEC_INIT;
-	struct proc p = PROC_INIT;
-	int rc = 0;
-
-	repo_git(r, &p);
-	strvec_pushl(&p.args, "check-ignore", "-z", "--no-index", "--stdin", NULL);
-	for (size_t i = 0; i < roots->nr; i++)
-		buf_add(&names, roots->v[i], strlen(roots->v[i]) + 1);
-	if (roots->nr)
-		rc = proc_capture(&p, &names, names.len, &ignored, e);
-	if (rc > 1) /* 1: none of them is */
-		rc = err_set(e, ERR_SYS, "git check-ignore ended with %d", rc);
-	for (size_t at = 0; at < ignored.len; at += strlen(ignored.p + at) + 1)
-		strvec_push(&found, ignored.p + at);
-	for (size_t i = 0; rc >= 0 && i < roots->nr; i++)
-		if (!strvec_has(&found, roots->v[i]))
-			strvec_push(out, roots->v[i]);
-	proc_release(&p);
-	strvec_release(&found);
-	buf_release(&names);
-	buf_release(&ignored);
-	return MIN(rc, 0);
-}
-
 static int read_at_commit(struct repo *r, const struct repo_oid *commit, const char *name,
 			  struct buf *text, struct err *e)
 {

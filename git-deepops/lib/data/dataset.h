@@ -72,9 +72,22 @@ const char *dataset_root_of(const struct strvec *roots, const char *path, const 
  */
 int dataset_pick(struct repo *r, const struct strvec *roots, int npaths, char **paths,
 		 struct strvec *picked, struct strvec *insides, struct err *e) MUST_CHECK;
-/* Those of `roots` that no rule lets git ignore. */
+/*
+ * Those of `roots` that no rule lets git ignore; in `only_here` (may be NULL) those ignored by a rule of this
+ * machine alone, such as .git/info/exclude, which other clones don't have.
+ */
 int dataset_unignored(struct repo *r, const struct strvec *roots, struct strvec *out,
-		      struct err *e) MUST_CHECK;
+		      struct strvec *only_here, struct err *e) MUST_CHECK;
+/* Add their lines to .gitignore, in one write. */
+int dataset_ignore(struct repo *r, const struct strvec *roots, struct err *e) MUST_CHECK;
+/* And to .git/info/exclude, which no branch, reset or template takes away. */
+int dataset_exclude(struct repo *r, const struct strvec *roots, struct err *e) MUST_CHECK;
+/* Take the line out of both.  1: .gitignore has changed. */
+int dataset_unignore(struct repo *r, const char *root, struct err *e) MUST_CHECK;
+/* Each entry of git's index that is one of `roots` or below it: git versions that data as well. */
+typedef void (*dataset_in_git_fn)(void *arg, const char *root, const char *path, bool submodule);
+int dataset_in_git(struct repo *r, const struct strvec *roots, dataset_in_git_fn cb, void *arg,
+		   struct err *e) MUST_CHECK;
 /* The pointer of `root`: from the work tree, or from a commit.  ERR_NOTFOUND if it has none. */
 int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *root,
 		    struct pointer *out, struct err *e) MUST_CHECK;

@@ -216,7 +216,9 @@ static int run_pass(struct judge_pass *p, struct err *e)
 		rc = judge_new_commits(p, e);
 	if (rc != 1)
 		return rc;
-	rc = judge_experiments(p, e);
+	rc = judge_plain(p, e);
+	if (rc == 0)
+		rc = judge_experiments(p, e);
 	return rc == 0 ? judge_results(p, e) : rc;
 }
 

@@ -114,6 +114,9 @@ typedef int (*judge_inside_fn)(void *arg, const char *path, const struct judge_c
 			       struct err *e);
 int judge_inside(struct judge *j, const struct rules_rule *rule, const struct judge_dataset *d,
 		 judge_inside_fn cb, void *arg, struct err *e) MUST_CHECK;
+/* ---- judge_plain.c ---- */
+/* No new commit puts a dataset's files into git itself. */
+int judge_plain(struct judge_pass *p, struct err *e) MUST_CHECK;
 /* ---- judge_results.c ---- */
 int judge_results(struct judge_pass *p, struct err *e) MUST_CHECK;
 /* ---- judge_cover.c ---- */

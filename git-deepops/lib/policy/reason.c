@@ -107,6 +107,13 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "clean filter or a conversion of line ends changed the file on its way into\n"
 		 "git.  Whoever reads the commit reads what no run wrote.",
 		 "Give the path `-text -filter` in .gitattributes, run again, commit."},
+	[REASON_DATA_PLAIN] =
+		{"E-DATA-PLAIN", "data", "files of a dataset are in git itself",
+		 "The commit holds the pointer of a dataset and also plain files at its\n"
+		 "path.  So git's history has the data as well, and every clone gets it.\n"
+		 "git add -f does that, and a line that .gitignore has lost.",
+		 "git rm -r -q --cached -- PATH, then make the commit anew without them\n"
+		 "(git commit --amend, or git rebase -i for an older one)."},
 	[REASON_MACHINE_MISSING] =
 		{"E-MACHINE-MISSING", "machine", "the machine was not captured",
 		 "The record has no machine.capture, or the journal entry does not hold the\n"

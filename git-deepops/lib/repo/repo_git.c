@@ -3,7 +3,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
+#include "base/sig.h"
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
@@ -159,6 +161,23 @@ int repo_git_runv(struct repo *r, const struct strvec *args, const struct buf *i
 	if (!input)
 		p.in = PROC_NULL;
 	return repo_git_finish(&p, input, out, e);
+}
+
+#define INDEX_WAIT_MS 10000
+#define INDEX_NAP_US 50000
+
+int repo_git_index(struct repo *r, const struct strvec *args, struct err *e)
+{
+	uint64_t start = clock_mono_ms();
+	int rc;
+
+	/* git itself does not wait: two commands at once, an editor's or a prompt's `git status`. */
+	while ((rc = repo_git_runv(r, args, NULL, NULL, e)) < 0 && strstr(e->msg, "index.lock") &&
+	       clock_mono_ms() - start < INDEX_WAIT_MS && !sig_pending()) {
+		err_clear(e);
+		usleep(INDEX_NAP_US);
+	}
+	return rc;
 }
 
 int repo_git_run(struct repo *r, struct buf *out, struct err *e, ...)

@@ -3,10 +3,12 @@
 #include "repo/workfile.h"
 
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/lockfile.h"
 #include "base/path.h"
 #include "base/tempfile.h"
 
@@ -78,22 +80,58 @@ static char *find_line(const struct buf *text, const char *line)
 	return NULL;
 }
 
-int workfile_add_line(struct repo *r, const char *path, const char *line, struct err *e)
+/* Append what is not there yet.  True: something was. */
+static bool append_lines(struct buf *text, const struct strvec *lines)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < lines->nr; i++) {
+		if (find_line(text, lines->v[i]))
+			continue;
+		if (text->len && text->p[text->len - 1] != '\n')
+			buf_addch(text, '\n');
+		buf_addf(text, "%s\n", lines->v[i]);
+		changed = true;
+	}
+	return changed;
+}
+
+static bool cut_line(struct buf *text, const char *line)
+{
+	bool changed = false;
+	char *at;
+
+	while ((at = find_line(text, line)) != NULL) {
+		size_t n = strcspn(at, "\n");
+
+		buf_remove(text, (size_t)(at - text->p), n + (at[n] == '\n'));
+		changed = true;
+	}
+	return changed;
+}
+
+int workfile_add_lines(struct repo *r, const char *path, const struct strvec *lines, struct err *e)
 {
 	struct buf text = BUF_INIT;
 	int rc = workfile_read(r, path, &text, e);
 
-	if (rc >= 0 && find_line(&text, line)) {
-		rc = 0;
-	} else if (rc >= 0) {
-		if (text.len && text.p[text.len - 1] != '\n')
-			buf_addch(&text, '\n');
-		buf_addf(&text, "%s\n", line);
-		rc = workfile_write(r, path, 0666, &text, e);
-		if (rc == 0)
-			rc = 1;
+	if (rc >= 0) {
+		rc = append_lines(&text, lines);
+		if (rc == 1 && workfile_write(r, path, 0666, &text, e) < 0)
+			rc = e->code;
 	}
 	buf_release(&text);
+	return rc;
+}
+
+int workfile_add_line(struct repo *r, const char *path, const char *line, struct err *e)
+{
+	struct strvec one = STRVEC_INIT;
+	int rc;
+
+	strvec_push(&one, line);
+	rc = workfile_add_lines(r, path, &one, e);
+	strvec_release(&one);
 	return rc;
 }
 
@@ -101,17 +139,79 @@ int workfile_remove_line(struct repo *r, const char *path, const char *line, str
 {
 	struct buf text = BUF_INIT;
 	bool changed = false;
-	char *at;
 	int rc = workfile_read(r, path, &text, e);
 
-	while (rc > 0 && (at = find_line(&text, line))) {
-		size_t n = strcspn(at, "\n");
-
-		buf_remove(&text, (size_t)(at - text.p), n + (at[n] == '\n'));
-		changed = true;
-	}
+	if (rc > 0)
+		changed = cut_line(&text, line);
 	if (changed)
 		rc = workfile_write(r, path, 0666, &text, e);
 	buf_release(&text);
 	return rc < 0 ? rc : changed;
+}
+
+int workfile_lock(struct repo *r, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	int rc = path_mkdirs(repo_deepops_dir(r), 0777, e);
+
+	buf_addf(&path, "%s/worktree-lock", repo_deepops_dir(r));
+	if (rc == 0)
+		rc = lockfile_acquire(path.p, LOCKFILE_EXCLUSIVE, UINT64_MAX, e);
+	buf_release(&path);
+	return rc;
+}
+
+/* ---- .git/info/exclude ---- */
+
+/* Its text, and where it is; absent is empty. */
+static int read_exclude(struct repo *r, struct buf *path, struct buf *text, struct err *e)
+{
+	char *real;
+	int rc;
+
+	buf_addf(path, "%s/info", repo_commondir(r));
+	rc = path_mkdirs(path->p, 0777, e);
+	buf_addstr(path, "/exclude");
+	if (rc == 0)
+		rc = io_read_file(AT_FDCWD, path->p, WORKFILE_MAX_BYTES, text, e);
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		rc = 0;
+	}
+	real = realpath(path->p, NULL);
+	if (real) /* the user's link to a file elsewhere stays one */
+		buf_sets(path, real);
+	free(real);
+	return rc;
+}
+
+static mode_t mode_of(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 ? st.st_mode & 07777 : 0666;
+}
+
+int workfile_exclude(struct repo *r, const struct strvec *lines, struct err *e)
+{
+	struct buf path = BUF_INIT, text = BUF_INIT;
+	int rc = read_exclude(r, &path, &text, e);
+
+	if (rc == 0 && append_lines(&text, lines))
+		rc = tempfile_write(path.p, mode_of(path.p), text.p, text.len, e);
+	buf_release(&path);
+	buf_release(&text);
+	return rc;
+}
+
+int workfile_unexclude(struct repo *r, const char *line, struct err *e)
+{
+	struct buf path = BUF_INIT, text = BUF_INIT;
+	int rc = read_exclude(r, &path, &text, e);
+
+	if (rc == 0 && cut_line(&text, line))
+		rc = tempfile_write(path.p, mode_of(path.p), text.p, text.len, e);
+	buf_release(&path);
+	buf_release(&text);
+	return rc;
 }
