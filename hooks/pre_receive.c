@@ -9,6 +9,7 @@
 #include "base/io.h"
 #include "base/num.h"
 #include "base/sig.h"
+#include "policy/override.h"
 #include "policy/push.h"
 
 #define DEADLINE_SECONDS 4 /* one forge gives all hooks of a push 5 */
@@ -114,6 +115,8 @@ static int judge(const struct push *p, struct repo *r)
 		text_of(p, &v, &text);
 	if (rc < 0)
 		refused = refuse(p, REASON_INTERNAL, &e);
+	else if (!refused && override_keep(r, &v, &e) < 0)
+		refused = refuse(p, REASON_OVERRIDE_DENIED, &e);
 	else
 		say(&text);
 	buf_release(&text);

@@ -61,6 +61,12 @@ static int set_config(struct setup *s, const char *key, const char *value, struc
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * git itself refuses these one by one, where the hook could only refuse the whole push: who
+ * pushes with refs/notes/... or --mirror loses no branch by it.
+ */
+static const char *const own_refs[] = {"refs/notes/deepops", "refs/deepops/remotes"};
+
 static int configure(struct setup *s, struct err *e)
 {
 	char seed[NONCE_SEED_DIGITS + 1];
@@ -71,6 +77,8 @@ static int configure(struct setup *s, struct err *e)
 		rc = set_config(s, "receive.certNonceSeed", seed, e);
 	if (rc == 0)
 		rc = set_config(s, "core.logAllRefUpdates", "always", e);
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(own_refs); i++)
+		rc = repo_config_add(s->repo, "receive.hideRefs", own_refs[i], e);
 	return rc;
 }
 
@@ -132,35 +140,38 @@ static int base_policy(struct setup *s, const char *floor, struct buf *text, str
 	return rc < 0 ? rc : 1;
 }
 
-static int write_floor(struct setup *s, struct err *e)
+/* What the floor is to hold; 0: there is to be none, or it stays as it is. */
+static int make_floor(struct setup *s, const char *path, struct buf *out, struct err *e)
 {
-	struct buf path = BUF_INIT, text = BUF_INIT, out = BUF_INIT;
+	struct buf text = BUF_INIT;
 	struct rules rules;
-	int rc;
+	int rc = base_policy(s, path, &text, e);
 
 	rules_init(&rules);
-	path_join(&path, repo_deepops_dir(s->repo), RULES_FLOOR_FILE);
-	rc = base_policy(s, path.p, &text, e);
-	if (rc != 1)
-		goto out;
-	/* First as it is, so that the line in the message is the user's. */
-	rc = rules_parse(&rules, text.p, text.len,
-			 s->opts->policy_file ? s->opts->policy_file : path.p, e);
-	if (rc < 0)
-		goto out;
-	if (s->opts->mode_given)
-		with_mode(&text, s->opts->mode, &out);
-	else
-		buf_addbuf(&out, &text);
-	rc = tempfile_write(path.p, 0644, out.p, out.len, e);
-	if (rc == 0)
-		tell(s, "policy: %s%s%s", path.p, s->opts->mode_given ? ", mode " : "",
-		     s->opts->mode_given ? rules_mode_name(s->opts->mode) : "");
-out:
+	if (rc == 1)
+		/* First as it is, so that the line in the message is the user's. */
+		rc = rules_parse(&rules, text.p, text.len,
+				 s->opts->policy_file ? s->opts->policy_file : path, e);
+	else if (rc == 0)
+		rc = 1;
+	if (rc == 0 && s->opts->mode_given)
+		with_mode(&text, s->opts->mode, out);
+	else if (rc == 0)
+		buf_addbuf(out, &text);
 	rules_release(&rules);
-	buf_release(&path);
 	buf_release(&text);
-	buf_release(&out);
+	return rc < 0 ? rc : rc == 0;
+}
+
+static int write_floor(struct setup *s, const char *path, const struct buf *text, struct err *e)
+{
+	int rc = path_mkdirs(repo_deepops_dir(s->repo), 0777, e);
+
+	if (rc == 0)
+		rc = tempfile_write(path, 0644, text->p, text->len, e);
+	if (rc == 0)
+		tell(s, "policy: %s%s%s", path, s->opts->mode_given ? ", mode " : "",
+		     s->opts->mode_given ? rules_mode_name(s->opts->mode) : "");
 	return rc;
 }
 
@@ -204,20 +215,38 @@ static int install_hooks(struct setup *s, struct err *e)
 	return rc;
 }
 
+/* The floor, once it is known to be good, and the hooks: from here on pushes are judged. */
+static int guard(struct setup *s, struct err *e)
+{
+	struct buf path = BUF_INIT, floor = BUF_INIT;
+	int wanted, rc;
+
+	path_join(&path, repo_deepops_dir(s->repo), RULES_FLOOR_FILE);
+	wanted = rc = make_floor(s, path.p, &floor, e);
+	if (rc >= 0)
+		rc = install_hooks(s, e);
+	if (rc == 0 && wanted == 1)
+		rc = write_floor(s, path.p, &floor, e);
+	buf_release(&path);
+	buf_release(&floor);
+	return rc;
+}
+
+/*
+ * Whatever goes wrong later (a full disk, history that can't be read), the hooks are in place and
+ * refuse what they can't judge.
+ */
 int cmd_server_setup(struct repo *r, const struct cmd_server_setup *opts, struct err *e)
 {
 	struct setup s = {r, opts};
 	struct after_index what = {.rebuild = false};
-	int rc = make_store(&s, e);
+	int rc = guard(&s, e);
 
 	if (rc == 0)
 		rc = configure(&s, e);
 	if (rc == 0)
-		rc = write_floor(&s, e);
-	/* The index before the hooks: without it they refuse. */
-	if (rc == 0)
-		rc = after_index(r, &what, e);
-	return rc == 0 ? install_hooks(&s, e) : rc;
+		rc = make_store(&s, e);
+	return rc == 0 ? after_index(r, &what, e) : rc;
 }
 
 static int parse_mode(const char *text, struct cmd_server_setup *s, struct err *e)

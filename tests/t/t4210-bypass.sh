@@ -151,12 +151,33 @@ test_expect_success 'nor does it let data expire that a branch names' '
 '
 
 test_expect_success 'refs that are the server'\''s own are refused' '
+	policy_refused work E-REF-RESERVED main:refs/deepops/log/archive &&
+	git -C srv.git config --unset-all receive.hideRefs &&
 	policy_refused work E-REF-RESERVED +main:refs/notes/deepops &&
 	policy_refused work E-REF-RESERVED main:refs/notes/deepops/x &&
 	policy_refused work E-REF-RESERVED main:refs/deepops/remotes/origin/x &&
-	policy_refused work E-REF-RESERVED main:refs/deepops/log/archive &&
 	test_must_fail git -C work push --mirror >out 2>&1 &&
-	test_grep -F "[E-REF-RESERVED]" out
+	test_grep -F "[E-REF-RESERVED]" out &&
+	git -C srv.git config --add receive.hideRefs refs/notes/deepops &&
+	git -C srv.git config --add receive.hideRefs "!refs/notes/deepops/x" &&
+	policy_refused work E-REF-RESERVED main:refs/notes/deepops/x &&
+	git -C srv.git config --unset-all receive.hideRefs
+'
+
+test_expect_success 'by git itself, so that they take no branch with them' '
+	git deepops server install srv.git >out && git deepops server install srv.git >out &&
+	test "$(git -C srv.git config --get-all receive.hideRefs | wc -l)" = 2 &&
+	(cd work && test_commit beside-notes) &&
+	git -C srv.git for-each-ref refs/notes refs/deepops >before &&
+	test_must_fail git -C work push origin main "+main:refs/notes/deepops" main:refs/notes/deepops/x \
+		main:refs/deepops/remotes/origin/x >out 2>&1 &&
+	test "$(grep -c "deny updating a hidden ref" out)" = 3 &&
+	test "$(git -C srv.git rev-parse main)" = "$(git -C work rev-parse main)" &&
+	(cd work && test_commit mirrored) &&
+	test_must_fail git -C work push --no-verify --mirror >out 2>&1 &&
+	test "$(git -C srv.git rev-parse main)" = "$(git -C work rev-parse main)" &&
+	policy_settle srv.git &&
+	git -C srv.git for-each-ref refs/notes refs/deepops >after && test_cmp before after
 '
 
 # Objects that were pushed are in the quarantine: loose ones, and above unpackLimit a pack.

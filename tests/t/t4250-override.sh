@@ -50,11 +50,71 @@ test_expect_success 'by whom it names, and the server keeps the reason' '
 	test_grep "$(git -C work rev-parse main)" rec
 '
 
+# records_of_server: how many it has written
+records_of_server () {
+	git -C srv.git rev-list --count "refs/deepops/log/$(cat srv.git/deepops/writer)"
+}
+
+test_expect_success 'it is on disk before the push passes, whatever becomes of post-receive' '
+	chmod -x srv.git/hooks/post-receive &&
+	test_when_finished "chmod +x srv.git/hooks/post-receive" &&
+	policy_invent 911 && n=$(records_of_server) &&
+	DEEPOPS_USER=alice@example.org git -C work push -o "deepops.override=no post-receive" origin main &&
+	test "$(records_of_server)" = $n &&
+	test_grep "no post-receive" srv.git/deepops/overrides/*.json &&
+	git deepops server index srv.git && test "$(records_of_server)" = $((n + 1)) &&
+	git -C srv.git cat-file blob "refs/deepops/log/$(cat srv.git/deepops/writer):record.json" >rec &&
+	test_grep "no post-receive" rec &&
+	git deepops server index srv.git && test "$(records_of_server)" = $((n + 1)) &&
+	ls srv.git/deepops/overrides >left && test_must_be_empty left
+'
+
+test_expect_success 'findings without end, full of control bytes, fit into it' '
+	(
+		cd work && name=$(printf "\001%.0s" $(test_seq 240)) &&
+		dir=$name/$name/$name/$name/$name/$name/$name/$name/$name/$name/$name/$name/$name/$name &&
+		for i in $(test_seq 12); do mkdir -p "$dir/$i" && echo $i >"$dir/$i/metrics.json" || exit 1; done &&
+		git add -A && test_tick && git commit -q -m control
+	) &&
+	n=$(records_of_server) && policy_rule "override = option" "overrideBy = alice@example.org" \
+		"results = **/metrics.json" &&
+	reason=$(printf "%04096d" 1) &&
+	DEEPOPS_USER=alice@example.org git -C work push -o "deepops.override=$reason" origin main &&
+	policy_settle srv.git && test "$(records_of_server)" = $((n + 1)) &&
+	git -C srv.git cat-file blob "refs/deepops/log/$(cat srv.git/deepops/writer):record.json" >rec &&
+	test_grep "and 2 more" rec && test_grep ! "$(printf "\001")" rec &&
+	git -C work rm -q -r --cached . && git -C work reset -q --hard HEAD~1 &&
+	DEEPOPS_USER=alice@example.org git -C srv.git update-ref refs/heads/main "$(git -C work rev-parse HEAD)" &&
+	git -C work fetch -q &&
+	policy_rule "override = option" "overrideBy = alice@example.org"
+'
+
+test_expect_success 'what can not be recorded is refused, and a refused push leaves nothing' '
+	policy_invent 912 && n=$(records_of_server) &&
+	rmdir srv.git/deepops/overrides && echo >srv.git/deepops/overrides &&
+	override "nowhere" alice@example.org &&
+	test_grep -F "[E-OVERRIDE-DENIED]" work.said && test_grep "be recorded" work.said &&
+	rm srv.git/deepops/overrides &&
+	test_must_fail env DEEPOPS_USER=alice@example.org git -C work push -o deepops.override=half origin \
+		main HEAD:refs/heads/HEAD &&
+	test_path_is_missing srv.git/deepops/overrides &&
+	policy_settle srv.git && test "$(records_of_server)" = $n &&
+	git -C work reset -q --hard origin/main
+'
+
+test_expect_success 'a push that git refused after the hook leaves no record' '
+	policy_invent 913 && n=$(records_of_server) &&
+	git -C work push -q --no-verify origin HEAD~1:refs/heads/zz && old=$(git -C srv.git rev-parse main) &&
+	printf "%s\n" "#!/bin/sh" "exit 1" >srv.git/hooks/update && chmod +x srv.git/hooks/update &&
+	override "then refused" alice@example.org && rm srv.git/hooks/update &&
+	test "$(git -C srv.git rev-parse main)" = "$old" &&
+	git -C work reset -q --hard origin/main && policy_settle srv.git
+'
+
 test_expect_success 'an override that was not needed leaves no record' '
-	(cd work && test_commit harmless) &&
+	n=$(records_of_server) && (cd work && test_commit harmless) &&
 	DEEPOPS_USER=alice@example.org git -C work push -o deepops.override=why origin main &&
-	policy_settle srv.git &&
-	test "$(git -C srv.git rev-list --count "refs/deepops/log/$(cat srv.git/deepops/writer)")" = 1
+	policy_settle srv.git && test "$(records_of_server)" = "$n"
 '
 
 test_expect_success 'a rule without override allows none' '

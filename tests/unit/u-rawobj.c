@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "repo/commitgraph.h"
 #include "repo/oidmap.h"
+#include "repo/repo_internal.h"
 #include "tap.h"
 
 #define COMMITS 600
@@ -155,6 +156,9 @@ static bool make_history(void)
 		}
 		seed = seed * 1103515245 + 12345;
 	}
+	for (unsigned int i = 0; f && i < 3000; i++)
+		fprintf(f, "commit refs/heads/line\ncommitter a <b> %u +0000\ndata 1\nx\n",
+			1500000000 + i);
 	if (!f || fclose(f) != 0 || sh("git fast-import --quiet --export-marks=marks <stream") != 0)
 		return false;
 	f = fopen("marks", "r");
@@ -269,6 +273,37 @@ static void test_limits(struct repo *hook)
 	ok(repo_is_ancestor(hook, &absent, &commits[0], &e) == ERR_NOTFOUND, "nor be an ancestor");
 }
 
+static struct repo_oid id_of(const char *rev)
+{
+	char *command = xstrfmt("git rev-parse %s >id", rev);
+	struct repo_oid id = {""};
+	FILE *f = sh(command) == 0 ? fopen("id", "r") : NULL;
+
+	ok(f && fscanf(f, "%40s", id.hex) == 1, "%s", rev);
+	if (f)
+		fclose(f);
+	free(command);
+	return id;
+}
+
+/* What is new costs what is new, and a little of what it stands on: not the history. */
+static void test_cost(struct repo *hook)
+{
+	static struct given g;
+	struct repo_oid new = id_of("line"), old = id_of("line~3");
+	struct repo_walk w = {.show = &new, .hide = &old, .nshow = 1, .nhide = 1, .max = 100};
+	uint64_t before = hook->commits_read;
+
+	g.n = 0;
+	ok(repo_walk(hook, &w, take, &g, NULL) == 0 && g.n == 3, "three commits are new");
+	ok(hook->commits_read - before < 300, "%" PRIu64 " of 3000 were read",
+	   hook->commits_read - before);
+	before = hook->commits_read;
+	ok(repo_is_ancestor(hook, &old, &new, NULL) == 1, "an ancestor close by");
+	ok(hook->commits_read - before < 10, "%" PRIu64 " of 3000 were read",
+	   hook->commits_read - before);
+}
+
 static void test_walks(void)
 {
 	struct repo *client = NULL, *hook;
@@ -277,6 +312,7 @@ static void test_walks(void)
 	hook = open_hook();
 	compare(hook, client, "without a commit-graph");
 	test_limits(hook);
+	test_cost(hook);
 	repo_close(hook);
 	/* With one, git 2.39 itself tells too much of --first-parent. */
 	ok(sh("git commit-graph write --reachable && git config core.commitGraph false") == 0,

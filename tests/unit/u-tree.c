@@ -162,20 +162,26 @@ static void test_update(const struct repo_oid *tree)
 static void test_bounds(void)
 {
 	struct repo_oid one = blob("1"), two = blob("2"), a, b;
-	struct tree_bounds bounds = {NULL, oidmap_new()};
+	uint64_t units = 4;
+	struct tree_bounds bounds = {&units};
+	struct tree_news news = {oidmap_new(), 100};
 	struct buf out = BUF_INIT;
 	struct err e = ERR_INIT;
-	uint64_t units = 4;
 
 	ok(tree_update(r, NULL, "d/x", TREE_MODE_FILE, &one, &a, &e) == 0 &&
 		   tree_update(r, &a, "d/y", TREE_MODE_FILE, &two, &b, &e) == 0,
 	   "two trees");
-	ok(tree_diff_within(r, NULL, &b, &bounds, collect_diff, &out, &e) == 0, "one is new");
+	ok(tree_news(r, &news, &a, &b, collect, &out, &e) == 0, "what is new");
+	is_str(out.p, "100644 y\n", "one file");
+	ok(tree_news(r, &news, NULL, &b, collect, &out, &e) == 0, "once more");
+	is_str(out.p, "100644 y\n", "and nothing is, as it was told");
+	oidmap_free(news.done);
+	news = (struct tree_news){oidmap_new(), 0};
 	buf_reset(&out);
-	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == 0 && !out.len,
-	   "and is not again, compared with another");
-	oidmap_free(bounds.done);
-	bounds = (struct tree_bounds){&units, NULL};
+	ok(tree_news(r, &news, &a, &b, collect, &out, &e) == 0, "without a look at what was there");
+	is_str(out.p, "100644 x\n100644 y\n", "all is told");
+	oidmap_free(news.done);
+	buf_reset(&out);
 	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == 0 && units == 0,
 	   "four directories were read");
 	ok(tree_diff_within(r, &a, &b, &bounds, collect_diff, &out, &e) == ERR_LIMIT,

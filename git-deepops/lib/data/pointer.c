@@ -3,6 +3,7 @@
 #include "data/pointer.h"
 
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "base/conf.h"
 #include "base/limits.h"
@@ -571,4 +572,12 @@ int pointer_check_name(const char *path, struct err *e)
 		rc = err_wrap(e, "'%s' cannot be a pointer", path);
 	buf_release(&root);
 	return rc;
+}
+
+bool pointer_is_entry(uint32_t mode, const char *name)
+{
+	size_t n = strlen(name), suffix = strlen(POINTER_SUFFIX);
+
+	return (mode & S_IFMT) == S_IFREG && n > suffix && str_endswith(name, POINTER_SUFFIX) &&
+	       name[n - suffix - 1] != '/';
 }

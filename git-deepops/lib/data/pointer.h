@@ -79,5 +79,11 @@ bool pointer_root_of(const char *pointer_path, struct buf *root);
  * every other path.  Client and server refuse such a file wherever they meet it.
  */
 int pointer_check_name(const char *path, struct err *e) MUST_CHECK;
+/*
+ * Is this entry of a git tree a pointer, as far as its name says?  `mode`: git's.  A run bit
+ * changes nothing: some file systems give one to every file.  The one answer for what is sent,
+ * judged, brought and kept.
+ */
+bool pointer_is_entry(uint32_t mode, const char *name);
 
 #endif

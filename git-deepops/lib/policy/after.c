@@ -5,9 +5,9 @@
 #include "base/clock.h"
 #include "base/lockfile.h"
 #include "base/path.h"
-#include "base/random.h"
 #include "base/xalloc.h"
 #include "policy/after_roots.h"
+#include "policy/override.h"
 #include "policy/triple.h"
 #include "run/note.h"
 #include "run/treehash.h"
@@ -31,91 +31,6 @@ static int lock(struct repo *r, struct err *e)
 	fd = lockfile_acquire(path.p, LOCKFILE_EXCLUSIVE, UINT64_MAX, e);
 	buf_release(&path);
 	return fd;
-}
-
-/* ---- overrides ---- */
-
-#define OVERRIDE_FINDINGS 10 /* named in the record, which has a limit */
-
-static void fill_override(struct record *rec, const struct verdict *v, const struct verdict_ref *r)
-{
-	char run[RECORD_RUN_HEX + 1];
-	struct buf note = BUF_INIT;
-
-	random_hex(run, RECORD_RUN_HEX);
-	rec->kind = RECORD_OVERRIDE;
-	record_set(&rec->run, run);
-	record_set(&rec->tool, "git-deepops " DEEPOPS_VERSION);
-	record_set(&rec->author, r->by);
-	record_set(&rec->code.commit, r->new_id);
-	record_setf(&rec->title, "override: %s", r->ref);
-	buf_addf(&note, "%s\n%s..%s", v->override_reason, r->old_id, r->new_id);
-	for (size_t i = 0; i < MIN(r->n, OVERRIDE_FINDINGS); i++)
-		buf_addf(&note, "\n%s %s", reason_info(r->v[i].reason)->code, r->v[i].text);
-	if (r->n + r->dropped > OVERRIDE_FINDINGS)
-		buf_addf(&note, "\nand %zu more", r->n + r->dropped - OVERRIDE_FINDINGS);
-	record_set(&rec->note, note.p);
-	rec->started = clock_now_ms();
-	buf_release(&note);
-}
-
-/* The certificate that git checked, if there was one, goes along as evidence. */
-static int add_certificate(struct after *a, struct tree_builder *parts, struct err *e)
-{
-	const char *id = getenv("GIT_PUSH_CERT");
-	struct repo_oid blob;
-
-	if (!id || !repo_oid_ok(id))
-		return 0;
-	memcpy(blob.hex, id, sizeof(blob.hex));
-	if (!repo_has_object(a->repo, &blob))
-		return err_set(e, ERR_NOTFOUND, "push certificate %.12s", id);
-	tree_builder_add(parts, "certificate", TREE_MODE_FILE, &blob);
-	return 0;
-}
-
-static int record_override(struct after *a, const struct verdict *v, const struct verdict_ref *r,
-			   struct err *e)
-{
-	struct tree_builder *parts = tree_builder_new(a->repo);
-	struct journal_entry entry;
-	struct record rec;
-	int rc;
-
-	record_init(&rec);
-	journal_entry_init(&entry);
-	fill_override(&rec, v, r);
-	rc = add_certificate(a, parts, e);
-	if (rc == 0)
-		rc = journal_append(a->repo, &rec, parts, &entry, e);
-	tree_builder_free(parts);
-	journal_entry_release(&entry);
-	record_release(&rec);
-	return rc;
-}
-
-/* Judge again what pre-receive let pass: only an override that was needed is recorded. */
-static int overrides(struct after *a, struct err *e)
-{
-	struct judge_input in = {.repo = a->repo,
-				 .updates = a->push->updates,
-				 .n = a->push->n,
-				 .evidence = &a->evidence,
-				 .pusher = a->push->pusher,
-				 .server = true,
-				 .now_ms = clock_now_ms()};
-	struct verdict v;
-	int rc;
-
-	if (!a->push->pusher.override_reason)
-		return 0;
-	verdict_init(&v);
-	rc = judge_push(&in, &v, e);
-	for (size_t i = 0; rc == 0 && i < v.n; i++)
-		if (v.v[i].state == VERDICT_OVERRIDDEN)
-			rc = record_override(a, &v, &v.v[i], e);
-	verdict_release(&v);
-	return rc;
 }
 
 /* ---- tree hashes ---- */
@@ -332,14 +247,20 @@ static int keep_first(int first, int rc, struct err *e, struct err *this_one)
 	return first;
 }
 
+/* Parts that may take long: others wait for one another here, and nobody's push for them. */
 static int run_parts(struct after *a, uint64_t *marked, struct err *e)
 {
 	struct err one = ERR_INIT;
-	int rc = 0;
+	int fd = lock(a->repo, e), rc = 0;
 
-	rc = keep_first(rc, tree_hashes(a, &one), e, &one);
+	if (fd < 0)
+		return fd;
 	rc = keep_first(rc, roots(a, marked, &one), e, &one);
-	rc = keep_first(rc, notes(a, &one), e, &one);
+	if (a->index)
+		rc = keep_first(rc, tree_hashes(a, &one), e, &one);
+	if (a->index)
+		rc = keep_first(rc, notes(a, &one), e, &one);
+	lockfile_release(fd);
 	return rc;
 }
 
@@ -354,48 +275,48 @@ static void end(struct after *a)
 	runindex_close(&a->index);
 }
 
+/* Overrides are records, so the index that follows has them.  One that failed is tried again. */
+static int records(struct after *a, struct after_index *what, struct err *e)
+{
+	struct err one = ERR_INIT;
+	int rc = keep_first(0, override_record(a->repo, NULL, &one), e, &one), opened;
+
+	opened = runindex_open(&a->index, a->repo, 0, &one);
+	if (opened == 0)
+		opened = what->rebuild ? runindex_rebuild(a->index, &one)
+				       : runindex_update(a->index, &what->records, &one);
+	if (opened == 0 && what->rebuild)
+		opened = runindex_count(a->index, &what->records, &one);
+	return keep_first(rc, opened, e, &one);
+}
+
+static int follow(struct after *a, struct after_index *what, struct err *e)
+{
+	struct err one = ERR_INIT;
+	int rc;
+
+	begin(a);
+	/* The index is what the next push is judged by: it waits for nothing but its own lock. */
+	rc = records(a, what, e);
+	if (a->index)
+		runindex_treehash_cache(a->index, &a->cache);
+	rc = keep_first(rc, run_parts(a, &what->roots, &one), e, &one);
+	what->hashed = a->hashed;
+	end(a);
+	return rc;
+}
+
 int after_push(struct repo *r, const struct push *p, struct err *e)
 {
 	struct after a = {.repo = r, .push = p};
-	int fd = lock(r, e), rc;
+	struct after_index what = {.rebuild = false};
 
-	if (fd < 0)
-		return fd;
-	begin(&a);
-	rc = overrides(&a, e);
-	if (rc == 0)
-		rc = runindex_open(&a.index, r, 0, e);
-	if (rc == 0)
-		rc = runindex_update(a.index, NULL, e);
-	if (rc == 0) {
-		runindex_treehash_cache(a.index, &a.cache);
-		rc = run_parts(&a, NULL, e);
-	}
-	end(&a);
-	lockfile_release(fd);
-	return rc;
+	return follow(&a, &what, e);
 }
 
 int after_index(struct repo *r, struct after_index *what, struct err *e)
 {
 	struct after a = {.repo = r};
-	int fd = lock(r, e), rc;
 
-	if (fd < 0)
-		return fd;
-	begin(&a);
-	rc = runindex_open(&a.index, r, 0, e);
-	if (rc == 0)
-		rc = what->rebuild ? runindex_rebuild(a.index, e)
-				   : runindex_update(a.index, &what->records, e);
-	if (rc == 0 && what->rebuild)
-		rc = runindex_count(a.index, &what->records, e);
-	if (rc == 0) {
-		runindex_treehash_cache(a.index, &a.cache);
-		rc = run_parts(&a, &what->roots, e);
-	}
-	what->hashed = a.hashed;
-	end(&a);
-	lockfile_release(fd);
-	return rc;
+	return follow(&a, what, e);
 }

@@ -9,17 +9,31 @@
 #include "run/journal.h"
 
 #define ROOTS_MAX_COMMITS 10000000 /* of a whole repository */
+#define ROOTS_MAX_UNITS 1000000    /* of trees that new ones are compared with */
 
 void after_roots_init(struct after_roots *a, struct repo *r)
 {
 	a->repo = r;
 	a->set = chunkset_new();
+	a->news.done = oidmap_new();
+	a->news.units = ROOTS_MAX_UNITS;
 }
 
 void after_roots_release(struct after_roots *a)
 {
 	chunkset_free(a->set);
 	a->set = NULL;
+	oidmap_free(a->news.done);
+	a->news.done = NULL;
+}
+
+/* One object that git can't read either, or that is no pointer, takes nothing from the others. */
+static int pass_over(int rc, struct err *e)
+{
+	if (rc != ERR_LIMIT && rc != ERR_CORRUPT && rc != ERR_INPUT && rc != ERR_NOTFOUND)
+		return rc;
+	err_clear(e);
+	return 0;
 }
 
 /* A file of that name that is no pointer names nothing. */
@@ -38,48 +52,53 @@ static void add_pointer(struct after_roots *a, const struct buf *text, const cha
 	pointer_release(&p);
 }
 
-static int one_change(void *arg, const char *path, const struct tree_entry *was,
-		      const struct tree_entry *now, struct err *e)
+static int one_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
 	struct after_roots *a = arg;
 	struct buf text = BUF_INIT;
 	int rc;
 
-	(void)was;
-	if (now->mode != TREE_MODE_FILE || !str_endswith(path, POINTER_SUFFIX))
+	if (!pointer_is_entry(entry->mode, entry->name))
 		return 0;
-	rc = repo_read_blob(a->repo, &now->id, POINTER_MAX_BYTES, &text, e);
+	rc = repo_read_blob(a->repo, &entry->id, POINTER_MAX_BYTES, &text, e);
 	if (rc == 0)
-		add_pointer(a, &text, path);
-	if (rc == ERR_LIMIT) { /* too big to be a pointer */
-		err_clear(e);
-		rc = 0;
-	}
+		add_pointer(a, &text, entry->name);
 	buf_release(&text);
-	return rc;
+	return pass_over(rc, e); /* too big to be a pointer, say */
+}
+
+/* The tree of the first parent; 0: there is none, or it is not here. */
+static int parent_tree(struct after_roots *a, const struct repo_oid *commit, struct repo_oid *tree,
+		       struct err *e)
+{
+	struct strvec parents = STRVEC_INIT;
+	struct repo_oid parent;
+	int rc = repo_commit_parents(a->repo, commit, &parents, e);
+	bool has = rc == 0 && parents.nr;
+
+	if (has) {
+		memcpy(parent.hex, parents.v[0], sizeof(parent.hex));
+		rc = repo_commit_tree(a->repo, &parent, tree, e);
+	}
+	strvec_release(&parents);
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		return 0;
+	}
+	return rc < 0 ? rc : has;
 }
 
 static int one_commit(void *arg, const struct repo_oid *commit, struct err *e)
 {
 	struct after_roots *a = arg;
-	struct strvec parents = STRVEC_INIT;
-	struct repo_oid parent, base, tree;
-	int rc = repo_commit_parents(a->repo, commit, &parents, e);
+	struct repo_oid base, tree;
+	int rc = parent_tree(a, commit, &base, e), has = rc;
 
-	if (rc == 0)
+	if (rc >= 0)
 		rc = repo_commit_tree(a->repo, commit, &tree, e);
-	if (rc == 0 && parents.nr) {
-		memcpy(parent.hex, parents.v[0], sizeof(parent.hex));
-		rc = repo_commit_tree(a->repo, &parent, &base, e);
-	}
 	if (rc == 0)
-		rc = tree_diff(a->repo, parents.nr ? &base : NULL, &tree, one_change, a, e);
-	if (rc == ERR_LIMIT) { /* nobody can check this commit out; the others are kept */
-		err_clear(e);
-		rc = 0;
-	}
-	strvec_release(&parents);
-	return rc;
+		rc = tree_news(a->repo, &a->news, has == 1 ? &base : NULL, &tree, one_entry, a, e);
+	return pass_over(rc, e);
 }
 
 /* Pointers that commits reachable from `show` and not from `hide` brought in. */
@@ -116,7 +135,7 @@ static int after_roots_journal(struct after_roots *a, const struct repo_oid *tip
 			rc = 0;
 			break;
 		}
-		rc = journal_pointers(a->repo, entry, one_journal_pointer, a, e);
+		rc = pass_over(journal_pointers(a->repo, entry, one_journal_pointer, a, e), e);
 		if (rc < 0)
 			break;
 	}

@@ -8,11 +8,13 @@
 #include "chunk/chunkid.h"
 #include "policy/push.h"
 #include "repo/repo.h"
+#include "repo/tree.h"
 #include "store/store.h"
 
 struct after_roots {
 	struct repo *repo;
-	struct chunkset *set; /* (kind, id) of roots, value 0 */
+	struct chunkset *set;  /* (kind, id) of roots, value 0 */
+	struct tree_news news; /* trees that were looked at */
 };
 
 void after_roots_init(struct after_roots *a, struct repo *r);

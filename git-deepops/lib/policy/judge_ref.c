@@ -35,6 +35,37 @@ static int new_policy(struct judge *j, const struct judge_update *u, struct err 
 	return rc < 0 ? rc : 0;
 }
 
+/*
+ * What git hides from pushes it refuses by itself, this one ref and no other (server install
+ * says so for ours).  Told of it all the same, the hook could only refuse the whole push.
+ */
+static int git_refuses(struct judge *j, const char *ref, bool *out, struct err *e)
+{
+	struct strvec hidden = STRVEC_INIT;
+	const char *rest;
+	int rc = repo_config_all(j->in->repo, "receive.hideRefs", &hidden, e);
+
+	*out = false;
+	for (size_t i = 0; rc == 0 && i < hidden.nr; i++)
+		*out = *out ||
+		       (str_startswith(ref, hidden.v[i], &rest) && (!*rest || *rest == '/'));
+	for (size_t i = 0; rc == 0 && i < hidden.nr; i++)
+		*out = *out && hidden.v[i][0] != '!' && hidden.v[i][0] != '^';
+	strvec_release(&hidden);
+	return rc;
+}
+
+/* Refs that only the server writes. */
+static int reserved(struct judge *j, const struct judge_update *u, const char *why, struct err *e)
+{
+	bool by_git = false;
+	int rc = git_refuses(j, u->ref, &by_git, e);
+
+	if (rc == 0 && !by_git)
+		refuse(j, u, REASON_REF_RESERVED, why);
+	return rc;
+}
+
 int judge_ref(struct judge *j, const struct judge_update *u, struct err *e)
 {
 	bool deletes = repo_oid_is_zero(&u->new_id);
@@ -43,15 +74,11 @@ int judge_ref(struct judge *j, const struct judge_update *u, struct err *e)
 		refuse(j, u, REASON_REF_NAME, "a ref may not be called HEAD");
 		return 0;
 	}
-	if (str_startswith(u->ref, "refs/notes/deepops", NULL)) {
-		refuse(j, u, REASON_REF_RESERVED, "notes about runs are written by the server");
-		return 0;
-	}
+	if (str_startswith(u->ref, "refs/notes/deepops", NULL))
+		return reserved(j, u, "notes about runs are written by the server", e);
 	if (!str_startswith(u->ref, "refs/deepops/", NULL))
 		return new_policy(j, u, e);
-	if (!str_startswith(u->ref, JOURNAL_REFS, NULL) || !journal_ref_writer(u->ref)) {
-		refuse(j, u, REASON_REF_RESERVED, "of refs/deepops/ only journals are pushed");
-		return 0;
-	}
+	if (!str_startswith(u->ref, JOURNAL_REFS, NULL) || !journal_ref_writer(u->ref))
+		return reserved(j, u, "of refs/deepops/ only journals are pushed", e);
 	return judge_journal(j, u, e);
 }

@@ -59,6 +59,20 @@ void verdict_drop_last(struct verdict *v)
 	ref_release(&v->v[--v->n]);
 }
 
+/* A path may have thousands of bytes; its beginning and its end tell people which it is. */
+static void cut_middle(struct buf *text)
+{
+	struct buf whole = *text;
+
+	if (text->len <= VERDICT_TEXT_BYTES)
+		return;
+	buf_init(text);
+	buf_add(text, whole.p, VERDICT_TEXT_BYTES / 2);
+	buf_addstr(text, "...");
+	buf_addstr(text, whole.p + whole.len - VERDICT_TEXT_BYTES / 2);
+	buf_release(&whole);
+}
+
 struct verdict_finding *verdict_add(struct verdict_ref *r, enum reason reason, const char *fmt, ...)
 {
 	struct verdict_finding *f;
@@ -76,6 +90,7 @@ struct verdict_finding *verdict_add(struct verdict_ref *r, enum reason reason, c
 	va_start(ap, fmt);
 	buf_vaddf(&text, fmt, ap);
 	va_end(ap);
+	cut_middle(&text);
 	f->text = buf_detach(&text, NULL);
 	return f;
 }

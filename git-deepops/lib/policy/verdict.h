@@ -25,6 +25,7 @@
 #define VERDICT_COLUMNS 72
 #define VERDICT_SHOWN 5 /* findings printed of a ref; JSON has all that were kept */
 #define VERDICT_KEPT 100
+#define VERDICT_TEXT_BYTES 600 /* of a finding; longer ones lose their middle */
 
 struct verdict_finding {
 	enum reason reason;

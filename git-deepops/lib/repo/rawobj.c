@@ -11,6 +11,7 @@
 #define TAG_MAX_BYTES ((size_t)16 << 20)
 #define TREE_MAX_BYTES ((size_t)1 << 30) /* twenty million files in one directory */
 #define TAG_MAX_DEPTH 100                /* a tag of a tag of a tag */
+#define UNIT_BYTES 4096
 #define OID_RAW_BYTES (REPO_OID_HEX / 2)
 
 /* ---- commits ---- */
@@ -198,9 +199,13 @@ void rawobj_tree_close(struct rawobj_tree *t)
 	rawobj_tree_of(t, NULL, 0);
 }
 
-size_t rawobj_tree_left(const struct rawobj_tree *t)
+bool rawobj_tree_spend(const struct rawobj_tree *t, uint64_t *units)
 {
-	return (size_t)(t->end - t->at);
+	uint64_t cost = 1 + (uint64_t)(t->end - t->at) / UNIT_BYTES;
+	bool enough = cost <= *units;
+
+	*units = enough ? *units - cost : 0;
+	return enough;
 }
 
 /*

@@ -47,7 +47,11 @@ int rawobj_tree_open(struct rawobj_tree *t, struct repo *r, const struct repo_oi
 void rawobj_tree_of(struct rawobj_tree *t, const void *bytes, size_t len);
 /* 1 an entry, its mode as git takes it; 0 end.  Entries come as they stand, sorted or not. */
 int rawobj_tree_next(struct rawobj_tree *t, struct tree_entry *out, struct err *e) MUST_CHECK;
-size_t rawobj_tree_left(const struct rawobj_tree *t); /* bytes that were not read yet */
-void rawobj_tree_close(struct rawobj_tree *t);        /* fine when opening failed */
+/*
+ * Take from `units` what reading this tree costs: one, and one for each 4 KiB.  False, and none
+ * are left, where there are too few.
+ */
+bool rawobj_tree_spend(const struct rawobj_tree *t, uint64_t *units);
+void rawobj_tree_close(struct rawobj_tree *t); /* fine when opening failed */
 
 #endif

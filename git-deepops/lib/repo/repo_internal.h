@@ -27,6 +27,7 @@ struct repo {
 	bool partial_known;
 	struct commitgraph *graph; /* opened by the first walk; NULL: none */
 	bool graph_known;
+	uint64_t commits_read; /* by walks in this process: what tests hold them to */
 };
 
 /* "context: libgit2's message" with the nearest of our codes.  `rc` is libgit2's. */

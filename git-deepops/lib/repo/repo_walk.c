@@ -125,6 +125,7 @@ static int read_node(struct walker *w, struct node *n, struct err *e)
 	struct rawobj_commit c;
 	int rc;
 
+	w->repo->commits_read++;
 	if (commitgraph_find(w->repo->graph, &n->id, &known)) {
 		n->generation = known.generation;
 		n->date = known.date;

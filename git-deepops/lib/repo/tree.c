@@ -7,9 +7,7 @@
 #include "base/xalloc.h"
 #include "repo/rawobj.h"
 #include "repo/repo_internal.h"
-
-/* What one unit of a budget pays for, beside opening a directory. */
-#define UNIT_BYTES 4096
+#include "repo/tree_sides.h"
 
 int tree_list(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg, struct err *e)
 {
@@ -71,19 +69,13 @@ struct walk {
 	struct buf path;
 	unsigned int depth;
 	uint64_t own, *units; /* left to be spent; units: own, or the caller's */
-	struct oidmap *done;  /* diff: directories that need no other look; NULL: none */
 };
 
 static int spend(struct walk *w, const struct rawobj_tree *t, struct err *e)
 {
-	uint64_t cost = 1 + rawobj_tree_left(t) / UNIT_BYTES;
-
-	if (cost > *w->units) {
-		*w->units = 0;
-		return err_set(e, ERR_LIMIT, "a tree has more directories than can be looked at");
-	}
-	*w->units -= cost;
-	return 0;
+	if (rawobj_tree_spend(t, w->units))
+		return 0;
+	return err_set(e, ERR_LIMIT, "a tree has more directories than can be looked at");
 }
 
 static int open_dir(struct walk *w, const struct repo_oid *id, struct rawobj_tree *t, struct err *e)
@@ -150,26 +142,6 @@ int tree_walk(struct repo *r, const struct repo_oid *tree, tree_fn cb, void *arg
 	return rc;
 }
 
-/* git's order: as bytes, a directory as if its name ended in a slash. */
-static int entry_cmp(const struct tree_entry *a, const struct tree_entry *b)
-{
-	size_t la = strlen(a->name);
-	size_t lb = strlen(b->name);
-	int c = memcmp(a->name, b->name, MIN(la, lb));
-	unsigned char ca;
-	unsigned char cb;
-
-	if (c)
-		return c;
-	ca = (unsigned char)a->name[MIN(la, lb)];
-	cb = (unsigned char)b->name[MIN(la, lb)];
-	if (!ca && a->mode == TREE_MODE_DIR)
-		ca = '/';
-	if (!cb && b->mode == TREE_MODE_DIR)
-		cb = '/';
-	return (int)ca - (int)cb;
-}
-
 static int diff_level(struct walk *w, const struct repo_oid *a, const struct repo_oid *b,
 		      struct err *e);
 
@@ -184,8 +156,6 @@ static int diff_entry(struct walk *w, const char *name, struct tree_entry *a, st
 
 	if (a->mode == b->mode && repo_oid_equal(&a->id, &b->id))
 		return 0;
-	if (w->done && (b_dir ? oidmap_get(w->done, &b->id, NULL) : !b->mode))
-		return 0;
 	rc = enter(w, name, &len, e);
 	if (rc < 0)
 		return rc;
@@ -199,45 +169,27 @@ static int diff_entry(struct walk *w, const char *name, struct tree_entry *a, st
 	return rc;
 }
 
-struct side { /* of a comparison: a directory, and the entry at hand */
-	struct rawobj_tree t;
-	struct tree_entry at;
-	int has; /* 1 there is one, 0 none is left, negative error */
-};
-
-static int diff_sides(struct walk *w, struct side *a, struct side *b, struct err *e)
+static int diff_sides(struct walk *w, struct tree_side *a, struct tree_side *b, struct err *e)
 {
 	int rc = 0;
 
-	a->has = rawobj_tree_next(&a->t, &a->at, e);
-	b->has = a->has < 0 ? 0 : rawobj_tree_next(&b->t, &b->at, e);
-	while (rc == 0 && a->has >= 0 && b->has >= 0 && a->has + b->has) {
-		int c = !a->has ? 1 : !b->has ? -1 : entry_cmp(&a->at, &b->at);
-		struct tree_entry none = {.mode = 0}, ea = c > 0 ? none : a->at,
-				  eb = c < 0 ? none : b->at;
-
-		rc = diff_entry(w, c > 0 ? eb.name : ea.name, &ea, &eb, e);
-		if (rc == 0 && c <= 0)
-			a->has = rawobj_tree_next(&a->t, &a->at, e);
-		if (rc == 0 && c >= 0 && a->has >= 0)
-			b->has = rawobj_tree_next(&b->t, &b->at, e);
-	}
-	return rc < 0 ? rc : a->has < 0 ? a->has : b->has;
+	while (rc == 0 && (rc = tree_sides_next(a, b, e)) == 1)
+		rc = diff_entry(w, a->at.mode ? a->at.name : b->at.name, &a->at, &b->at, e);
+	return rc;
 }
 
 static int diff_level(struct walk *w, const struct repo_oid *a, const struct repo_oid *b,
 		      struct err *e)
 {
-	struct side sa, sb;
-	int rc = open_dir(w, a, &sa.t, e);
+	struct tree_side sa, sb;
+	int rc;
 
-	rawobj_tree_of(&sb.t, NULL, 0);
+	tree_sides_init(&sa, &sb);
+	rc = open_dir(w, a, &sa.t, e);
 	if (rc == 0)
 		rc = open_dir(w, b, &sb.t, e);
 	if (rc == 0)
 		rc = diff_sides(w, &sa, &sb, e);
-	if (rc == 0 && b && w->done)
-		(void)oidmap_put(w->done, b, 0);
 	rawobj_tree_close(&sa.t);
 	rawobj_tree_close(&sb.t);
 	return rc;
@@ -250,7 +202,6 @@ int tree_diff_within(struct repo *r, const struct repo_oid *a, const struct repo
 	int rc = 0;
 
 	w.units = bounds->units ? bounds->units : &w.own;
-	w.done = bounds->done;
 	if (a && repo_oid_is_zero(a))
 		a = NULL;
 	if (b && repo_oid_is_zero(b))
@@ -264,7 +215,7 @@ int tree_diff_within(struct repo *r, const struct repo_oid *a, const struct repo
 int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b, tree_diff_fn cb,
 	      void *arg, struct err *e)
 {
-	const struct tree_bounds none = {NULL, NULL};
+	const struct tree_bounds none = {NULL};
 
 	return tree_diff_within(r, a, b, &none, cb, arg, e);
 }

@@ -40,17 +40,27 @@ int tree_diff(struct repo *r, const struct repo_oid *a, const struct repo_oid *b
  * 10^10 times, and a push can bring thousands of such commits.
  *	units	left to be spent: one for each directory read, and one for each 4 KiB of it;
  *		ERR_LIMIT when there are none.  NULL: TREE_MAX_UNITS for this one
- *	done	directories of `b` in it are passed over, and those compared are added: for
- *		who asks what is new, at whatever path, and nothing else (deletions are not
- *		told then).  NULL: all
  */
 struct tree_bounds {
 	uint64_t *units;
-	struct oidmap *done;
 };
 int tree_diff_within(struct repo *r, const struct repo_oid *a, const struct repo_oid *b,
 		     const struct tree_bounds *bounds, tree_diff_fn cb, void *arg,
 		     struct err *e) MUST_CHECK;
+
+/*
+ * Every blob, link and gitlink that `b` has and `a` (NULL: empty) has not at that place, by its
+ * bare name, at any depth.  Directories of `b` that are in `done` were looked at before and are
+ * passed over; those looked at are added.  So a history costs what it has of different trees,
+ * and no tree is without an end.  Each directory of `a` that is read costs `units` as above;
+ * when there are none left, all of a new directory of `b` is told.
+ */
+struct tree_news {
+	struct oidmap *done;
+	uint64_t units;
+};
+int tree_news(struct repo *r, struct tree_news *n, const struct repo_oid *a,
+	      const struct repo_oid *b, tree_fn cb, void *arg, struct err *e) MUST_CHECK;
 
 /* Building: collect path -> (mode, id), then write. Paths may be given in any order. */
 struct tree_builder;

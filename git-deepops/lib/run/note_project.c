@@ -28,6 +28,13 @@ struct shown { /* one run that a commit shows */
 };
 
 #define COMMIT_MAX_PATHS 100000 /* that one commit brings in; each is a question to the index */
+/*
+ * Trees read to see what a commit brings in, in units of tree.h: so much for each commit in any
+ * case, and more for one that needs it, as long as all together leave some.
+ */
+#define UNITS_EACH 200
+#define UNITS_MORE 20000
+#define UNITS_SHARED 100000
 
 struct project {
 	struct repo *repo;
@@ -38,7 +45,9 @@ struct project {
 	/* while one commit is worked on */
 	const struct repo_oid *commit;
 	bool elsewhere;
-	size_t paths; /* of it that were asked for */
+	size_t paths;           /* of it that were asked for */
+	uint64_t shared;        /* units left */
+	struct oidmap *strange; /* blobs that no run wrote: a tree may name one again and again */
 	struct shown *v;
 	size_t n, alloc;
 };
@@ -98,6 +107,11 @@ static int take_output(void *arg, const char *path, const struct tree_entry *a,
 		return 0;
 	if (++p->paths > COMMIT_MAX_PATHS)
 		return err_set(e, ERR_LIMIT, "more than %d files", COMMIT_MAX_PATHS);
+	rc = oidmap_get(p->strange, &b->id, NULL) ? 0 : runindex_has_output(p->ix, &b->id, e);
+	if (rc == 0)
+		(void)oidmap_put(p->strange, &b->id, 0);
+	if (rc <= 0)
+		return rc;
 	if (!pointer_root_of(path, &root))
 		buf_sets(&root, path);
 	rc = runindex_by_output_blob(p->ix, root.p, &b->id, take_row, p, e);
@@ -130,6 +144,26 @@ static void drop_repeated(struct project *p)
 	p->n = kept;
 }
 
+/* What the commit brings in, as far as that can be looked at. */
+static int collect_outputs(struct project *p, const struct repo_oid *before,
+			   const struct repo_oid *tree, struct err *e)
+{
+	uint64_t units = UNITS_EACH + MIN(p->shared, UNITS_MORE), spent = units;
+	const struct tree_bounds bounds = {&units};
+	int rc;
+
+	p->paths = 0;
+	rc = tree_diff_within(p->repo, before, tree, &bounds, take_output, p, e);
+	spent -= units;
+	p->shared -= spent > UNITS_EACH ? MIN(p->shared, spent - UNITS_EACH) : 0;
+	/* An import, a tree without an end, or one that git can't read either. */
+	if (rc == ERR_LIMIT || rc == ERR_CORRUPT) {
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
 static int collect(struct project *p, struct err *e)
 {
 	struct strvec parents = STRVEC_INIT;
@@ -154,13 +188,8 @@ static int collect(struct project *p, struct err *e)
 			goto out;
 		}
 	}
-	p->paths = 0;
 	if (rc == 0)
-		rc = tree_diff(p->repo, has_parent ? &before : NULL, &tree, take_output, p, e);
-	if (rc == ERR_LIMIT) { /* an import, or a tree without an end: what was found so far */
-		err_clear(e);
-		rc = 0;
-	}
+		rc = collect_outputs(p, has_parent ? &before : NULL, &tree, e);
 out:
 	drop_repeated(p);
 	strvec_release(&parents);
@@ -433,7 +462,12 @@ static int take_server_ref(void *arg, const char *name, const struct repo_oid *i
 
 int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o, struct err *e)
 {
-	struct project p = {.repo = r, .ix = ix, .o = o, .server_refs = STRVEC_INIT};
+	struct project p = {.repo = r,
+			    .ix = ix,
+			    .o = o,
+			    .server_refs = STRVEC_INIT,
+			    .shared = UNITS_SHARED,
+			    .strange = oidmap_new()};
 	struct oids all = {&p, NULL, 0, 0};
 	struct notes_edit edit = {NOTE_REF, "Notes by git deepops\n", o->commits, o->n, edit_note,
 				  &p};
@@ -457,6 +491,7 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 		rc = notes_update(r, &edit, e);
 	free(all.v);
 	free(p.v);
+	oidmap_free(p.strange);
 	settings_release(&p.settings);
 	strvec_release(&p.server_refs);
 	return rc < 0 ? err_wrap(e, "notes") : 0;

@@ -76,6 +76,8 @@ int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runin
 /* Records among whose outputs is this git blob (path NULL: any), or this content or dataset id. */
 int runindex_by_output_blob(struct runindex *ix, const char *path, const struct repo_oid *blob,
 			    runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+/* Is there any such record?  1, 0. */
+int runindex_has_output(struct runindex *ix, const struct repo_oid *blob, struct err *e) MUST_CHECK;
 int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
 			  runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
 /* Does a record retract this run? */

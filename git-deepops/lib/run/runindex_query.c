@@ -114,6 +114,20 @@ int runindex_by_output_blob(struct runindex *ix, const char *path, const struct 
 	return by_keys(ix, path ? &one : &any, cb, arg, e);
 }
 
+int runindex_has_output(struct runindex *ix, const struct repo_oid *blob, struct err *e)
+{
+	struct db_stmt *q;
+	int rc = db_prepare(ix->db, &q, "SELECT 1 FROM item WHERE blob = ?1 AND io = 'out' LIMIT 1",
+			    e);
+
+	if (rc < 0)
+		return err_wrap(e, "run index");
+	db_bind_text(q, 1, blob->hex);
+	rc = db_step(q, e);
+	db_finish(&q);
+	return rc;
+}
+
 int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
 			  runindex_fn cb, void *arg, struct err *e)
 {

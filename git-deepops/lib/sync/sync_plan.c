@@ -135,14 +135,9 @@ static int add_blob(struct plan_walk *w, const char *path, const struct repo_oid
 	return rc;
 }
 
-static bool is_regular(uint32_t mode)
-{
-	return mode == TREE_MODE_FILE || mode == TREE_MODE_EXEC;
-}
-
 static int on_tree_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
-	if (!is_regular(entry->mode) || !str_endswith(entry->name, POINTER_SUFFIX))
+	if (!pointer_is_entry(entry->mode, entry->name))
 		return 0;
 	return add_blob(arg, entry->name, &entry->id, e);
 }
@@ -167,7 +162,8 @@ static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *pat
 	struct repo_oid blob;
 	int rc;
 
-	if (strlen(meta) < 97 || meta[0] != ':' || strncmp(meta + 8, "100", 3) != 0)
+	if (strlen(meta) < 97 || meta[0] != ':' ||
+	    !pointer_is_entry((uint32_t)strtoul(meta + 8, NULL, 8), path))
 		return 0;
 	memcpy(blob.hex, meta + 56, REPO_OID_HEX);
 	blob.hex[REPO_OID_HEX] = '\0';
