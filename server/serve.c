@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/killpoint.h"
+#include "base/xalloc.h"
 
 #define SERVE_ERR_MS 10000 /* for a client to take our last words */
 
@@ -20,19 +21,6 @@ typedef int (*question_fn)(struct serve *s, const struct chunkkey *key, struct e
 static bool is_root_kind(unsigned int kind)
 {
 	return kind == CHUNK_NODE || kind == CHUNK_DATA || kind == STORE_ROOT_SPLIT;
-}
-
-static int ask_root(struct serve *s, const struct chunkkey *key, struct err *e)
-{
-	struct store_root root;
-	int rc;
-
-	if (!is_root_kind(key->kind))
-		return err_set(e, ERR_PROTO, "root of unknown kind %u", key->kind);
-	if (!s->store)
-		return STORE_ROOT_NONE;
-	rc = store_root(s->store, (enum chunk_kind)key->kind, &key->id, &root, e);
-	return rc < 0 ? rc : (int)root.state;
 }
 
 static int ask_node(struct serve *s, const struct chunkkey *key, struct err *e)
@@ -53,8 +41,7 @@ static int ask_have(struct serve *s, const struct chunkkey *key, struct err *e)
 	return s->store ? store_has(s->store, kind, &key->id, NULL, e) : 0;
 }
 
-static int answer_bitmap(struct serve *s, const struct frame *q, question_fn ask,
-			 unsigned int width, struct err *e)
+static int answer_bitmap(struct serve *s, const struct frame *q, question_fn ask, struct err *e)
 {
 	uint8_t values[BATCH_MAX_IDS];
 	struct msg_keys keys;
@@ -69,23 +56,54 @@ static int answer_bitmap(struct serve *s, const struct frame *q, question_fn ask
 	}
 	if (rc < 0)
 		return rc;
-	msg_put_bitmap(framed_begin(&s->f, FRAME_BITMAP, 0, q->stream), values, keys.n, width);
+	msg_put_bitmap(framed_begin(&s->f, FRAME_BITMAP, 0, q->stream), values, keys.n, 1);
 	return framed_end(&s->f, e);
+}
+
+static int ask_roots(struct serve *s, const struct msg_keys *keys, uint8_t *values, struct err *e)
+{
+	struct store_rootref *refs = xcalloc(keys->n, sizeof(*refs));
+	struct store_root *roots = xcalloc(keys->n, sizeof(*roots));
+	struct chunkkey key;
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < keys->n; i++) {
+		serve_key(keys, i, &key);
+		refs[i] = (struct store_rootref){(enum chunk_kind)key.kind, key.id};
+		if (!is_root_kind(key.kind))
+			rc = err_set(e, ERR_PROTO, "root of unknown kind %u", key.kind);
+	}
+	if (rc == 0 && s->store)
+		rc = store_roots(s->store, refs, keys->n, roots, e);
+	for (size_t i = 0; i < keys->n; i++)
+		values[i] = (uint8_t)roots[i].state;
+	free(refs);
+	free(roots);
+	return rc;
 }
 
 static int serve_roots(struct serve *s, const struct frame *q, struct err *e)
 {
-	return answer_bitmap(s, q, ask_root, 2, e);
+	uint8_t values[BATCH_MAX_IDS];
+	struct msg_keys keys;
+	int rc = msg_get_keys(&keys, q->payload, q->len, e);
+
+	if (rc == 0)
+		rc = ask_roots(s, &keys, values, e);
+	if (rc < 0)
+		return rc;
+	msg_put_bitmap(framed_begin(&s->f, FRAME_BITMAP, 0, q->stream), values, keys.n, 2);
+	return framed_end(&s->f, e);
 }
 
 static int serve_nodes(struct serve *s, const struct frame *q, struct err *e)
 {
-	return answer_bitmap(s, q, ask_node, 1, e);
+	return answer_bitmap(s, q, ask_node, e);
 }
 
 static int serve_have(struct serve *s, const struct frame *q, struct err *e)
 {
-	return answer_bitmap(s, q, ask_have, 1, e);
+	return answer_bitmap(s, q, ask_have, e);
 }
 
 static int serve_ping(struct serve *s, const struct frame *q, struct err *e)

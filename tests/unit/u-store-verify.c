@@ -580,6 +580,83 @@ static void test_budget(void)
 	store_close(s);
 }
 
+/* The id of a split costs us, too: many of them are named in few bytes. */
+static void test_split_budget(void)
+{
+	struct store *s = lib_open("splits", STORE_VERIFY);
+	struct store_txn *x = begin(s, "s");
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct node_shard shards[3];
+	struct store_split splits[3];
+	char names[3][2] = {"a", "b", "c"};
+	uint64_t left = 2 * SESSION_SPLIT_PER_BYTE * SESSION_HASH_ENTRY_BYTES, all = GIB;
+	struct err e = ERR_INIT;
+	struct tree t;
+
+	make_tree(&t);
+	put_files(x, &t);
+	shards[0] = (struct node_shard){.id = put_nodes(x, &t)};
+	for (size_t i = 0; i < 3; i++) {
+		shards[i] = shards[0];
+		shards[i].name = names[i];
+		shards[i].files = 3;
+		shards[i].bytes = t.big_bytes + CHUNK;
+		splits[i] = (struct store_split){&shards[i], 1};
+	}
+	c.splits = splits;
+	c.nsplits = 3;
+	c.missing = chunkset_new();
+	c.hash_left = &all;
+	c.nsplits = 0;
+	ok(store_commit(x, &c, &e) == 0, "the tree itself: %s", e.msg);
+	x = begin(s, "s2");
+	c.nsplits = 3;
+	c.hash_left = &left;
+	ok(store_commit(x, &c, &e) == ERR_LIMIT, "three splits with a budget for two: %s", e.msg);
+	left = 2 * SESSION_SPLIT_PER_BYTE * SESSION_HASH_ENTRY_BYTES;
+	c.nsplits = 2;
+	ok(store_commit(x, &c, &e) == 0 && left == 0, "two: %s", e.msg);
+	x = begin(s, "s3");
+	ok(store_commit(x, &c, &e) == 0, "what was proven costs nothing any more: %s", e.msg);
+	chunkset_free(c.missing);
+	buf_release(&t.recipe);
+	store_close(s);
+}
+
+/* Trees that share what they name must not be walked once for every way down, damaged ones neither. */
+static void test_damaged_lattice(void)
+{
+	struct store *s = lib_open("lattice", STORE_VERIFY);
+	struct store_txn *x = begin(s, "l");
+	struct node_entry below[2] = {{.mode = NODE_MODE_FILE,
+				       .kind = NODE_FILE,
+				       .files = 1,
+				       .bytes = CHUNK,
+				       .id = lib_id(0, CHUNK),
+				       .name = "x",
+				       .name_len = 1}};
+	struct store_commit c = STORE_COMMIT_INIT;
+	struct chunkkey key = {CHUNK_DATA, lib_id(0, CHUNK)};
+	struct node_entry top;
+	struct err e = ERR_INIT;
+
+	must(lib_put(x, 0, CHUNK, &e), &e);
+	must(node_build(below, 1, put_node, x, &top, &e), &e);
+	for (int i = 0; i < 40; i++) {
+		below[0] = below[1] = top;
+		below[0].name = "a";
+		below[1].name = "b";
+		below[0].name_len = below[1].name_len = 1;
+		must(node_build(below, 2, put_node, x, &top, &e), &e);
+	}
+	ok(store_commit(x, &c, &e) == 0, "40 levels of two ways each: %s", e.msg);
+	must(store_mark_lost(s, &key, 1, "test", &e), &e);
+	is_u64((uint64_t)store_node_certified(s, &top.id, &e), 0,
+	       "are known to lack a chunk at once");
+	is_u64((uint64_t)store_node_certified(s, &top.id, &e), 0, "and again");
+	store_close(s);
+}
+
 int main(void)
 {
 	lib_begin();
@@ -592,6 +669,8 @@ int main(void)
 	test_rebuilt();
 	test_unproven();
 	test_budget();
+	test_split_budget();
+	test_damaged_lattice();
 	lib_end();
 	return done_testing();
 }

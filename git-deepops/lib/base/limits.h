@@ -58,7 +58,9 @@
 #define SESSION_HASH_BYTES (64 * GIB)
 #define SESSION_HASH_PER_BYTE 64
 #define SESSION_HASH_ENTRY_BYTES                                                                   \
-	(4 * KIB) /* of a chunk at least: to load one of a byte takes time, too */
+	(16 *                                                                                      \
+	 KIB) /* of a chunk at least: to load one of a byte takes time, too; no chunker cuts smaller */
+#define SESSION_SPLIT_PER_BYTE 4 /* of a node read for the id of a split: it is parsed, too */
 
 /* Records and journals: gitformat-deepops-record(5). */
 #define RECORD_MAX_BYTES (64 * KIB)    /* the hook reads hundreds of them in a push */

@@ -196,6 +196,16 @@ int catalogue_read_generation(struct catalogue *c, uint64_t *generation, struct 
 	return 0;
 }
 
+int catalogue_hold(struct catalogue *c, struct err *e)
+{
+	return db_exec(c->db, "BEGIN", e);
+}
+
+void catalogue_let_go(struct catalogue *c)
+{
+	db_rollback(c->db);
+}
+
 static int look_segments(struct catalogue *c, struct catalogue_view *out, struct err *e)
 {
 	struct db_stmt *q = NULL;
@@ -258,11 +268,11 @@ int catalogue_look(struct catalogue *c, struct catalogue_view *out, struct err *
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = inside ? 0 : db_exec(c->db, "BEGIN", e);
+	rc = inside ? 0 : catalogue_hold(c, e);
 	if (rc == 0)
 		rc = look(c, out, e);
 	if (!inside)
-		db_rollback(c->db);
+		catalogue_let_go(c);
 	if (rc < 0) {
 		catalogue_view_release(out);
 		return err_wrap(e, "catalogue");

@@ -37,6 +37,12 @@ int catalogue_inherit(struct catalogue *c, const char *path, struct err *e) MUST
 
 /* ---- what a reader needs, in one consistent look ---- */
 
+/* Tells whether anything that readers see has changed since the last look. */
+int catalogue_read_generation(struct catalogue *c, uint64_t *generation, struct err *e) MUST_CHECK;
+/* Between these, all that is read is of one moment, and each read costs no transaction of its own. */
+int catalogue_hold(struct catalogue *c, struct err *e) MUST_CHECK;
+void catalogue_let_go(struct catalogue *c);
+
 struct catalogue_segment {
 	struct chunkid id;
 	uint64_t entries;

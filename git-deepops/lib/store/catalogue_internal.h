@@ -27,6 +27,5 @@ int catalogue_run(struct catalogue *c, struct err *e, const char *sql, const cha
 int catalogue_id_column(struct db_stmt *q, int col, struct chunkid *out, struct err *e) MUST_CHECK;
 /* One integer; 1 found, 0 no row. */
 int catalogue_one_int(struct catalogue *c, const char *sql, int64_t *out, struct err *e) MUST_CHECK;
-int catalogue_read_generation(struct catalogue *c, uint64_t *generation, struct err *e) MUST_CHECK;
 
 #endif

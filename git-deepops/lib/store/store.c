@@ -179,6 +179,15 @@ static int open_catalogue(struct store *s, struct err *e)
 			      s->flags & STORE_READONLY ? CATALOGUE_READONLY : 0, e);
 }
 
+/* The view was made from this generation: no need to read segments and damage again. */
+static int is_current(struct store *s, struct err *e)
+{
+	uint64_t generation;
+	int rc = catalogue_read_generation(s->cat, &generation, e);
+
+	return rc < 0 ? rc : s->view.segments && generation == s->view.generation;
+}
+
 /* One look; ERR_NOTFOUND if a segment it names is gone already. */
 static int look_once(struct store *s, struct err *e)
 {
@@ -189,10 +198,12 @@ static int look_once(struct store *s, struct err *e)
 
 	if (rc == 0 && (replaced || !s->cat))
 		rc = open_catalogue(s, e); /* store_rebuild made a new one */
+	if (rc == 0 && !replaced)
+		rc = is_current(s, e);
 	if (rc == 0)
 		rc = catalogue_look(s->cat, &look, e);
-	if (rc < 0)
-		return rc;
+	if (rc != 0)
+		return MIN(rc, 0);
 	if (look.generation != s->view.generation || replaced) {
 		rc = open_segments(s, &look, &fresh, e);
 		if (rc == 0)

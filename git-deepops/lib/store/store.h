@@ -184,6 +184,11 @@ enum store_root_state {
 
 #define STORE_PIN_SECONDS (90 * INT64_C(86400))
 
+struct store_rootref {
+	enum chunk_kind kind;
+	struct chunkid id;
+};
+
 struct store_root {
 	enum store_root_state state; /* ROOTED: complete and named by a ref or hold */
 	uint64_t files, bytes;       /* verified */
@@ -193,14 +198,13 @@ struct store_root {
 /* A root is a node (kind CHUNK_NODE) or a file (CHUNK_DATA or CHUNK_RECIPE, by its file id; kind given as CHUNK_DATA). */
 int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 	       struct store_root *out, struct err *e) MUST_CHECK;
+/* As many at once, at the price of one look into the catalogue. */
+int store_roots(struct store *s, const struct store_rootref *refs, size_t n, struct store_root *out,
+		struct err *e) MUST_CHECK;
 /* The proven dataset id of a split (node_split_key); ERR_NOTFOUND. */
 int store_split_dataset(struct store *s, const struct chunkid *split_key, struct chunkid *dataset,
 			struct err *e) MUST_CHECK;
 /* Say which roots refs name: used by post-receive and `server index` only. */
-struct store_rootref {
-	enum chunk_kind kind;
-	struct chunkid id;
-};
 int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t n,
 		      bool replace_all, struct err *e) MUST_CHECK;
 

@@ -108,17 +108,24 @@ static int hash_entry(void *arg, const struct recipe_entry *entry, const struct 
 	return 0;
 }
 
+int store_spend(struct store_assembly *a, uint64_t cost, struct err *e)
+{
+	if (cost > a->budget) {
+		err_set(e, ERR_LIMIT, "files name far more content than was sent");
+		return err_hint(e, "the role maintain may push them: git-deepops-serve(1)");
+	}
+	a->budget -= cost;
+	return 0;
+}
+
 /* recipe_entry_fn: one more chunk, if the budget allows it. */
 static int add_entry(void *arg, uint64_t offset, const struct recipe_entry *entry, struct err *e)
 {
 	struct assembling *f = arg;
-	uint64_t cost = MAX(entry->bytes, SESSION_HASH_ENTRY_BYTES);
+	int rc = store_spend(f->a, MAX(entry->bytes, SESSION_HASH_ENTRY_BYTES), e);
 
-	if (cost > f->a->budget) {
-		err_set(e, ERR_LIMIT, "files name far more content than was sent");
-		return err_hint(e, "the role maintain may push them: git-deepops-serve(1)");
-	}
-	f->a->budget -= cost;
+	if (rc < 0)
+		return rc;
 	f->bytes = offset + entry->bytes;
 	return readahead_add(f->ahead, offset, entry, e);
 }
@@ -167,8 +174,8 @@ int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_
 
 struct walk {
 	struct store_assembly in;
-	struct chunkset *sound;
-	bool lacks; /* something was not there */
+	struct chunkset *seen; /* nodes; value: is all below it here? */
+	bool lacks;            /* something was not there */
 };
 
 static void walk_lacks(struct walk *w, enum chunk_kind kind, const struct chunkid *id)
@@ -238,12 +245,15 @@ static int walk_node(struct walk *w, const struct chunkid *id, unsigned int dept
 {
 	struct buf text = BUF_INIT;
 	bool lacked = w->lacks;
+	uint64_t sound;
 	int rc;
 
 	if (depth > WALK_MAX_DEPTH)
 		return err_set(e, ERR_LIMIT, "tree deeper than %d", WALK_MAX_DEPTH);
-	if (chunkset_has(w->sound, CHUNK_NODE, id))
+	if (chunkset_get(w->seen, CHUNK_NODE, id, &sound)) {
+		w->lacks = w->lacks || !sound;
 		return 0;
+	}
 	rc = store_see_load(w->in.s, w->in.t, CHUNK_NODE, id, &text, e);
 	if (rc == ERR_NOTFOUND) {
 		walk_lacks(w, CHUNK_NODE, id);
@@ -251,8 +261,8 @@ static int walk_node(struct walk *w, const struct chunkid *id, unsigned int dept
 	} else if (rc == 0) {
 		w->lacks = false;
 		rc = walk_below(w, &text, depth, e);
-		if (rc == 0 && !w->lacks)
-			chunkset_add(w->sound, CHUNK_NODE, id, 0);
+		if (rc == 0)
+			chunkset_add(w->seen, CHUNK_NODE, id, !w->lacks);
 		w->lacks = w->lacks || lacked;
 	}
 	buf_release(&text);
@@ -260,9 +270,9 @@ static int walk_node(struct walk *w, const struct chunkid *id, unsigned int dept
 }
 
 int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root,
-	       struct chunkset *sound, struct chunkset *missing, struct err *e)
+	       struct chunkset *seen, struct chunkset *missing, struct err *e)
 {
-	struct walk w = {{.s = s, .t = t, .missing = missing}, sound, false};
+	struct walk w = {{.s = s, .t = t, .missing = missing}, seen, false};
 	int rc = root->kind == CHUNK_NODE ? walk_node(&w, &root->id, 0, e)
 					  : walk_file(&w, &root->id, 0, e);
 
@@ -371,43 +381,38 @@ int store_split_dataset(struct store *s, const struct chunkid *split_key, struct
 	return rc;
 }
 
-/* A split key in place of a root: is its dataset id proven? */
-static int root_of_split(struct store *s, const struct chunkid *split_key, struct store_root *out,
-			 struct err *e)
+/* A split key in place of a root: is its dataset id proven?  cat_lock held. */
+static int look_split(struct store *s, const struct chunkid *split_key, struct store_root *out,
+		      struct err *e)
 {
 	struct chunkid dataset;
-	int rc = store_split_dataset(s, split_key, &dataset, e);
+	int rc = catalogue_dataset(s->cat, split_key, &dataset, e);
 
-	if (rc == ERR_NOTFOUND) {
-		err_clear(e);
-		return 0;
-	}
-	out->state = rc == 0 ? STORE_ROOT_COMPLETE : STORE_ROOT_NONE;
+	if (rc == 0)
+		out->state = STORE_ROOT_COMPLETE;
 	return rc;
 }
 
-int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
-	       struct store_root *out, struct err *e)
+/* What the catalogue says of a root; cat_lock held. */
+static int look_root(struct store *s, const struct store_rootref *ref, struct store_root *out,
+		     struct err *e)
 {
-	struct chunkkey key = {(uint8_t)kind, *id};
+	struct chunkkey key = {(uint8_t)ref->kind, ref->id};
 	struct catalogue_root r = {.files = 0};
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	if ((unsigned int)kind == STORE_ROOT_SPLIT)
-		return root_of_split(s, id, out, e);
-	if (kind == CHUNK_RECIPE)
+	if (key.kind == CHUNK_RECIPE)
 		key.kind = CHUNK_DATA;
-	pthread_mutex_lock(&s->cat_lock);
-	rc = store_refresh_locked(s, e);
-	if (rc == 0)
+	if (key.kind == STORE_ROOT_SPLIT)
+		rc = look_split(s, &ref->id, out, e);
+	else
 		rc = catalogue_root(s->cat, &key, &r, e);
-	pthread_mutex_unlock(&s->cat_lock);
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		return 0;
 	}
-	if (rc < 0)
+	if (rc < 0 || key.kind == STORE_ROOT_SPLIT)
 		return rc;
 	out->files = r.files;
 	out->bytes = r.bytes;
@@ -415,12 +420,60 @@ int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
 	out->state = STORE_ROOT_PENDING;
 	if (r.state == CATALOGUE_ROOT_COMPLETE)
 		out->state = r.rooted ? STORE_ROOT_ROOTED : STORE_ROOT_COMPLETE;
-	if (out->state != STORE_ROOT_PENDING && store_is_damaged(s)) {
-		rc = is_sound(s, &key, e);
-		if (rc == 0)
-			out->state = STORE_ROOT_PENDING;
-	}
-	return rc < 0 ? rc : 0;
+	return 0;
+}
+
+static int look_roots(struct store *s, const struct store_rootref *refs, size_t n,
+		      struct store_root *out, struct err *e)
+{
+	int rc = store_refresh_locked(s, e);
+
+	if (rc == 0)
+		rc = catalogue_hold(s->cat, e);
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < n; i++)
+		rc = look_root(s, &refs[i], &out[i], e);
+	catalogue_let_go(s->cat);
+	return rc;
+}
+
+/* With damage somewhere a marker says only what was: it counts if all below it is still here. */
+static int doubt_root(struct store *s, const struct store_rootref *ref, struct store_root *out,
+		      struct err *e)
+{
+	struct chunkkey key = {(uint8_t)ref->kind, ref->id};
+	int rc;
+
+	if (key.kind == STORE_ROOT_SPLIT || out->state < STORE_ROOT_COMPLETE)
+		return 0;
+	rc = is_sound(s, &key, e);
+	if (rc == 0)
+		out->state = STORE_ROOT_PENDING;
+	return MIN(rc, 0);
+}
+
+int store_roots(struct store *s, const struct store_rootref *refs, size_t n, struct store_root *out,
+		struct err *e)
+{
+	bool damaged;
+	int rc;
+
+	pthread_mutex_lock(&s->cat_lock);
+	rc = look_roots(s, refs, n, out, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	damaged = rc == 0 && store_is_damaged(s);
+	for (size_t i = 0; rc == 0 && damaged && i < n; i++)
+		rc = doubt_root(s, &refs[i], &out[i], e);
+	return rc;
+}
+
+int store_root(struct store *s, enum chunk_kind kind, const struct chunkid *id,
+	       struct store_root *out, struct err *e)
+{
+	const struct store_rootref ref = {kind, *id};
+
+	return store_roots(s, &ref, 1, out, e);
 }
 
 int store_mark_rooted(struct store *s, const struct store_rootref *roots, size_t n,

@@ -56,7 +56,7 @@ struct store {
 	struct catalogue *cat;
 	struct stat cat_stat;   /* catalogue.db when the view was last known to be current */
 	bool cat_stat_sure;     /* it was old enough for its time to tell changes apart */
-	struct chunkset *sound; /* nodes whose closure was walked at this generation; cat_lock */
+	struct chunkset *sound; /* `seen` of walks at this generation; cat_lock */
 
 	pthread_rwlock_t view_lock;
 	struct store_view view;
@@ -217,13 +217,18 @@ struct store_assembly {
 	uint64_t budget;          /* bytes that may still be hashed */
 	struct pool *pool;        /* reads ahead; may be NULL */
 };
+/* ERR_LIMIT when that is more than is left of the budget. */
+int store_spend(struct store_assembly *a, uint64_t cost, struct err *e) MUST_CHECK;
 /* Assemble the file and compare with its id: 1 it is that file, *bytes long, 0 something is missing,
  * ERR_CORRUPT it is not, ERR_LIMIT. */
 int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_t *bytes,
 		   struct err *e) MUST_CHECK;
-/* Is everything below (NODE, id) or of the file (DATA, id) here?  1, 0 and what is not in `missing`. */
+/*
+ * Is everything below (NODE, id) or of the file (DATA, id) here?  1, 0 and what is not in `missing`.  `seen` spares
+ * walks that follow the nodes that this one saw, while nothing changes; only the first tells what is missing.
+ */
 int store_walk(struct store *s, struct store_txn *t, const struct chunkkey *root,
-	       struct chunkset *sound, struct chunkset *missing, struct err *e) MUST_CHECK;
+	       struct chunkset *seen, struct chunkset *missing, struct err *e) MUST_CHECK;
 
 /*
  * Read a pack from its file, past the page cache where the kernel lets us, compare it with its name, and

@@ -263,7 +263,23 @@ static int load_node(void *arg, const struct chunkid *id, struct buf *text, stru
 
 	if (rc == ERR_NOTFOUND)
 		lack(p, CHUNK_NODE, id);
-	return rc;
+	if (rc < 0)
+		return rc;
+	return store_spend(&p->in,
+			   SESSION_SPLIT_PER_BYTE * MAX(text->len, SESSION_HASH_ENTRY_BYTES), e);
+}
+
+/* The id of a split that was proven before needs no proof; nor does its key, which its shards make. */
+static int is_proven(struct prover *p, const struct chunkid *split_key, struct err *e)
+{
+	struct chunkid id;
+	int rc = store_split_dataset(p->in.s, split_key, &id, e);
+
+	if (rc == ERR_NOTFOUND) {
+		err_clear(e);
+		return 0;
+	}
+	return rc < 0 ? rc : 1;
 }
 
 static int prove_split(struct prover *p, const struct store_split *split, struct chunkset *sound,
@@ -286,11 +302,14 @@ static int prove_split(struct prover *p, const struct store_split *split, struct
 	}
 	if (rc < 0 || p->lacks)
 		return rc < 0 ? rc : 0;
+	node_split_key(split->shards, split->n, &d.split_key);
+	rc = is_proven(p, &d.split_key, e);
+	if (rc != 0)
+		return MIN(rc, 0);
 	rc = node_dataset_id(split->shards, split->n, load_node, p, &whole, e);
 	if (rc < 0)
 		return rc == ERR_NOTFOUND && p->lacks ? 0 : rc;
 	d.id = whole.id;
-	node_split_key(split->shards, split->n, &d.split_key);
 	XGROW(p->out->datasets, p->out->ndatasets + 1, p->out->datasets_alloc);
 	p->out->datasets[p->out->ndatasets++] = d;
 	return 0;
