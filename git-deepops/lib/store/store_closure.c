@@ -331,7 +331,7 @@ int store_settle(struct store *s, struct err *e)
 		rc = store_each(s, settle_one, &w, e);
 	if (rc == 0 && suspect && !w.lacks)
 		rc = believe(s, generation, e);
-	chunkset_free(w.sound);
+	chunkset_free(w.seen);
 	return rc < 0 ? rc : !w.lacks;
 }
 
