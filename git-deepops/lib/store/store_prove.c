@@ -61,6 +61,12 @@ static void remember(struct prover *p, enum chunk_kind kind, const struct chunki
 
 /* ---- totals of what is named ---- */
 
+/* To name what is here already costs the client nothing; to read it costs us. */
+static int spend_load(struct prover *p, const struct buf *text, unsigned int times, struct err *e)
+{
+	return store_spend(&p->in, times * MAX(text->len, SESSION_HASH_ENTRY_BYTES), e);
+}
+
 /* 1 and the length of a file, 0 it is not here. */
 static int file_bytes(struct prover *p, const struct chunkid *id, uint64_t *bytes, struct err *e)
 {
@@ -75,6 +81,8 @@ static int file_bytes(struct prover *p, const struct chunkid *id, uint64_t *byte
 		return rc;
 	if (!recall(p, CHUNK_RECIPE, id, &t)) {
 		rc = store_see_load(p->in.s, p->in.t, CHUNK_RECIPE, id, &text, e);
+		if (rc == 0)
+			rc = spend_load(p, &text, 1, e);
 		if (rc == 0)
 			rc = recipe_total(text.p, text.len, &t.bytes, e);
 		buf_release(&text);
@@ -111,6 +119,8 @@ static int node_totals(struct prover *p, const struct chunkid *id, struct totals
 	if (recall(p, CHUNK_NODE, id, out))
 		return 1;
 	rc = store_see_load(p->in.s, p->in.t, CHUNK_NODE, id, &text, e);
+	if (rc == 0)
+		rc = spend_load(p, &text, 1, e);
 	if (rc == 0)
 		rc = sum_node(&text, out, e);
 	buf_release(&text);
@@ -263,23 +273,7 @@ static int load_node(void *arg, const struct chunkid *id, struct buf *text, stru
 
 	if (rc == ERR_NOTFOUND)
 		lack(p, CHUNK_NODE, id);
-	if (rc < 0)
-		return rc;
-	return store_spend(&p->in,
-			   SESSION_SPLIT_PER_BYTE * MAX(text->len, SESSION_HASH_ENTRY_BYTES), e);
-}
-
-/* The id of a split that was proven before needs no proof; nor does its key, which its shards make. */
-static int is_proven(struct prover *p, const struct chunkid *split_key, struct err *e)
-{
-	struct chunkid id;
-	int rc = store_split_dataset(p->in.s, split_key, &id, e);
-
-	if (rc == ERR_NOTFOUND) {
-		err_clear(e);
-		return 0;
-	}
-	return rc < 0 ? rc : 1;
+	return rc < 0 ? rc : spend_load(p, text, SESSION_SPLIT_PER_BYTE, e);
 }
 
 static int prove_split(struct prover *p, const struct store_split *split, struct chunkset *sound,
@@ -302,14 +296,11 @@ static int prove_split(struct prover *p, const struct store_split *split, struct
 	}
 	if (rc < 0 || p->lacks)
 		return rc < 0 ? rc : 0;
-	node_split_key(split->shards, split->n, &d.split_key);
-	rc = is_proven(p, &d.split_key, e);
-	if (rc != 0)
-		return MIN(rc, 0);
 	rc = node_dataset_id(split->shards, split->n, load_node, p, &whole, e);
 	if (rc < 0)
 		return rc == ERR_NOTFOUND && p->lacks ? 0 : rc;
 	d.id = whole.id;
+	node_split_key(split->shards, split->n, &d.split_key);
 	XGROW(p->out->datasets, p->out->ndatasets + 1, p->out->datasets_alloc);
 	p->out->datasets[p->out->ndatasets++] = d;
 	return 0;
