@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* doctor_remote.c - is there a remote, and does it answer?  see doctor.h */
+#include "base/urltext.h"
 #include "base/xalloc.h"
 #include "cmd/doctor.h"
 #include "store/remote.h"
@@ -71,8 +72,12 @@ int cmd_doctor_remote(struct doctor *d, bool offline, struct err *e)
 			       "%s takes no data: remote.%s.deepops is not true", w.name.p,
 			       w.name.p);
 	if (rc == 0 && ours) {
+		struct buf shown = BUF_INIT;
+
+		urltext_public(&shown, w.url.p);
 		cmd_doctor_say(d, DOCTOR_PRESENT, "remote", NULL, "%s, data at %s", w.name.p,
-			       w.url.p);
+			       shown.p);
+		buf_release(&shown);
 		rc = check_refspecs(d, w.name.p, e);
 		if (rc == 0 && !offline)
 			connect_to(d, &w);

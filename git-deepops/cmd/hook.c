@@ -9,6 +9,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/num.h"
+#include "base/urltext.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "data/dataset.h"
@@ -26,48 +27,63 @@
 /* ---- pre-push ---- */
 
 struct push_input {
-	struct strvec tips; /* commits that leave with this push */
-	bool any;           /* git named a ref at all */
-	bool journal;       /* and a journal among them */
+	struct sync_want want; /* what leaves with this push */
+	bool any;              /* git named a ref at all */
+	bool journal;          /* and a journal among them */
 	bool only_deletes;
 };
 
-/* Of "<local ref> <id> <remote ref> <id>", the id that leaves; NULL for a malformed line. */
-static char *local_id(char *line)
+/* "<local ref> <id> <remote ref> <id>": cut apart; false for a malformed line. */
+static bool cut_line(char *line, char *field[4])
 {
-	char *id = strchr(line, ' ');
-	char *end = id ? strchr(id + 1, ' ') : NULL;
+	for (int i = 0; i < 4; i++) {
+		field[i] = line;
+		line += strcspn(line, " ");
+		if (i < 3 && !*line)
+			return false;
+		if (i < 3)
+			*line++ = '\0';
+	}
+	return !*line && repo_oid_ok(field[1]);
+}
 
-	if (!end)
-		return NULL;
-	*id++ = '\0';
-	*end = '\0';
-	return strlen(id) == REPO_OID_HEX ? id : NULL;
+/* Journals and notes are no branches: what their trees hold is data of the runs. */
+static bool is_branch_like(const char *ref)
+{
+	return !str_startswith(ref, "refs/deepops/", NULL) &&
+	       !str_startswith(ref, "refs/notes/", NULL);
+}
+
+/* A tag is old, mostly, and its data may be nowhere any more: that stops no push. */
+static struct strvec *list_for(struct push_input *in, char *const field[4])
+{
+	bool tag = str_startswith(field[2], "refs/tags/", NULL);
+
+	return tag ? &in->want.older : &in->want.tips;
 }
 
 static int add_ref(struct repo *r, struct push_input *in, char *line, struct err *e)
 {
-	struct repo_oid given;
-	struct repo_oid commit;
-	const char *id = local_id(line);
+	struct repo_oid given, commit;
+	struct strvec *list;
+	char *field[4];
 
-	if (!id || !repo_oid_ok(id))
+	if (!cut_line(line, field))
 		return err_set(e, ERR_INPUT,
 			       "git gave the pre-push hook a line it can't be told from: %.80s",
 			       line);
 	in->any = true;
-	memcpy(given.hex, id, sizeof(given.hex));
+	memcpy(given.hex, field[1], sizeof(given.hex));
 	if (repo_oid_is_zero(&given))
 		return 0;
 	in->only_deletes = false;
-	in->journal = in->journal || journal_ref_writer(line);
-	/* Journals and notes are no branches: what their trees hold is data of the runs. */
-	if (str_startswith(line, "refs/deepops/", NULL) ||
-	    str_startswith(line, "refs/notes/", NULL))
+	in->journal = in->journal || journal_ref_writer(field[0]);
+	if (!is_branch_like(field[0]) || !is_branch_like(field[2]))
 		return 0;
+	list = list_for(in, field);
 	/* A tag of a tree or of a file names no commit, and so no dataset. */
-	if (repo_resolve(r, given.hex, &commit, NULL) == 0 && !strvec_has(&in->tips, commit.hex))
-		strvec_push(&in->tips, commit.hex);
+	if (repo_resolve(r, given.hex, &commit, NULL) == 0 && !strvec_has(list, commit.hex))
+		strvec_push(list, commit.hex);
 	return 0;
 }
 
@@ -120,29 +136,30 @@ static int add_pushed_head(struct repo *r, const char *remote, struct push_input
 	if (rc == 0 && !repo_oid_is_zero(&u.head))
 		rc = repo_ref_each(r, prefix, on_tracking, &u, e);
 	if (rc == 0 && u.pushed)
-		strvec_push(&in->tips, u.head.hex);
+		strvec_push(&in->want.tips, u.head.hex);
 	free(prefix);
 	buf_release(&branch);
 	return rc;
 }
 
-/* 1: this push goes to a remote that takes data and records; 0: it is none of our business. */
-static int find_remote(struct repo *r, const char *name, struct where *w, struct err *e)
+/* Data that stays behind is said, but for a remote that was declared a mirror. */
+static void say_nothing_goes(struct repo *r, const struct push_input *in, const struct where *w,
+			     enum where_ours ours, const char *url)
 {
-	bool ours = false;
-	int rc = where_is_ours(r, name, &ours, e);
+	struct buf shown = BUF_INIT;
 
-	if (rc == 0 && !ours) {
-		/* A raw URL stands for the remote that has exactly this one. */
-		rc = where_resolve(r, name, WHERE_TO, w, NULL);
-		if (rc < 0)
-			return 0;
-		rc = where_is_ours(r, w->name.p, &ours, e);
-		return rc < 0 ? rc : ours;
-	}
-	if (rc == 0)
-		rc = where_resolve(r, name, WHERE_TO, w, e);
-	return rc < 0 ? rc : 1;
+	if (ours == WHERE_MIRROR || in->only_deletes || !sync_names_data(r, &in->want))
+		return;
+	urltext_public(&shown, url);
+	if (ours == WHERE_STRANGER)
+		log_note("deepops: no data goes with this push: no remote that takes data has the "
+			 "URL %s",
+			 shown.p);
+	else
+		log_note("deepops: no data goes with this push: remote.%s.deepops is not set (true "
+			 "sends it, false keeps this quiet)",
+			 w->name.p);
+	buf_release(&shown);
 }
 
 /* -n is not passed on to hooks: without knowing, nothing may be sent. */
@@ -165,9 +182,7 @@ static void report_data(const struct sync_result *res, bool dry_run)
 		log_note("deepops: %s %" PRIu64 " dataset%s (%" PRIu64 " chunks, %s)",
 			 dry_run ? "would send" : "sent", res->datasets,
 			 res->datasets == 1 ? "" : "s", res->chunks, num_human_bytes(res->bytes).s);
-	if (res->skipped)
-		log_warn("%" PRIu64 " older dataset version%s neither here nor on the remote",
-			 res->skipped, res->skipped == 1 ? " is" : "s are");
+	sync_warn_skipped(res);
 }
 
 static int send_all(struct repo *r, const struct where *w, const struct push_input *in,
@@ -175,24 +190,18 @@ static int send_all(struct repo *r, const struct where *w, const struct push_inp
 {
 	struct sync_opts opts = {.dry_run = dry_run};
 	struct sync_result res;
-	struct sync_plan plan;
 	uint64_t records = 0;
 	int rc;
 
-	sync_plan_init(&plan);
-	rc = plain_check_push(r, w->name.p, &in->tips, e);
-	if (rc == 0)
-		rc = sync_plan_commits(&plan, r, w->name.p, &in->tips, e);
-	if (rc == 0)
-		rc = sync_plan_journal(&plan, r, w->name.p, e);
+	rc = plain_check_push(r, w->name.p, &in->want.tips, e);
 	killpoint("push-hook-planned");
 	if (rc == 0)
-		rc = sync_push_data(r, w, &plan, &opts, &res, e);
+		rc = sync_push_data(r, w, &in->want, &opts, &res, e);
 	if (rc == 0)
 		report_data(&res, dry_run);
 	killpoint("push-hook-data-sent");
 	if (rc == 0 && !dry_run)
-		rc = sync_push_journal(r, w, &records, e);
+		rc = sync_push_journal(r, w, res.asked_all, &records, e);
 	if (rc == 0 && records)
 		log_note("deepops: sent %" PRIu64 " run record%s", records,
 			 records == 1 ? "" : "s");
@@ -201,7 +210,6 @@ static int send_all(struct repo *r, const struct where *w, const struct push_inp
 		log_hint("the journal is there now; that git calls it rejected below means no "
 			 "more: git push need not name it");
 	killpoint("push-hook-journal-sent");
-	sync_plan_release(&plan);
 	return rc;
 }
 
@@ -218,11 +226,25 @@ static void refresh_notes(struct repo *r, const struct strvec *tips)
 	free(ids);
 }
 
+static int push_ours(struct repo *r, const struct where *w, struct push_input *in, struct err *e)
+{
+	bool dry_run = false;
+	int rc = ask_dry_run(&dry_run, e);
+
+	if (rc == 0 && !in->any)
+		rc = add_pushed_head(r, w->name.p, in, e);
+	if (rc == 0)
+		rc = send_all(r, w, in, dry_run, e);
+	if (rc == 0 && !dry_run)
+		refresh_notes(r, &in->want.tips);
+	return rc;
+}
+
 static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	struct push_input in = {STRVEC_INIT, false, false, false};
+	struct push_input in = {.want = {STRVEC_INIT, STRVEC_INIT, false}};
 	uint64_t start = clock_mono_ms();
-	bool dry_run = false;
+	enum where_ours ours;
 	struct where w;
 	int rc;
 
@@ -231,24 +253,19 @@ static int hook_pre_push(struct cmd_ctx *ctx, int argc, char **argv, struct err 
 	if (getenv(SYNC_GUARD_ENV)) /* our own nested push */
 		return 0;
 	where_init(&w);
-	rc = find_remote(ctx->repo, argv[1], &w, e);
-	if (rc == 1) {
+	rc = where_resolve_push(ctx->repo, argv[1], argv[2], &w, &ours, e);
+	if (rc == 0)
 		rc = read_input(ctx->repo, &in, e);
-		if (rc == 0 && !in.only_deletes) {
-			rc = ask_dry_run(&dry_run, e);
-			if (rc == 0 && !in.any)
-				rc = add_pushed_head(ctx->repo, w.name.p, &in, e);
-			if (rc == 0)
-				rc = send_all(ctx->repo, &w, &in, dry_run, e);
-			if (rc == 0 && !dry_run)
-				refresh_notes(ctx->repo, &in.tips);
-		}
-	}
+	if (rc == 0 && ours != WHERE_OURS)
+		say_nothing_goes(ctx->repo, &in, &w, ours, argv[2]);
+	else if (rc == 0 && !in.only_deletes)
+		rc = push_ours(ctx->repo, &w, &in, e);
 	if (rc == 0 && clock_mono_ms() - start > LONG_UPLOAD_MS)
 		log_hint("sending took long; if git now says that the connection is gone, push "
 			 "again: "
 			 "nothing is sent twice");
-	strvec_release(&in.tips);
+	strvec_release(&in.want.tips);
+	strvec_release(&in.want.older);
 	where_release(&w);
 	return rc;
 }

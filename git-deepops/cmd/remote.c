@@ -4,12 +4,24 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/urltext.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "store/remote.h"
 #include "sync/where.h"
 
 #define UUID_BYTES 16
+
+/* A URL may come from a committed file: nothing of it reaches a terminal raw. */
+static void print_pair(const char *name, const char *text)
+{
+	struct buf clean = BUF_INIT;
+
+	buf_grow(&clean, strlen(text) + 1);
+	err_sanitize(clean.p, strlen(text) + 1, text);
+	printf("%s\t%s\n", name, clean.p);
+	buf_release(&clean);
+}
 
 /* ---- list ---- */
 
@@ -35,10 +47,13 @@ static int list_names(struct repo *r, struct strvec *names, struct err *e)
 
 static void list_one(const struct where *w, const struct err *why, struct json *list)
 {
+	struct buf shown = BUF_INIT;
 	struct json *item;
 
+	urltext_public(&shown, w->url.p);
 	if (!list) {
-		printf("%s\t%s\n", w->name.p, why->code ? why->msg : w->url.p);
+		print_pair(w->name.p, why->code ? why->msg : shown.p);
+		buf_release(&shown);
 		return;
 	}
 	item = json_mkobj();
@@ -46,8 +61,9 @@ static void list_one(const struct where *w, const struct err *why, struct json *
 	if (why->code)
 		json_put_str(item, "error", why->msg);
 	else
-		json_put_str(item, "url", w->url.p);
+		json_put_str(item, "url", shown.p);
 	json_push(list, item);
+	buf_release(&shown);
 }
 
 static void print_json(struct json *list)
@@ -168,6 +184,7 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 	char uuid[2 * UUID_BYTES + 1];
 	struct remote *remote = NULL;
 	struct remote_where view;
+	struct buf shown = BUF_INIT;
 	struct where w;
 	int rc;
 
@@ -181,13 +198,15 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 	}
 	if (rc == 0) {
 		hex_encode(uuid, remote_uuid(remote), UUID_BYTES);
-		printf("%s\t%s\n", w.name.p, w.url.p);
+		urltext_public(&shown, w.url.p);
+		print_pair(w.name.p, shown.p);
 		printf("  role        %s\n", remote_role(remote));
 		printf("  transport   %s\n", remote_describe(remote));
 		printf("  store       %s, generation %" PRIu64 "\n", uuid,
 		       remote_generation(remote));
 		remote_close(&remote);
 	}
+	buf_release(&shown);
 	where_release(&w);
 	return rc;
 }

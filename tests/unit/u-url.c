@@ -2,6 +2,8 @@
 /* u-url.c - unit tests of transport/url */
 #include "transport/url.h"
 
+#include "base/urltext.h"
+
 #include "tap.h"
 
 struct good {
@@ -33,6 +35,9 @@ static const struct good good[] = {
 	{"./a:b", NULL, NULL, 0, "./a:b"},
 	{"../a@b", NULL, NULL, 0, "../a@b"},
 	{"a b", NULL, NULL, 0, "a b"},
+	{"ssh://u@[fe80::1%25eth0]:22/a", "u", "fe80::1%eth0", 22, "/a"},
+	{"DOM\\u@h:a", "DOM\\u", "h", 0, "a"},
+	{"ssh://host$@h/a", "host$", "h", 0, "/a"},
 };
 
 static void test_good(void)
@@ -63,7 +68,7 @@ static const struct {
 	{"ssh://-oProxyCommand=x/a", "URL ssh://-oProxyCommand=x/a: malformed host"},
 	{"ssh://%2doProxyCommand=x/a", "URL ssh://%2doProxyCommand=x/a: malformed host"},
 	{"ssh://-u@h/a", "URL ssh://-u@h/a: malformed user"},
-	{"ssh://u:secret@h/a", "URL ssh://h/a: malformed user"},
+	{"ssh://u:secret@h/a", "URL ssh://u@h/a: malformed user"},
 	{"ssh://h:0/a", "URL ssh://h:0/a: malformed port"},
 	{"ssh://h:65536/a", "URL ssh://h:65536/a: malformed port"},
 	{"ssh://h:22x/a", "URL ssh://h:22x/a: malformed port"},
@@ -76,6 +81,22 @@ static const struct {
 	{"h:", "URL h:: it has no path"},
 	{"h:-a", "URL h:-a: malformed path"},
 	{"-a", "URL -a: malformed path"},
+	{"ssh://h$(touch${IFS}x)/a", "URL ssh://h$(touch${IFS}x)/a: malformed host"},
+	{"ssh://h`x`/a", "URL ssh://h`x`/a: malformed host"},
+	{"ssh://h%3bx/a", "URL ssh://h%3bx/a: malformed host"},
+	{"ssh://h'x/a", "URL ssh://h'x/a: malformed host"},
+	{"ssh://h|x/a", "URL ssh://h|x/a: malformed host"},
+	{"ssh://h%26x/a", "URL ssh://h%26x/a: malformed host"},
+	{"ssh://h\\x/a", "URL ssh://h\\x/a: malformed host"},
+	{"ssh://[::1;x]/a", "URL ssh://[::1;x]/a: malformed host"},
+	{"ssh://u$(x)@h/a", "URL ssh://u$(x)@h/a: malformed user"},
+	{"ssh://u;x@h/a", "URL ssh://u;x@h/a: malformed user"},
+	{"ssh://u`x`@h/a", "URL ssh://u`x`@h/a: malformed user"},
+	{"ssh://$x@h/a", "URL ssh://$x@h/a: malformed user"},
+	{"u;x@h:a", "URL u;x@h:a: malformed user"},
+	{"h;x:a", "URL h;x:a: malformed host"},
+	{"https://ghp_secret@h/a?token=secret#secret",
+	 "URL https://h/a: chunks travel over ssh or to a path only"},
 	{"file://h/a", "URL file://h/a: its path is not absolute"},
 };
 
@@ -90,8 +111,51 @@ static void test_bad(void)
 	}
 }
 
+static const struct {
+	const char *text, *shown, *recorded;
+} texts[] = {
+	{"https://ghp_secret@h/a.git", "https://h/a.git", NULL},
+	{"HTTPS://u:secret@h:8443/a", "HTTPS://h:8443/a", NULL},
+	{"https://u:secret@[::1]:8443/a?x=secret", "https://[::1]:8443/a", NULL},
+	{"https://u:sec/ret@h/a", "https://...", NULL},
+	{"https://u:sec@ret@h/a", "https://h/a", NULL},
+	{"https://h/@scope/a", "https://h/@scope/a", NULL},
+	{"https://h/a?token=secret", "https://h/a", NULL},
+	{"https://h?token=secret", "https://h", NULL},
+	{"https://h/a#secret", "https://h/a", NULL},
+	{"https://h?x=u:secret@h/", "https://h", NULL},
+	{"https://@h/a", "https://h/a", NULL},
+	{"ssh://git@h:22/a", "ssh://git@h:22/a", "ssh://h:22/a"},
+	{"ssh://u:secret@h/a", "ssh://u@h/a", "ssh://h/a"},
+	{"git@h:a/b", "git@h:a/b", "h:a/b"},
+	{"git@h:a?token=secret", "git@h:a", "h:a"},
+	{"u:secret@h:a", "h:a", NULL},
+	{"ext::https::https://u:secret@h/a", "ext::https::https://h/a", NULL},
+	{"s3://key:secret@bucket/a", "s3://bucket/a", NULL},
+	{"/a/b?c#d@e", "/a/b?c#d@e", NULL},
+	{"../a:b@c", "../a:b@c", NULL},
+	{"file:///a?b", "file:///a?b", NULL},
+	{"", "", NULL},
+};
+
+static void test_texts(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		const char *recorded = texts[i].recorded ? texts[i].recorded : texts[i].shown;
+		struct buf out = BUF_INIT;
+
+		urltext_public(&out, texts[i].text);
+		is_str(out.p, texts[i].shown, texts[i].text);
+		buf_reset(&out);
+		urltext_recorded(&out, texts[i].text);
+		is_str(out.p, recorded, "and recorded without a user");
+		buf_release(&out);
+	}
+}
+
 int main(void)
 {
+	test_texts();
 	test_good();
 	test_bad();
 	return done_testing();

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/urltext.h"
 #include "base/xalloc.h"
 #include "repo/snapshot_internal.h"
 
@@ -102,29 +103,15 @@ static int open_module(struct snapshot_site *m, const char *path, struct err *e)
 	return rc < 0 ? err_wrap(e, "repository in '%s'", path) : 0;
 }
 
-/* Without "user:password@": records are published. */
-static char *public_url(const char *url)
-{
-	const char *host = strstr(url, "://");
-	const char *at = strchr(url, '@');
-	const char *slash;
-
-	host = host ? host + 3 : url;
-	slash = strchr(host, '/');
-	if (!at || at < host || (slash && slash < at))
-		return xstrdup(url);
-	return xstrfmt("%.*s%s", (int)(host - url), url, at + 1);
-}
-
 static char *origin_url(const char *dir)
 {
-	struct buf out = BUF_INIT;
-	char *url = NULL;
+	struct buf out = BUF_INIT, url = BUF_INIT;
+	bool found = run_in(dir, &out, NULL, "config", "--get", "remote.origin.url", NULL) == 0;
 
-	if (run_in(dir, &out, NULL, "config", "--get", "remote.origin.url", NULL) == 0)
-		url = public_url(out.p);
+	if (found) /* records are published */
+		urltext_recorded(&url, out.p);
 	buf_release(&out);
-	return url;
+	return found ? buf_detach(&url, NULL) : NULL;
 }
 
 /* ---- objects ---- */

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/urltext.h"
 #include "base/xalloc.h"
 #include "repo/tree.h"
 #include "run/job_internal.h"
@@ -161,26 +162,13 @@ static int scan_secrets(struct job *j, struct err *e)
 
 /* ---- the record's code group ---- */
 
-/* Drop "user:password@" of a URL and "user@" of host:path. */
-static void without_user(const char *url, struct buf *out)
-{
-	const char *scheme = strstr(url, "://"), *rest = scheme ? scheme + 3 : url;
-	const char *at = strchr(rest, '@'), *slash = strchr(rest, '/');
-
-	if (scheme)
-		buf_add(out, url, (size_t)(rest - url));
-	if (at && (!slash || at < slash))
-		rest = at + 1;
-	buf_addstr(out, rest);
-}
-
 static int fill_remote(struct job *j, struct err *e)
 {
 	struct buf url = BUF_INIT, clean = BUF_INIT;
 	int rc = repo_config_get(j->repo, "remote.origin.url", &url, e);
 
 	if (rc == 1) {
-		without_user(url.p, &clean);
+		urltext_recorded(&clean, url.p);
 		record_set(&j->rec.code.remote, clean.p);
 	}
 	buf_release(&url);

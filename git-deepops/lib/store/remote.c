@@ -2,6 +2,7 @@
 /* remote.c - the client's end of gitprotocol-deepops(5): opening, frames, questions; see remote.h */
 #include "store/remote_internal.h"
 
+#include "base/urltext.h"
 #include "base/xalloc.h"
 
 #define REMOTE_BYE_MS 2000 /* for our last bytes to leave */
@@ -198,6 +199,7 @@ int remote_open(struct remote **out, const struct remote_where *where, struct er
 		.ssh_command = where->ssh_command,
 		.ssh_command_is_program = where->ssh_command_is_program,
 	};
+	struct buf shown = BUF_INIT;
 	struct remote *r;
 	int rc;
 
@@ -211,7 +213,9 @@ int remote_open(struct remote **out, const struct remote_where *where, struct er
 	framed_init(&r->f, r->t);
 	strvec_init(&r->peer.caps);
 	r->name = xmalloc(REMOTE_NAME_BYTES);
-	err_sanitize(r->name, REMOTE_NAME_BYTES, where->url);
+	urltext_public(&shown, where->url);
+	err_sanitize(r->name, REMOTE_NAME_BYTES, shown.p);
+	buf_release(&shown);
 	rc = shake_hands(r, e);
 	if (rc < 0)
 		remote_close(&r);

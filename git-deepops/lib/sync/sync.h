@@ -2,12 +2,8 @@
 /*
  * sync.h - data, journal, branch: what a push sends and a fetch brings
  *
- *	sync_plan_init(&plan);
- *	sync_plan_commits(&plan, repo, "origin", &tips, e);	pointers of tips and of new commits
- *	sync_plan_journal(&plan, repo, "origin", e);		pointers that unpushed records name
- *	sync_push_data(repo, &where, &plan, &opts, &result, e);
- *	sync_push_journal(repo, &where, e);
- *	sync_plan_release(&plan);
+ *	sync_push_data(repo, &where, &want, &opts, &result, e);
+ *	sync_push_journal(repo, &where, result.asked_all, &records, e);
  *
  * The order is the contract: nothing that names bytes leaves before the bytes
  * are durable on the remote.  Everything can be interrupted and run again: the
@@ -27,7 +23,9 @@
 struct sync_item {
 	char *name; /* for messages: "data.deepops", "run 7f3a12: data" */
 	struct pointer pointer;
-	bool lenient; /* others' data: skip what is neither there nor here */
+	bool lenient; /* skip it if it is neither there nor here */
+	bool sent;    /* by a push: the remote lacked something of it */
+	bool absent;  /* by a push: lenient, and skipped */
 };
 
 struct sync_plan {
@@ -36,6 +34,7 @@ struct sync_plan {
 	struct chunkset *seen;   /* split keys */
 	struct repo_oid journal; /* own tip covered by the plan; empty if none */
 	struct strvec tips;      /* commits covered */
+	uint64_t unread;         /* pointers that a partial clone has not here */
 };
 
 void sync_plan_init(struct sync_plan *p);
@@ -50,22 +49,19 @@ int sync_plan_add_pointer(struct sync_plan *p, const char *name, const struct po
 int sync_plan_add_dataset(struct sync_plan *p, struct repo *r, const char *root,
 			  struct err *e) MUST_CHECK;
 
-/*
- * Every pointer in the trees of `tips` and in commits that the remote's tracking refs lack;
- * leniently those in commits since the last data push that succeeded, so that a push with
- * --no-verify in between is made good.
- */
-int sync_plan_commits(struct sync_plan *p, struct repo *r, const char *remote,
-		      const struct strvec *tips, struct err *e) MUST_CHECK;
 /* Leniently, every pointer in the history of every branch, tag and tracking branch. */
 int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e) MUST_CHECK;
 /* The same for everything that a ref but a journal, the stash or a reflog leads to. */
 int sync_plan_reflogs(struct sync_plan *p, struct repo *r, struct err *e) MUST_CHECK;
-/* Pointers of own journal entries since the last data push that succeeded. */
-int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote,
-		      struct err *e) MUST_CHECK;
 
 /* ---- sending ---- */
+
+/* What a push has to make good; the own journal always. */
+struct sync_want {
+	struct strvec tips;  /* commits that leave: what their trees name must be complete there */
+	struct strvec older; /* the same of tags: skipped where it is neither there nor here */
+	bool all; /* every version that any ref or journal here names, whatever went before */
+};
 
 struct sync_opts {
 	bool dry_run;
@@ -76,17 +72,33 @@ struct sync_result {
 	uint64_t chunks, bytes; /* sent, or with dry_run would be (stored bytes) */
 	uint64_t datasets;      /* that were not complete there */
 	uint64_t skipped;       /* lenient ones neither there nor here */
+	uint64_t unread;        /* pointers of other commits that a partial clone has not here */
+	char skipped_name[128]; /* the first of them, fit for a terminal */
+	bool asked_all; /* nothing was known of this store: the whole history was asked about */
+	bool forgotten; /* because it lacks what it was seen to have */
 };
 
-int sync_push_data(struct repo *r, const struct where *w, const struct sync_plan *p,
+/*
+ * Make good on the remote: what the trees of want->tips name, and leniently what their history and
+ * the own journal name beyond what this store was seen to have (sync_internal.h).  Tracking refs say
+ * nothing of data: branches get there without it.  Connects only if there is data at all.
+ */
+int sync_push_data(struct repo *r, const struct where *w, const struct sync_want *want,
 		   const struct sync_opts *opts, struct sync_result *out, struct err *e) MUST_CHECK;
+
+/* Say on stderr what could not be sent. */
+void sync_warn_skipped(const struct sync_result *res);
+
+/* Do the trees of want's commits hold any dataset? What can't be read counts as none. */
+bool sync_names_data(struct repo *r, const struct sync_want *want);
 
 /*
  * Push the own journal, at most PUSH_MAX_RECORDS records at a time, in a push of its own
  * (no tags, hooks of ours quiet).  A journal that the remote refuses as not its own continues
- * under a new writer.  *records is how many went.
+ * under a new writer.  *records is how many went.  What a git URL has is remembered by that URL;
+ * with `ask` it is asked all the same.
  */
-int sync_push_journal(struct repo *r, const struct where *w, uint64_t *records,
+int sync_push_journal(struct repo *r, const struct where *w, bool ask, uint64_t *records,
 		      struct err *e) MUST_CHECK;
 
 /* Set in the environment of nested git commands: our hooks then do nothing. */

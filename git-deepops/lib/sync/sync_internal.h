@@ -6,6 +6,7 @@
 #define SYNC_INTERNAL_H
 
 #include "base/limits.h"
+#include "store/remote.h"
 #include "sync/sync.h"
 
 /* Growable array of ids of one kind. */
@@ -32,20 +33,61 @@ void sync_forget(struct chunkset **seen, size_t most);
 /* How many ids one negotiation batch asks for: as many as may be in flight. */
 #define SYNC_BATCH_IDS ((size_t)8 * BATCH_MAX_IDS)
 
+/* Trees of `tips`, which the plan then covers. */
+int sync_plan_tips(struct sync_plan *p, struct repo *r, const struct strvec *tips, bool lenient,
+		   struct err *e) MUST_CHECK;
+/* Leniently, commits that the plan's tips lead to and `covered` (ids) do not. */
+int sync_plan_history(struct sync_plan *p, struct repo *r, const struct strvec *covered,
+		      struct err *e) MUST_CHECK;
+/* Leniently, pointers of own journal entries after `covered` (empty: of all). */
+int sync_plan_journal(struct sync_plan *p, struct repo *r, const struct repo_oid *covered,
+		      struct err *e) MUST_CHECK;
+
 /*
- * What the last data push to a git remote covered: <deepops dir>/pushed/<remote>, lines
- * `commit <id>` and `journal <id>`.  Only ever saves questions: absent or malformed means
- * nothing is confirmed.
+ * What one store, at one place, was seen to have: <deepops dir>/sent/<store uuid>-<key of the place>.
+ * Never by the name of a remote: that may lead elsewhere tomorrow.  Only ever saves questions, so it
+ * counts for nothing (known = false) if it is absent, malformed, cut off, two weeks old, or if
+ * the store's generation went back.
  */
-struct sync_confirmed {
+struct sync_memory {
+	struct buf path; /* empty: the store has no uuid yet, nothing is remembered */
+	bool known;
+	bool went_back; /* the generation did: put back to an older state */
 	struct strvec commits;
-	struct repo_oid journal; /* empty if none */
+	struct repo_oid journal;      /* empty if none */
+	struct store_rootref *probes; /* must still be complete there */
+	size_t nprobes;
+	struct strvec absent, absent_names; /* pointers that could not be sent, to be tried again */
+	uint64_t generation;
+	int64_t since;
+	char shallow[65];
 };
 
-void sync_confirmed_read(struct sync_confirmed *c, struct repo *r, const char *remote);
-int sync_confirmed_write(struct repo *r, const char *remote, const struct sync_plan *p,
-			 struct err *e) MUST_CHECK;
-void sync_confirmed_release(struct sync_confirmed *c);
+void sync_memory_init(struct sync_memory *m);
+void sync_memory_release(struct sync_memory *m);
+void sync_memory_load(struct sync_memory *m, struct repo *r, const struct where *w,
+		      const struct remote *remote);
+/* One that says nothing of a store: <deepops dir>/sent/<name>. */
+void sync_memory_load_named(struct sync_memory *m, struct repo *r, const char *name);
+/* As if nothing had been known. */
+void sync_memory_forget(struct sync_memory *m);
+/* Add what a push of `plan` made good, at the store's `generation`. */
+int sync_memory_save(struct sync_memory *m, struct repo *r, const struct sync_plan *plan,
+		     uint64_t generation, struct err *e) MUST_CHECK;
+
+/* The directory of such files; a short name for `text` (a place); write one, the oldest go. */
+#define SYNC_KEY_HEX 16
+void sync_memory_dir(struct repo *r, struct buf *out);
+void sync_memory_key(const char *text, char key[SYNC_KEY_HEX + 1]);
+int sync_memory_write(const char *path, const struct buf *text, struct err *e) MUST_CHECK;
+
+/*
+ * Ask for the roots of the plan and, in the same question, for the `nprobes` probes.  If one of
+ * these is not complete nothing is sent and *lost is set; else all is sent and committed.
+ */
+int sync_send(struct repo *r, struct remote *remote, struct sync_plan *p,
+	      const struct sync_memory *m, const struct sync_opts *opts, struct sync_result *out,
+	      bool *lost, struct err *e) MUST_CHECK;
 
 /* The own journal's ref and tip; 1 found, 0 when nothing was recorded in this clone. */
 int sync_own_journal(struct repo *r, struct buf *ref, struct repo_oid *tip,

@@ -9,6 +9,9 @@
 
 #include "sync/sync_internal.h"
 
+#include <fcntl.h>
+
+#include "base/io.h"
 #include "base/killpoint.h"
 #include "base/proc.h"
 #include "run/journal.h"
@@ -19,15 +22,74 @@ struct journal_push {
 	struct repo *repo;
 	const struct where *where;
 	struct buf ref, tracking;
+	struct buf memory; /* file that says what went to this git URL: "<ref> <id>" */
 	struct repo_oid tip;
+	bool ask; /* whatever it says */
 };
+
+/* ---- what is there ---- */
+
+/* 1 found; 0: nothing is remembered of this URL, whatever name it goes by. */
+static int remembered(const struct journal_push *j, struct repo_oid *id)
+{
+	struct buf text = BUF_INIT;
+	const char *hex;
+	int found = 0;
+
+	if (io_read_file(AT_FDCWD, j->memory.p, 1 * KIB, &text, NULL) == 0 &&
+	    str_startswith(text.p, j->ref.p, &hex) && *hex == ' ') {
+		buf_rtrim(&text);
+		found = repo_oid_ok(hex + 1);
+		if (found)
+			memcpy(id->hex, hex + 1, sizeof(id->hex));
+	}
+	buf_release(&text);
+	return found;
+}
+
+/* The same from the remote itself: "<id> TAB <ref>". */
+static int ask_remote(struct journal_push *j, struct repo_oid *id, struct err *e)
+{
+	struct proc p = PROC_INIT;
+	struct buf out = BUF_INIT;
+	int rc;
+
+	repo_git(j->repo, &p);
+	strvec_pushl(&p.args, "ls-remote", "--quiet", "--", j->where->git_url.p, j->ref.p, NULL);
+	strvec_push(&p.env, SYNC_GUARD_ENV "=1");
+	rc = repo_git_finish(&p, NULL, &out, e);
+	if (rc == 0 && out.len > REPO_OID_HEX && out.p[REPO_OID_HEX] == '\t') {
+		out.p[REPO_OID_HEX] = '\0';
+		rc = repo_oid_ok(out.p);
+		if (rc)
+			memcpy(id->hex, out.p, sizeof(id->hex));
+	}
+	buf_release(&out);
+	return rc;
+}
+
+/*
+ * 1: the remote has our journal up to *id.  The tracking ref is of the name, which may lead
+ * elsewhere by now: it is believed only where the remote can't be asked (git may rewrite the URL).
+ */
+static int find_known(struct journal_push *j, struct repo_oid *id, struct err *e)
+{
+	struct err ignored = ERR_INIT;
+	int rc = j->ask ? 0 : remembered(j, id);
+
+	if (rc == 0)
+		rc = ask_remote(j, id, &ignored);
+	if (rc < 0)
+		rc = repo_ref_get(j->repo, j->tracking.p, id, e);
+	return rc == 1 ? repo_has_object(j->repo, id) : rc;
+}
 
 /* Unpushed entries, oldest first, one id a line. */
 static int unpushed(struct journal_push *j, struct buf *out, struct err *e)
 {
 	struct strvec args = STRVEC_INIT;
 	struct repo_oid known;
-	int rc = repo_ref_get(j->repo, j->tracking.p, &known, e);
+	int rc = find_known(j, &known, e);
 
 	if (rc < 0)
 		return rc;
@@ -40,6 +102,8 @@ static int unpushed(struct journal_push *j, struct buf *out, struct err *e)
 		rc = err_set(e, ERR_LIMIT, "%s: too many records at once", j->ref.p);
 	return rc;
 }
+
+/* ---- sending ---- */
 
 enum push_answer { PUSH_OK, PUSH_NOT_OURS, PUSH_REFUSED };
 
@@ -66,8 +130,13 @@ static int push_upto(struct journal_push *j, const char *oid, enum push_answer *
 	killpoint("push-before-journal");
 	repo_git(j->repo, &p);
 	strvec_pushl(&p.args, "-c", "push.followTags=false", "-c", "push.recurseSubmodules=no",
-		     "-c", "push.gpgSign=false", "push", "--porcelain", "--no-verify", "--quiet",
-		     j->where->name.p, NULL);
+		     "-c", "push.gpgSign=false", NULL);
+	/* A remote made with --mirror=push takes no refspec. */
+	strvec_push(&p.args, "-c");
+	strvec_pushf(&p.args, "remote.%s.mirror=false", j->where->name.p);
+	strvec_pushl(&p.args, "push", "--porcelain", "--no-verify", "--quiet", NULL);
+	/* The name would reach all its URLs, and the others have not the data yet. */
+	strvec_push(&p.args, j->where->one_of_many ? j->where->git_url.p : j->where->name.p);
 	strvec_pushf(&p.args, "%s:%s", oid, j->ref.p);
 	strvec_push(&p.env, SYNC_GUARD_ENV "=1");
 	p.in = PROC_NULL;
@@ -83,11 +152,24 @@ static int push_upto(struct journal_push *j, const char *oid, enum push_answer *
 	return rc;
 }
 
+/* Disposable: without it the remote is asked. */
+static void remember(const struct journal_push *j, const char *oid)
+{
+	struct buf text = BUF_INIT;
+	struct err ignored = ERR_INIT;
+
+	buf_addf(&text, "%s %s\n", j->ref.p, oid);
+	if (sync_memory_write(j->memory.p, &text, &ignored) < 0)
+		err_clear(&ignored);
+	buf_release(&text);
+}
+
 /* Remember what the remote has, also where the clone's refspec does not map journals. */
 static int note_pushed(struct journal_push *j, const char *oid, struct err *e)
 {
 	struct repo_oid id;
 
+	remember(j, oid);
 	memcpy(id.hex, oid, sizeof(id.hex));
 	return repo_ref_set(j->repo, j->tracking.p, &id, NULL, "deepops: pushed journal", e);
 }
@@ -121,39 +203,58 @@ static int push_list(struct journal_push *j, struct buf *list, uint64_t *records
 	return rc;
 }
 
-static int push_once(struct repo *r, const struct where *w, uint64_t *records,
+static void journal_push_release(struct journal_push *j)
+{
+	buf_release(&j->ref);
+	buf_release(&j->tracking);
+	buf_release(&j->memory);
+}
+
+static void name_memory(struct journal_push *j)
+{
+	char key[SYNC_KEY_HEX + 1];
+
+	sync_memory_key(j->where->git_url.p, key);
+	sync_memory_dir(j->repo, &j->memory);
+	buf_addf(&j->memory, "/journal-%s", key);
+}
+
+static int push_once(struct repo *r, const struct where *w, bool ask, uint64_t *records,
 		     enum push_answer *answer, struct err *e)
 {
-	struct journal_push j = {r, w, BUF_INIT, BUF_INIT, {""}};
+	struct journal_push j = {r, w, BUF_INIT, BUF_INIT, BUF_INIT, {""}, ask};
 	struct buf list = BUF_INIT;
 	int rc = sync_own_journal(r, &j.ref, &j.tip, e);
 
 	*answer = PUSH_OK;
 	if (rc == 1) {
+		name_memory(&j);
 		buf_addf(&j.tracking, "%s%s/log/%s", JOURNAL_REMOTE_REFS, w->name.p,
 			 journal_ref_writer(j.ref.p));
 		rc = unpushed(&j, &list, e);
+		if (rc == 0 && !list.len)
+			remember(&j, j.tip.hex);
 		if (rc == 0)
 			rc = push_list(&j, &list, records, answer, e);
 	}
-	buf_release(&j.ref);
-	buf_release(&j.tracking);
+	journal_push_release(&j);
 	buf_release(&list);
 	return rc;
 }
 
-int sync_push_journal(struct repo *r, const struct where *w, uint64_t *records, struct err *e)
+int sync_push_journal(struct repo *r, const struct where *w, bool ask, uint64_t *records,
+		      struct err *e)
 {
 	enum push_answer answer;
 	int rc;
 
 	*records = 0;
-	rc = push_once(r, w, records, &answer, e);
+	rc = push_once(r, w, ask, records, &answer, e);
 	if (rc == 0 && answer == PUSH_NOT_OURS) {
 		/* A copied .git: the other copy pushed first.  Ours goes on under a new writer. */
 		rc = journal_fork(r, e);
 		if (rc == 0)
-			rc = push_once(r, w, records, &answer, e);
+			rc = push_once(r, w, true, records, &answer, e);
 	}
 	if (rc == 0 && answer != PUSH_OK) {
 		rc = err_set(e, ERR_DENIED, "%s did not take the run records", w->name.p);

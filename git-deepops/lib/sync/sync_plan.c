@@ -84,7 +84,8 @@ int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_
 	}
 	chunkset_add(p->seen, kind, &key, p->n);
 	XGROW(p->items, p->n + 1, p->alloc);
-	p->items[p->n++] = (struct sync_item){xstrdup(name), pointer, lenient};
+	p->items[p->n++] =
+		(struct sync_item){.name = xstrdup(name), .pointer = pointer, .lenient = lenient};
 	return 0;
 }
 
@@ -119,6 +120,7 @@ struct plan_walk {
 	struct sync_plan *plan;
 	struct repo *repo;
 	bool lenient;
+	bool only_here; /* in a partial clone, fetch no pointer to look at it */
 };
 
 static int add_blob(struct plan_walk *w, const char *path, const struct repo_oid *blob,
@@ -135,11 +137,27 @@ static int add_blob(struct plan_walk *w, const char *path, const struct repo_oid
 	return rc;
 }
 
+/*
+ * A malformed pointer somewhere in history must not block every later push: what the tips hold is
+ * looked at strictly, so it is passed over here and left to the server's rules.
+ */
+static int pass_malformed(int rc, struct err *e)
+{
+	if (rc != ERR_INPUT && rc != ERR_LIMIT)
+		return rc;
+	err_clear(e);
+	return 0;
+}
+
 static int on_tree_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
+	struct plan_walk *w = arg;
+	int rc;
+
 	if (!pointer_is_entry(entry->mode, entry->name))
 		return 0;
-	return add_blob(arg, entry->name, &entry->id, e);
+	rc = add_blob(w, entry->name, &entry->id, e);
+	return w->lenient ? pass_malformed(rc, e) : rc;
 }
 
 static int plan_tip(struct plan_walk *w, const char *tip, struct err *e)
@@ -152,15 +170,10 @@ static int plan_tip(struct plan_walk *w, const char *tip, struct err *e)
 	return rc < 0 ? rc : tree_walk(w->repo, &tree, on_tree_entry, w, e);
 }
 
-/*
- * One `:<mode> <mode> <id> <id> <status>` of `git log --raw -z`.  A malformed pointer somewhere in
- * history must not block every later push: what the tips hold was looked at strictly, so it
- * is passed over here and left to the server's rules.
- */
+/* One `:<mode> <mode> <id> <id> <status>` of `git log --raw -z`. */
 static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *path, struct err *e)
 {
 	struct repo_oid blob;
-	int rc;
 
 	if (strlen(meta) < 97 || meta[0] != ':' ||
 	    !pointer_is_entry((uint32_t)strtoul(meta + 8, NULL, 8), path))
@@ -169,12 +182,11 @@ static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *pat
 	blob.hex[REPO_OID_HEX] = '\0';
 	if (!repo_oid_ok(blob.hex))
 		return err_set(e, ERR_PROTO, "git log printed an entry that is not understood");
-	rc = add_blob(w, path, &blob, e);
-	if (rc == ERR_INPUT || rc == ERR_LIMIT) {
-		err_clear(e);
+	if (w->only_here && !repo_has_object(w->repo, &blob)) {
+		w->plan->unread++;
 		return 0;
 	}
-	return rc;
+	return pass_malformed(add_blob(w, path, &blob, e), e);
 }
 
 static int plan_raw(struct plan_walk *w, const struct buf *raw, struct err *e)
@@ -227,55 +239,51 @@ static int plan_log(struct plan_walk *w, const struct strvec *tips, const struct
 	return rc;
 }
 
-/* Commits since the last data push that succeeded, if they were not all new to the remote. */
-static int plan_since_confirmed(struct plan_walk *w, const char *remote, const struct strvec *tips,
-				struct err *e)
+int sync_plan_tips(struct sync_plan *p, struct repo *r, const struct strvec *tips, bool lenient,
+		   struct err *e)
 {
-	struct sync_confirmed confirmed;
-	struct strvec not = STRVEC_INIT;
+	struct plan_walk w = {.plan = p, .repo = r, .lenient = lenient};
 	int rc = 0;
 
-	sync_confirmed_read(&confirmed, w->repo, remote);
-	for (size_t i = 0; i < confirmed.commits.nr; i++) {
-		struct repo_oid id;
-
-		memcpy(id.hex, confirmed.commits.v[i], sizeof(id.hex));
-		if (repo_has_object(w->repo, &id))
-			strvec_push(&not, id.hex);
+	for (size_t i = 0; rc == 0 && i < tips->nr; i++) {
+		if (!strvec_has(&p->tips, tips->v[i]))
+			strvec_push(&p->tips, tips->v[i]);
+		rc = plan_tip(&w, tips->v[i], e);
 	}
-	w->lenient = true;
-	if (not .nr)
-		rc = plan_log(w, tips, &not, e);
-	strvec_release(&not );
-	sync_confirmed_release(&confirmed);
 	return rc;
 }
 
-int sync_plan_commits(struct sync_plan *p, struct repo *r, const char *remote,
-		      const struct strvec *tips, struct err *e)
+/* Ids of commits that went away since cannot be left out, and git would refuse them. */
+static void push_known(struct repo *r, const struct strvec *ids, struct strvec *out)
 {
-	struct plan_walk w = {p, r, false};
+	for (size_t i = 0; i < ids->nr; i++) {
+		struct repo_oid id;
+
+		if (!repo_oid_ok(ids->v[i]))
+			continue;
+		memcpy(id.hex, ids->v[i], sizeof(id.hex));
+		if (repo_has_object(r, &id))
+			strvec_push(out, id.hex);
+	}
+}
+
+int sync_plan_history(struct sync_plan *p, struct repo *r, const struct strvec *covered,
+		      struct err *e)
+{
+	struct plan_walk w = {.plan = p, .repo = r, .lenient = true, .only_here = true};
 	struct strvec not = STRVEC_INIT;
 	int rc = 0;
 
-	if (!tips->nr)
-		return 0;
-	for (size_t i = 0; rc == 0 && i < tips->nr; i++) {
-		strvec_push(&p->tips, tips->v[i]);
-		rc = plan_tip(&w, tips->v[i], e);
-	}
-	strvec_pushf(&not, "--remotes=%s", remote);
-	if (rc == 0)
-		rc = plan_log(&w, tips, &not, e);
-	if (rc == 0)
-		rc = plan_since_confirmed(&w, remote, tips, e);
+	push_known(r, covered, &not );
+	if (p->tips.nr)
+		rc = plan_log(&w, &p->tips, &not, e);
 	strvec_release(&not );
 	return rc;
 }
 
 int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e)
 {
-	struct plan_walk w = {p, r, true};
+	struct plan_walk w = {.plan = p, .repo = r, .lenient = true};
 	struct strvec all = STRVEC_INIT, none = STRVEC_INIT;
 	int rc;
 
@@ -287,7 +295,7 @@ int sync_plan_refs(struct sync_plan *p, struct repo *r, struct err *e)
 
 int sync_plan_reflogs(struct sync_plan *p, struct repo *r, struct err *e)
 {
-	struct plan_walk w = {p, r, true};
+	struct plan_walk w = {.plan = p, .repo = r, .lenient = true};
 	struct strvec all = STRVEC_INIT, none = STRVEC_INIT;
 	int rc;
 
@@ -311,9 +319,9 @@ static int on_journal_pointer(void *arg, const struct journal_pointer *jp, struc
 	int rc;
 
 	buf_addf(&name, "run %.12s: %s", w->run, jp->what);
-	rc = sync_plan_add(w->plan, name.p, jp->text->p, jp->text->len, false, e);
+	rc = sync_plan_add(w->plan, name.p, jp->text->p, jp->text->len, true, e);
 	buf_release(&name);
-	return rc;
+	return pass_malformed(rc, e);
 }
 
 int sync_own_journal(struct repo *r, struct buf *ref, struct repo_oid *tip, struct err *e)
@@ -327,9 +335,9 @@ int sync_own_journal(struct repo *r, struct buf *ref, struct repo_oid *tip, stru
 	return repo_ref_get(r, ref->p, tip, e);
 }
 
-int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote, struct err *e)
+int sync_plan_journal(struct sync_plan *p, struct repo *r, const struct repo_oid *covered,
+		      struct err *e)
 {
-	struct sync_confirmed confirmed;
 	struct buf ref = BUF_INIT;
 	struct journal_iter it;
 	const struct journal_entry *entry;
@@ -340,12 +348,11 @@ int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote, s
 		p->journal.hex[0] = '\0';
 		return rc;
 	}
-	sync_confirmed_read(&confirmed, r, remote);
 	journal_iter_init(&it, r, &p->journal);
 	while ((rc = journal_next(&it, &entry, e)) == 1) {
 		struct plan_entry w = {p, entry->rec.run};
 
-		if (!strcmp(entry->commit.hex, confirmed.journal.hex))
+		if (!strcmp(entry->commit.hex, covered->hex))
 			break;
 		if (!entry->ok) /* a record that can't be read names nothing */
 			continue;
@@ -354,6 +361,5 @@ int sync_plan_journal(struct sync_plan *p, struct repo *r, const char *remote, s
 			break;
 	}
 	journal_iter_release(&it);
-	sync_confirmed_release(&confirmed);
 	return rc < 0 ? rc : 0;
 }

@@ -162,6 +162,10 @@ static int each_lacking(struct sender *s, enum chunk_kind kind, const struct syn
 	return rc;
 }
 
+static const char not_here[] =
+	"git deepops fetch --remote=NAME brings it from another remote, git deepops track stores "
+	"what the work tree has; git push --no-verify sends the branch without it";
+
 /* ---- files ---- */
 
 static void add_data(struct sender *s, const struct chunkid *id, bool is_piece)
@@ -269,7 +273,7 @@ static int absent_both(struct sender *s, size_t at, struct err *e)
 		return rc;
 	err_set(e, ERR_NOTFOUND, "%s: content %s is neither here nor on the remote", s->name,
 		chunkid_text(file).s);
-	err_hint(e, "bring the file back and run `git deepops track` on the dataset again");
+	err_hint(e, "%s", not_here);
 	return ERR_NOTFOUND;
 }
 
@@ -328,8 +332,11 @@ static int expand_node(struct sender *s, const struct chunkid *id, struct descen
 
 	if (rc < 0) {
 		buf_release(&text);
-		err_hint(e, "git deepops track on the dataset stores what is missing again");
-		return err_wrap(e, "%s", s->name);
+		if (rc != ERR_NOTFOUND)
+			return err_wrap(e, "%s", s->name);
+		err_set(e, rc, "%s: node %s is neither here nor on the remote", s->name,
+			chunkid_text(id).s);
+		return err_hint(e, "%s", not_here);
 	}
 	rc = node_iter_init(&it, text.p, text.len, e);
 	while (rc == 0 && (rc = node_next(&it, &entry, e)) == 1) {
@@ -406,12 +413,12 @@ static int send_tree(struct sender *s, const struct sync_ids *roots, struct err 
 
 /* ---- roots ---- */
 
-/* Where the roots of each item start in the arrays of one ROOTS question. */
+/* Where the roots of each item start in the arrays of one ROOTS question, the probes last. */
 struct question {
 	struct store_rootref *refs;
 	enum store_root_state *states;
 	size_t *first;
-	size_t n;
+	size_t probes, n;
 };
 
 static size_t item_roots(const struct sync_item *item)
@@ -419,7 +426,8 @@ static size_t item_roots(const struct sync_item *item)
 	return item->pointer.kind == POINTER_TREE ? item->pointer.n + 1 : 1;
 }
 
-static void question_init(struct question *q, const struct sync_plan *p)
+static void question_init(struct question *q, const struct sync_plan *p,
+			  const struct store_rootref *probes, size_t nprobes)
 {
 	q->n = 0;
 	q->first = xcalloc(p->n + 1, sizeof(*q->first));
@@ -427,8 +435,12 @@ static void question_init(struct question *q, const struct sync_plan *p)
 		q->first[i] = q->n;
 		q->n += item_roots(&p->items[i]);
 	}
+	q->probes = q->n;
+	q->n += nprobes;
 	q->refs = xcalloc(q->n + 1, sizeof(*q->refs));
 	q->states = xcalloc(q->n + 1, sizeof(*q->states));
+	for (size_t i = 0; i < nprobes; i++)
+		q->refs[q->probes + i] = probes[i];
 	for (size_t i = 0; i < p->n; i++) {
 		const struct pointer *pt = &p->items[i].pointer;
 		struct store_rootref *ref = q->refs + q->first[i];
@@ -527,7 +539,7 @@ static int send_wanted(struct sender *s, const struct chunkkey *key, struct err 
 		return rc;
 	err_set(e, ERR_NOTFOUND, "%s: the remote lacks %s, and it is not here", s->name,
 		chunkid_text(&key->id).s);
-	err_hint(e, "bring the file back and run `git deepops track` on the dataset again");
+	err_hint(e, "%s", not_here);
 	return ERR_NOTFOUND;
 }
 
@@ -609,50 +621,71 @@ static int commit_all(struct sender *s, struct commit_set set, struct err *e)
 	return rc;
 }
 
+/* What was asked for in vain, or was not sent after all, counts for the next item. */
+static void skip_item(struct sender *s, struct sync_item *item)
+{
+	item->absent = true;
+	if (!s->out->skipped++)
+		err_sanitize(s->out->skipped_name, sizeof(s->out->skipped_name), item->name);
+	s->nodes.n = s->recipes.n = s->absent.n = 0;
+	forget_data(s);
+	sync_forget(&s->seen, 0);
+}
+
 /* Send and collect every item that needs it.  A lenient one whose bytes are not here is left out. */
-static int send_items(struct sender *s, const struct sync_plan *p, const struct question *q,
+static int send_items(struct sender *s, struct sync_plan *p, const struct question *q,
 		      struct commit_set *set, struct err *e)
 {
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < p->n; i++) {
 		enum item_state state = item_state(q, p, i);
+		struct sync_item *item = &p->items[i];
 
 		if (state == ITEM_DONE)
 			continue;
-		if (state == ITEM_SEND) {
-			s->out->datasets++;
-			rc = send_item(s, &p->items[i], e);
-		}
-		if (rc == ERR_NOTFOUND && p->items[i].lenient) {
+		if (state == ITEM_SEND)
+			rc = send_item(s, item, e);
+		if (rc == ERR_NOTFOUND && item->lenient) {
 			err_clear(e);
-			s->out->datasets--;
-			s->out->skipped++;
-			s->nodes.n = s->recipes.n = s->absent.n = 0;
-			forget_data(s);
+			skip_item(s, item);
 			rc = 0;
 			continue;
 		}
-		if (rc == 0)
-			commit_add(set, &p->items[i]);
+		if (rc == 0) {
+			item->sent = state == ITEM_SEND;
+			s->out->datasets += item->sent;
+			commit_add(set, item);
+		}
 	}
 	return rc;
 }
 
-static int negotiate(struct sender *s, const struct sync_plan *p, struct err *e)
+/* Does the store lack what it had?  Then it was put back to an older state, or swept. */
+static bool lost_any(const struct question *q)
+{
+	for (size_t i = q->probes; i < q->n; i++)
+		if (q->states[i] < STORE_ROOT_COMPLETE)
+			return true;
+	return false;
+}
+
+static int negotiate(struct sender *s, struct sync_plan *p, const struct sync_memory *m, bool *lost,
+		     struct err *e)
 {
 	struct commit_set set = {NULL, NULL, 0, 0};
 	struct question q;
 	int rc;
 
-	question_init(&q, p);
+	question_init(&q, p, m->probes, m->nprobes);
 	set.splits = xcalloc(p->n + 1, sizeof(*set.splits));
 	set.files = xcalloc(p->n + 1, sizeof(*set.files));
 	rc = remote_roots(s->remote, q.refs, q.n, q.states, e);
 	killpoint("push-after-roots");
-	if (rc == 0)
+	*lost = rc == 0 && lost_any(&q);
+	if (rc == 0 && !*lost)
 		rc = send_items(s, p, &q, &set, e);
-	if (rc == 0 && !s->opts->dry_run)
+	if (rc == 0 && !*lost && !s->opts->dry_run)
 		rc = commit_all(s, set, e);
 	question_release(&q);
 	free(set.splits);
@@ -663,7 +696,6 @@ static int negotiate(struct sender *s, const struct sync_plan *p, struct err *e)
 static void sender_release(struct sender *s)
 {
 	progress_stop(&s->progress);
-	remote_close(&s->remote);
 	store_close(s->store);
 	chunkset_free(s->seen);
 	sync_ids_release(&s->nodes);
@@ -675,50 +707,39 @@ static void sender_release(struct sender *s)
 	sync_ids_release(&s->absent);
 }
 
-static int send_plan(struct repo *r, const struct where *w, const struct sync_plan *p,
-		     struct sender *s, struct err *e)
-{
-	struct remote_where where = where_view(w);
-	int rc = sync_open_store(r, &s->store, e);
-
-	if (rc == 0)
-		rc = remote_open(&s->remote, &where, e);
-	if (rc < 0)
-		return rc;
-	s->seen = chunkset_new();
-	s->started_ms = clock_mono_ms();
-	s->progress = progress_start("Sending data", 0, PROGRESS_BYTES);
-	return negotiate(s, p, e);
-}
-
-int sync_push_data(struct repo *r, const struct where *w, const struct sync_plan *p,
-		   const struct sync_opts *opts, struct sync_result *out, struct err *e)
+int sync_send(struct repo *r, struct remote *remote, struct sync_plan *p,
+	      const struct sync_memory *m, const struct sync_opts *opts, struct sync_result *out,
+	      bool *lost, struct err *e)
 {
 	struct sender s;
-	int rc = 0;
+	int rc;
 
-	memset(out, 0, sizeof(*out));
 	memset(&s, 0, sizeof(s));
 	buf_init(&s.is_piece);
+	s.remote = remote;
 	s.opts = opts;
 	s.out = out;
-	if (p->n)
-		rc = send_plan(r, w, p, &s, e);
+	*lost = false;
+	rc = sync_open_store(r, &s.store, e);
+	if (rc == 0) {
+		s.seen = chunkset_new();
+		s.started_ms = clock_mono_ms();
+		s.progress = progress_start("Sending data", 0, PROGRESS_BYTES);
+		rc = negotiate(&s, p, m, lost, e);
+	}
 	sender_release(&s);
-	if (rc == 0 && !opts->dry_run && !out->skipped)
-		rc = sync_confirmed_write(r, w->name.p, p, e);
 	return rc;
 }
 
 int sync_is_rooted(struct remote *remote, const struct pointer *p, bool *rooted, struct buf *why,
 		   struct err *e)
 {
-	struct sync_item item = {NULL, *p, false};
-	struct sync_plan plan = {&item, 1, 1, NULL, {""}, STRVEC_INIT};
+	struct sync_item item = {.pointer = *p};
+	struct sync_plan plan = {.items = &item, .n = 1, .tips = STRVEC_INIT};
 	struct question q;
 	int rc;
 
-	question_init(&q, &plan);
+	question_init(&q, &plan, NULL, 0);
 	rc = remote_roots(remote, q.refs, q.n, q.states, e);
 	*rooted = rc == 0;
 	for (size_t i = 0; rc == 0 && *rooted && i < q.n; i++) {

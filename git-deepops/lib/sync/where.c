@@ -6,12 +6,16 @@
 #include <stdlib.h>
 
 #include "base/path.h"
+#include "base/urltext.h"
 #include "repo/settings.h"
+#include "sync/where_internal.h"
 #include "transport/url.h"
 
 void where_init(struct where *w)
 {
 	buf_init(&w->name);
+	buf_init(&w->git_url);
+	w->one_of_many = false;
 	buf_init(&w->url);
 	buf_init(&w->serve);
 	buf_init(&w->transport);
@@ -22,6 +26,7 @@ void where_init(struct where *w)
 void where_release(struct where *w)
 {
 	buf_release(&w->name);
+	buf_release(&w->git_url);
 	buf_release(&w->url);
 	buf_release(&w->serve);
 	buf_release(&w->transport);
@@ -40,24 +45,6 @@ static int get3(struct repo *r, const char *a, const char *b, const char *c, str
 	buf_addf(&key, "%s%s%s", a, b, c);
 	rc = repo_config_get(r, key.p, out, e);
 	buf_release(&key);
-	return rc;
-}
-
-static int list_remotes(struct repo *r, struct strvec *names, struct err *e)
-{
-	struct buf out = BUF_INIT;
-	int rc = repo_git_run(r, &out, e, "remote", NULL);
-	char *line = out.p;
-
-	while (rc == 0 && *line) {
-		char *end = strchr(line, '\n');
-
-		strvec_pushn(names, line, end ? (size_t)(end - line) : strlen(line));
-		if (!end)
-			break;
-		line = end + 1;
-	}
-	buf_release(&out);
 	return rc;
 }
 
@@ -90,7 +77,7 @@ static int default_remote(struct repo *r, enum where_way way, struct buf *name, 
 	if (rc == 0 && *b)
 		rc = branch_remote(r, b, name, e);
 	if (rc == 0) {
-		rc = list_remotes(r, &names, e);
+		rc = where_lines(r, &names, e, "remote", NULL);
 		if (rc == 0)
 			buf_addstr(name, names.nr == 1 ? names.v[0] : "origin");
 	}
@@ -99,23 +86,39 @@ static int default_remote(struct repo *r, enum where_way way, struct buf *name, 
 	return rc < 0 ? rc : 0;
 }
 
-/* A URL on the command line stands for the remote that has exactly this URL. */
-static int remote_with_url(struct repo *r, const char *url, struct buf *name, struct err *e)
+/* A URL on the command line stands for the remote that has it. */
+static int with_url(struct repo *r, const char *url, struct where *out, struct err *e)
 {
-	struct strvec names = STRVEC_INIT;
-	struct buf value = BUF_INIT;
-	int rc = list_remotes(r, &names, e);
+	enum where_ours ours;
+	struct buf found = BUF_INIT;
+	int rc = where_match(r, url, NULL, &out->name, &found, &ours, e);
 
-	for (size_t i = 0; rc == 0 && !name->len && i < names.nr; i++) {
-		buf_reset(&value);
-		rc = get3(r, "remote.", names.v[i], ".url", &value, e);
-		if (rc == 1 && !strcmp(value.p, url))
-			buf_addstr(name, names.v[i]);
-		rc = rc < 0 ? rc : 0;
+	if (rc == 0 && out->name.len) {
+		buf_swap(&found, &out->git_url);
+		out->one_of_many = true;
 	}
-	strvec_release(&names);
-	buf_release(&value);
+	buf_release(&found);
 	return rc;
+}
+
+/* It may be a URL, with a token in it. */
+static int no_such_remote(const char *name, struct err *e)
+{
+	struct buf shown = BUF_INIT, quoted = BUF_INIT;
+
+	urltext_public(&shown, name);
+	if (strchr(name, ':') || strchr(name, '/')) {
+		err_set(e, ERR_NOTFOUND, "no git remote has the URL %s", shown.p);
+		err_hint(e, "git remote -v lists them; git remote add NAME URL && git deepops "
+			    "init adds one");
+	} else {
+		path_shell_quote(&quoted, name);
+		err_set(e, ERR_NOTFOUND, "no git remote named %s", name);
+		err_hint(e, "git remote add %s URL && git deepops init", quoted.p);
+	}
+	buf_release(&shown);
+	buf_release(&quoted);
+	return ERR_NOTFOUND;
 }
 
 static int find_remote(struct repo *r, const char *name, enum where_way way, struct where *out,
@@ -139,68 +142,56 @@ static int find_remote(struct repo *r, const char *name, enum where_way way, str
 			buf_sets(&out->name, name);
 		return 0;
 	}
-	rc = name == out->name.p ? 0 : remote_with_url(r, name, &out->name, e);
+	rc = name == out->name.p ? 0 : with_url(r, name, out, e);
 	if (rc < 0 || (out->name.len && name != out->name.p))
 		return rc;
-	err_set(e, ERR_NOTFOUND, "no git remote named %s", name);
-	err_hint(e, "git remote add %s URL && git deepops init", name);
-	return ERR_NOTFOUND;
+	return no_such_remote(name, e);
 }
 
 /* ---- which chunk remote ---- */
 
-static bool is_local_url(const char *text)
+static bool same_text(const char *a, const char *b)
 {
-	struct url u = URL_INIT;
-	bool local = url_parse(&u, text, NULL) == 0 && u.kind == URL_LOCAL;
-
-	url_release(&u);
-	return local;
+	return a && b ? !strcmp(a, b) : a == b;
 }
 
-/* A relative path is meant from the top of the work tree, as git has it. */
-static void absolute_url(struct repo *r, struct buf *url)
+/*
+ * The git remote's own account, port and path?  Exactly: another user or port of the same host is
+ * somebody else's, and what ssh's configuration adds is not known here.
+ */
+static bool is_git_remote(const char *url, const char *git_url)
 {
-	struct buf path = BUF_INIT;
-	const char *base = repo_worktree(r) ? repo_worktree(r) : repo_gitdir(r);
+	struct url a = URL_INIT, b = URL_INIT;
+	bool same = url_parse(&a, url, NULL) == 0 && url_parse(&b, git_url, NULL) == 0 &&
+		    a.kind == b.kind && same_text(a.user, b.user) && same_text(a.host, b.host) &&
+		    a.port == b.port && same_text(a.path, b.path);
 
-	if (!is_local_url(url->p) || url->p[0] == '/' || str_startswith(url->p, "file://", NULL))
-		return;
-	path_join(&path, base, url->p);
-	buf_swap(&path, url);
-	buf_release(&path);
-}
-
-static bool same_host(const char *a, const char *b)
-{
-	struct url ua = URL_INIT, ub = URL_INIT;
-	bool same = url_parse(&ua, a, NULL) == 0 && url_parse(&ub, b, NULL) == 0 &&
-		    ua.kind == URL_SSH && ub.kind == URL_SSH && !strcmp(ua.host, ub.host);
-
-	url_release(&ua);
-	url_release(&ub);
+	url_release(&a);
+	url_release(&b);
 	return same;
 }
 
 static int check_confirmed(struct repo *r, const char *url, const char *git_url, struct err *e)
 {
 	struct strvec confirmed = STRVEC_INIT;
-	struct buf quoted = BUF_INIT;
+	struct buf quoted = BUF_INIT, shown = BUF_INIT;
 	bool found;
 	int rc;
 
-	if (same_host(url, git_url))
+	if (is_git_remote(url, git_url))
 		return 0;
 	rc = repo_config_all(r, "deepops.confirmed", &confirmed, e);
 	found = rc == 0 && strvec_has(&confirmed, url);
 	strvec_release(&confirmed);
 	if (rc < 0 || found)
 		return rc;
+	urltext_public(&shown, url);
 	err_set(e, ERR_DENIED,
-		".deepops/config sends data to %s, which is not the git remote's host", url);
+		".deepops/config sends data to %s, which is not the git remote's place", shown.p);
 	path_shell_quote(&quoted, url); /* an outsider's word in a command that people paste */
 	err_hint(e, "if you trust it: git config --add deepops.confirmed %s", quoted.p);
 	buf_release(&quoted);
+	buf_release(&shown);
 	return ERR_DENIED;
 }
 
@@ -215,9 +206,8 @@ static int git_url_of(struct repo *r, const char *name, enum where_way way, stru
 	return rc;
 }
 
-static int resolve_url(struct repo *r, enum where_way way, struct where *out, struct err *e)
+static int resolve_url(struct repo *r, struct where *out, struct err *e)
 {
-	struct buf git_url = BUF_INIT;
 	struct settings settings;
 	int rc = get3(r, "remote.", out->name.p, ".deepopsUrl", &out->url, e);
 
@@ -226,15 +216,12 @@ static int resolve_url(struct repo *r, enum where_way way, struct where *out, st
 	if (rc != 0)
 		return MIN(rc, 0);
 	settings_init(&settings);
-	rc = git_url_of(r, out->name.p, way, &git_url, e);
+	rc = settings_load(r, &settings, e);
 	if (rc == 0)
-		rc = settings_load(r, &settings, e);
-	if (rc == 0)
-		buf_sets(&out->url, settings.remote ? settings.remote : git_url.p);
+		buf_sets(&out->url, settings.remote ? settings.remote : out->git_url.p);
 	if (rc == 0 && settings.remote)
-		rc = check_confirmed(r, out->url.p, git_url.p, e);
+		rc = check_confirmed(r, out->url.p, out->git_url.p, e);
 	settings_release(&settings);
-	buf_release(&git_url);
 	return rc;
 }
 
@@ -260,20 +247,80 @@ static int resolve_ssh(struct repo *r, struct where *out, struct err *e)
 	return 0;
 }
 
+/* out->name and out->git_url are known. */
+static int resolve_rest(struct repo *r, struct where *out, struct err *e)
+{
+	int rc = resolve_url(r, out, e);
+
+	if (rc < 0)
+		return rc;
+	where_absolute(r, &out->url);
+	rc = get3(r, "remote.", out->name.p, ".deepopsServe", &out->serve, e);
+	if (rc >= 0)
+		rc = repo_config_get(r, "deepops.sshTransport", &out->transport, e);
+	return rc < 0 ? rc : resolve_ssh(r, out, e);
+}
+
 int where_resolve(struct repo *r, const char *name, enum where_way way, struct where *out,
 		  struct err *e)
 {
 	int rc = find_remote(r, name, way, out, e);
 
-	if (rc == 0)
-		rc = resolve_url(r, way, out, e);
-	if (rc < 0)
-		return rc;
-	absolute_url(r, &out->url);
-	rc = get3(r, "remote.", out->name.p, ".deepopsServe", &out->serve, e);
-	if (rc >= 0)
-		rc = repo_config_get(r, "deepops.sshTransport", &out->transport, e);
-	return rc < 0 ? rc : resolve_ssh(r, out, e);
+	if (rc == 0 && !out->git_url.len)
+		rc = git_url_of(r, out->name.p, way, &out->git_url, e);
+	return rc < 0 ? rc : resolve_rest(r, out, e);
+}
+
+int where_push_urls(struct repo *r, const char *name, struct strvec *urls, struct err *e)
+{
+	return where_lines(r, urls, e, "remote", "get-url", "--push", "--all", name, NULL);
+}
+
+/* Is it a remote, or a URL? */
+static int is_name(struct repo *r, const char *name, bool *named, struct err *e)
+{
+	struct buf url = BUF_INIT;
+	int rc = get3(r, "remote.", name, ".url", &url, e);
+
+	*named = rc == 1;
+	buf_release(&url);
+	return MIN(rc, 0);
+}
+
+/* Which of them, and by which of its URLs. */
+static int find_pushed(struct repo *r, const char *name, const char *url, struct where *out,
+		       enum where_ours *ours, struct err *e)
+{
+	struct strvec urls = STRVEC_INIT;
+	bool named;
+	int rc = is_name(r, name, &named, e);
+
+	if (rc == 0 && named)
+		rc = where_push_urls(r, name, &urls, e);
+	out->one_of_many = !named || urls.nr > 1;
+	if (rc == 0 && out->one_of_many)
+		rc = where_match(r, url, named ? name : NULL, &out->name, &out->git_url, ours, e);
+	if (rc == 0 && !named && !out->name.len && strcmp(name, url) != 0)
+		rc = where_match(r, name, NULL, &out->name, &out->git_url, ours, e);
+	if (rc == 0 && named && *ours == WHERE_UNSAID) /* nothing is said of it by that name */
+		buf_reset(&out->name);
+	if (rc == 0 && named && !out->name.len) {
+		buf_sets(&out->name, name);
+		buf_sets(&out->git_url, url);
+		rc = where_said(r, name, ours, e);
+	}
+	strvec_release(&urls);
+	return rc;
+}
+
+int where_resolve_push(struct repo *r, const char *name, const char *url, struct where *out,
+		       enum where_ours *ours, struct err *e)
+{
+	int rc;
+
+	*ours = WHERE_STRANGER;
+	rc = find_pushed(r, name, url, out, ours, e);
+	return rc < 0 || *ours != WHERE_OURS ? rc : resolve_rest(r, out, e);
 }
 
 int where_is_ours(struct repo *r, const char *name, bool *ours, struct err *e)

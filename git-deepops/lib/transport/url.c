@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/urltext.h"
 #include "base/xalloc.h"
 
 #define URL_MAX_BYTES (8 * KIB)
@@ -76,16 +77,34 @@ static char *keep(const char *s, size_t len, bool decoded)
 	return decoded ? decode(s, len) : xstrndup(s, len);
 }
 
-/* Something ssh can be given as an argument: not an option, no control bytes or blanks. */
-static bool is_plain_word(const char *s)
+/*
+ * Something ssh can be given as an argument: not an option, no control bytes or blanks.  Nor what
+ * means something to a shell, as in OpenSSH since 9.6: ProxyCommand and Match exec of people's
+ * configuration hand %h and %r to one, and a URL may come from a stranger's submodule or file.
+ */
+static bool is_plain_word(const char *s, const char *refused)
 {
 	if (!s || !*s || *s == '-')
 		return false;
 	for (; *s; s++) {
-		if ((unsigned char)*s <= ' ' || *s == 0x7f)
+		if ((unsigned char)*s <= ' ' || *s == 0x7f || strchr(refused, *s))
 			return false;
 	}
 	return true;
+}
+
+static bool is_host(const char *s)
+{
+	return is_plain_word(s, "'`\"$\\;&<>|(){}");
+}
+
+/* DOMAIN\name and the machine account NAME$ are users. */
+static bool is_user(const char *s)
+{
+	const char *dollar = s ? strchr(s, '$') : NULL;
+
+	return is_plain_word(s, "'`\";&<>|(){}:") && (!dollar || !dollar[1]) &&
+	       !str_endswith(s, "\\");
 }
 
 /*
@@ -101,7 +120,7 @@ static int parse_authority(struct url *u, const char *s, size_t len, bool scheme
 
 	if (at) {
 		u->user = keep(s, (size_t)(at - s), scheme);
-		if (!is_plain_word(u->user) || strchr(u->user, ':'))
+		if (!is_user(u->user))
 			return err_set(e, ERR_INPUT, "malformed user");
 	}
 	if (host < end && *host == '[') {
@@ -122,7 +141,7 @@ static int parse_authority(struct url *u, const char *s, size_t len, bool scheme
 			host_end = port;
 	}
 	u->host = keep(host, (size_t)(host_end - host), scheme);
-	if (!is_plain_word(u->host))
+	if (!is_host(u->host))
 		return err_set(e, ERR_INPUT, "malformed host");
 	if (!port || port == end)
 		return 0;
@@ -211,22 +230,16 @@ static int parse_any(struct url *u, const char *text, struct err *e)
 	return err_hint(e, "git config deepops.remote ssh://HOST/PATH");
 }
 
-/* The URL for a message: what may be a password is left out. */
+/* The URL for a message, short and without what may be a secret. */
 static void describe(struct buf *out, const char *text)
 {
-	const char *at = strchr(text, '@');
-	const char *rest = after_scheme(text);
+	struct buf shown = BUF_INIT;
 	char clean[200];
 
-	err_sanitize(clean, sizeof(clean), text);
-	if (!rest || !at || at > rest + strcspn(rest, "/") ||
-	    !memchr(rest, ':', (size_t)(at - rest))) {
-		buf_addstr(out, clean);
-		return;
-	}
-	buf_add(out, text, (size_t)(rest - text));
-	err_sanitize(clean, sizeof(clean), at + 1);
+	urltext_public(&shown, text);
+	err_sanitize(clean, sizeof(clean), shown.p);
 	buf_addstr(out, clean);
+	buf_release(&shown);
 }
 
 int url_parse(struct url *u, const char *text, struct err *e)

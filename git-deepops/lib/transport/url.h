@@ -8,7 +8,8 @@
  *
  * IPv6 addresses stand in brackets.  URLs with a scheme are percent-decoded.
  * A host, user or path that begins with '-' is refused: ssh would take it for
- * an option.  So are NUL, newline and other control bytes in host and user.
+ * an option.  So are control bytes, blanks and what a shell takes for more than itself in host and
+ * user, as in OpenSSH 9.6.
  */
 #ifndef TRANSPORT_URL_H
 #define TRANSPORT_URL_H
@@ -30,7 +31,7 @@ struct url {
 		URL_LOCAL, NULL, NULL, 0, NULL                                                     \
 	}
 
-/* ERR_INPUT names the URL (without a password). */
+/* ERR_INPUT names the URL as urltext_public() gives it. */
 int url_parse(struct url *u, const char *text, struct err *e) MUST_CHECK;
 void url_release(struct url *u);
 
