@@ -15,15 +15,17 @@
 
 #define EXIT_FATAL 128
 #define EXIT_USAGE 129
+#define MAX_IDLE_SECONDS 86400
 
 static const char *const usage[] = {
-	"git-deepops-serve [--role ROLE] [--user NAME] REPO",
+	"git-deepops-serve [--role ROLE] [--user NAME] [--idle SECONDS] REPO",
 	NULL,
 };
 
 struct wish {
 	const char *user, *role_name, *repo;
 	enum msg_role role;
+	uint64_t idle; /* seconds */
 	bool version;
 };
 
@@ -49,6 +51,8 @@ static int check_wish(struct wish *w, int operands, struct err *e)
 	if (w->role_name && !msg_role_parse(w->role_name, &w->role))
 		return err_set(e, ERR_USAGE, "role '%s' is not read, push or maintain",
 			       w->role_name);
+	if (!w->idle || w->idle > MAX_IDLE_SECONDS)
+		return err_set(e, ERR_USAGE, "--idle is 1 to %d seconds", MAX_IDLE_SECONDS);
 	choose_user(w);
 	return 0;
 }
@@ -80,7 +84,7 @@ static int exec_git(enum auth_program program, const struct wish *w, const char 
 
 static int serve(const struct wish *w, const char *gitdir, struct err *e)
 {
-	struct serve_setup setup = {.role = w->role, .who = w->user};
+	struct serve_setup setup = {.role = w->role, .who = w->user, .idle_ms = w->idle * 1000};
 	struct buf dir = BUF_INIT;
 	int rc = pipe_stdio(&setup.t, e);
 
@@ -121,10 +125,12 @@ static int run(struct wish *w, int operands, struct err *e)
 
 int main(int argc, char **argv)
 {
-	struct wish w = {0};
+	struct wish w = {.idle = SERVE_IDLE_SECONDS};
 	struct opt opts[] = {
 		OPT_STR("role", 0, &w.role_name, "ROLE", "read, push (default) or maintain"),
 		OPT_STR("user", 0, &w.user, "NAME", "who is asking, for the audit log and hooks"),
+		OPT_U64("idle", 0, &w.idle, "SECONDS",
+			"leave a client that is silent so long (900)"),
 		OPT_BOOL("version", 0, &w.version, "print the version"),
 		OPT_END,
 	};

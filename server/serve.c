@@ -2,6 +2,8 @@
 /* serve.c - the server's end: hello, request table, questions; see serve.h */
 #include "serve_internal.h"
 
+#include <limits.h>
+
 #include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/xalloc.h"
@@ -195,7 +197,9 @@ static int shake_hands(struct serve *s, struct err *e)
 		return rc;
 	s->greeted = true;
 	killpoint("serve-hello");
-	rc = framed_next(&s->f, &q, TRANSPORT_FOREVER, e);
+	rc = framed_next(&s->f, &q, (int)MIN(s->setup->idle_ms, (uint64_t)INT_MAX), e);
+	if (rc == FRAMED_NOTHING)
+		return err_set(e, ERR_SYS, "no HELLO came in time");
 	if (rc < 0)
 		return rc;
 	if (rc == FRAMED_END) {
@@ -211,33 +215,76 @@ static int shake_hands(struct serve *s, struct err *e)
 	return rc;
 }
 
-static int idle_ms(const struct serve *s)
+/* How long to wait for the next message: until something is to be acknowledged, or it is too late. */
+static int wait_ms(const struct serve *s, uint64_t now)
 {
-	uint64_t spent;
+	uint64_t until = s->heard_ms + s->setup->idle_ms;
 
-	if (!s->unsynced_since_ms)
-		return TRANSPORT_FOREVER;
-	spent = clock_mono_ms() - s->unsynced_since_ms;
-	return spent >= SERVE_SYNC_MS ? 0 : (int)(SERVE_SYNC_MS - spent);
+	if (s->unsynced_since_ms)
+		until = MIN(until, s->unsynced_since_ms + SERVE_SYNC_MS);
+	return until <= now ? 0 : (int)MIN(until - now, (uint64_t)INT_MAX);
+}
+
+static bool sync_is_due(const struct serve *s)
+{
+	return s->unsynced_since_ms && clock_mono_ms() - s->unsynced_since_ms >= SERVE_SYNC_MS;
+}
+
+/* Whoever keeps a session keeps repair and eviction out: not for nothing, and not for ever. */
+static int check_time(const struct serve *s, struct err *e)
+{
+	uint64_t now = clock_mono_ms(), idle = s->setup->idle_ms;
+
+	if (now - s->heard_ms >= idle)
+		return err_set(e, ERR_SYS, "no whole message came for %" PRIu64 " seconds",
+			       idle / 1000);
+	if (s->txn && now - s->put_ms >= SERVE_QUIET_TIMES * idle)
+		return err_set(e, ERR_SYS,
+			       "a session in which nothing was put for %" PRIu64 " seconds",
+			       SERVE_QUIET_TIMES * idle / 1000);
+	if (now - s->opened_ms >= SERVE_MAX_MS)
+		return err_set(e, ERR_SYS, "a connection of 7 days");
+	return 0;
+}
+
+int serve_flush(struct serve *s, size_t left, struct err *e)
+{
+	return framed_drain(&s->f, left, (int)MIN(s->setup->idle_ms, (uint64_t)INT_MAX), e);
+}
+
+/* The next message, if one came; answered.  1: the client is gone. */
+static int answer_next(struct serve *s, struct err *e)
+{
+	struct frame q;
+	int rc = framed_next(&s->f, &q, wait_ms(s, clock_mono_ms()), e);
+
+	if (rc < 0 || rc == FRAMED_END)
+		return rc < 0 ? rc : 1;
+	if (rc == FRAMED_NOTHING)
+		return check_time(s, e);
+	rc = dispatch(s, &q, e);
+	/* Answers must not pile up for a client that asks and does not read. */
+	if (rc == 0 && framed_queued(&s->f) >= FRAMED_QUEUE_BYTES)
+		rc = serve_flush(s, FRAMED_WRITE_BYTES, e);
+	s->heard_ms = clock_mono_ms();
+	return rc == 0 ? check_time(s, e) : rc;
 }
 
 static int answer_all(struct serve *s, struct err *e)
 {
-	struct frame q;
 	int rc;
 
+	s->heard_ms = clock_mono_ms();
 	while (!s->bye) {
-		rc = framed_next(&s->f, &q, idle_ms(s), e);
-		if (rc < 0 || rc == FRAMED_END)
+		rc = answer_next(s, e);
+		if (rc != 0)
 			return MIN(rc, 0);
-		if (rc == FRAMED_FRAME)
-			rc = dispatch(s, &q, e);
-		if (rc == 0 && s->unsynced_since_ms && idle_ms(s) == 0)
+		if (sync_is_due(s))
 			rc = serve_checkpoint(s, e);
 		if (rc < 0)
 			return rc;
 	}
-	return framed_drain(&s->f, 0, TRANSPORT_FOREVER, e);
+	return serve_flush(s, 0, e);
 }
 
 /* Tell the client why it ends; if that can't be delivered either, so be it. */
@@ -270,6 +317,7 @@ int serve_run(const struct serve_setup *setup, struct err *e)
 		.setup = setup, .part_at = STORE_TXN_CHUNKS, .hash_left = SESSION_HASH_BYTES};
 	int rc;
 
+	s.opened_ms = clock_mono_ms();
 	framed_init(&s.f, setup->t);
 	rc = serve_open_store(&s, false, e);
 	if (rc == 0)

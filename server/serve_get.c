@@ -77,7 +77,7 @@ int serve_get(struct serve *s, const struct frame *q, struct err *e)
 		rc = put_chunk(s, stream, (uint16_t)order[i], &keys[order[i]], e);
 		killpoint("serve-get");
 		if (rc == 0 && framed_queued(&s->f) >= FRAMED_QUEUE_BYTES)
-			rc = framed_drain(&s->f, FRAMED_WRITE_BYTES, TRANSPORT_FOREVER, e);
+			rc = serve_flush(s, FRAMED_WRITE_BYTES, e);
 		if (rc == 0 && s->f.peer_deaf)
 			rc = err_set(e, ERR_SYS, "the client is gone");
 	}

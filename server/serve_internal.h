@@ -28,6 +28,8 @@ struct serve {
 	uint64_t unsynced_since_ms;      /* 0: everything is acknowledged */
 	unsigned int rounds;             /* COMMITs of this session that lacked something */
 	struct serve_commit commit;
+	uint64_t opened_ms, heard_ms,
+		put_ms; /* connection; last message answered; BEGIN, or a PUT or COMMIT after it */
 	bool greeted, bye;
 };
 
@@ -42,6 +44,8 @@ int serve_policy(struct serve *s, const struct frame *q, struct err *e) MUST_CHE
 /* NULL: without limit, for who cares for the store. */
 uint64_t *serve_hash_left(struct serve *s);
 
+/* Write until little is queued; ends with a client that takes nothing. */
+int serve_flush(struct serve *s, size_t left, struct err *e) MUST_CHECK;
 /* A repository without data has no store yet: only an upload makes one. */
 int serve_open_store(struct serve *s, bool create, struct err *e) MUST_CHECK;
 /* Make durable and acknowledge what was put; commit it in part if it has become too much to hold. */

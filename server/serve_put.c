@@ -72,6 +72,7 @@ int serve_begin(struct serve *s, const struct frame *q, struct err *e)
 		rc = open_session(s, s->nonce, e);
 	if (rc < 0)
 		return rc;
+	s->put_ms = clock_mono_ms();
 	killpoint("serve-begin");
 	store_stream_free(s->stream);
 	s->stream = store_stream_new();
@@ -153,6 +154,7 @@ int serve_put(struct serve *s, const struct frame *q, struct err *e)
 		return rc;
 	killpoint("serve-put");
 	s->put_bytes += q->len;
+	s->put_ms = clock_mono_ms();
 	s->hash_left += SESSION_HASH_PER_BYTE * q->len;
 	if (!s->unsynced_since_ms)
 		s->unsynced_since_ms = clock_mono_ms();
@@ -226,6 +228,7 @@ int serve_commit(struct serve *s, const struct frame *q, struct err *e)
 	rc = s->unsynced_since_ms ? sync_all(s, e) : 0;
 	if (rc == 0)
 		rc = commit_roots(s, q->stream, e);
+	s->put_ms = clock_mono_ms();
 	serve_commit_reset(&s->commit);
 	return rc;
 }

@@ -55,4 +55,44 @@ test_expect_success 'a client that sends without end does not fill memory' '
 	test "$(cat most)" -lt 200000
 '
 
+# left PATTERN: a client that said what is in `said`, and then nothing and does not go away, is left.
+left () {
+	rm -f line && mkfifo line && exec 8<>line && cat said >&8 &&
+	{ timeout 20 git-deepops-serve --idle 1 p.git <line >out 2>err 8<&-; echo $? >rc; } &&
+	exec 8<&- && echo 128 >want && test_cmp want rc && test_grep "^fatal: $1" err && test_grep -a "$1" out
+}
+
+test_expect_success 'a client that says nothing, or half of something, is left' '
+	: >said && left "no HELLO came in time" &&
+	head -c 20 cases/unknown-type >said && left "no HELLO came in time" &&
+	"$hostile" -b >said && left "no whole message came for 1 seconds" &&
+	"$hostile" -h >said && left "no whole message came for 1 seconds"
+'
+
+# A PING every 0.3 s into `line`, for as long as somebody reads.
+keep_asking () {
+	while printf "\005\0\0\0\016\0\0\0x"
+	do
+		sleep 0.3
+	done >&8 2>/dev/null &
+	asker=$!
+}
+
+test_expect_success 'a client that keeps a session and only asks is left, too' '
+	"$hostile" -b >said && rm -f line && mkfifo line && exec 8<>line && cat said >&8 && keep_asking &&
+	{ timeout 20 git-deepops-serve --idle 1 p.git <line >out 2>err 8<&-; echo $? >rc; } &&
+	kill $asker && exec 8<&- && echo 128 >want && test_cmp want rc &&
+	test_grep "^fatal: a session in which nothing was put for 4 seconds" err
+'
+
+test_expect_success 'a client that asks without end and reads nothing does not fill memory' '
+	rm -f stuck && mkfifo stuck && exec 8<>stuck &&
+	"$hostile" -p | { timeout 20 git-deepops-serve --idle 1 p.git >stuck 2>err; echo $? >rc; } &&
+	exec 8<&- && echo 128 >want && test_cmp want rc && test_grep "^fatal: the other side takes no more bytes" err
+'
+
+test_expect_success 'and nothing of all that holds the store' '
+	git -C p.git deepops fsck --repair && remote p.git get=f >out && echo same >want && test_cmp want out
+'
+
 test_done
