@@ -4,8 +4,7 @@ test_description='many datasets in one command, and several commands at once'
 
 test_expect_success 'a repository' '
 	git init -q repo && cd repo && git deepops init >/dev/null &&
-	for i in 1 2 3 4 5 6 7 8; do mkdir d$i && test_bytes 100000 $i >d$i/f || return 1; done &&
-	mkdir many && for i in $(test_seq 100); do echo $i >many/$i || return 1; done
+	for i in 1 2 3 4 5 6 7 8; do mkdir d$i && test_bytes 100000 $i >d$i/f || return 1; done
 '
 
 test_expect_success 'eight at once: all are tracked, ignored and staged' '
@@ -36,7 +35,8 @@ test_expect_success 'a hundred in one command: git is not asked a hundred times'
 	real=$(command -v git) && mkdir bin &&
 	printf "#!/bin/sh\necho \"\$*\" >>\"%s\"\nexec \"%s\" \"\$@\"\n" "$TRASH/asked" "$real" >bin/git && chmod +x bin/git &&
 	(
-		cd repo && PATH="$TRASH/bin:$PATH" git-deepops track many/* >../out && test_line_count = 100 ../out &&
+		cd repo && mkdir many && for i in $(test_seq 100); do echo $i >many/$i || exit 1; done &&
+		PATH="$TRASH/bin:$PATH" git-deepops track many/* >../out && test_line_count = 100 ../out &&
 		test_line_count -lt 12 ../asked && test "$(grep -c ^/many/ .gitignore)" = 100 &&
 		git status --porcelain -uall many >../out && test "$(grep -c "^A  many/.*deepops$" ../out)" = 100 &&
 		test_line_count = 100 ../out
