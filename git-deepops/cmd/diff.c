@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* diff.c - `git deepops diff`: what changed between versions of datasets; see git-deepops-diff(1) */
+#include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
 
@@ -97,6 +98,17 @@ static int load_side(struct diff *d, const struct repo_oid *commit, const char *
 	return rc < 0 ? rc : 1;
 }
 
+/* No dataset stands there, but a link, say: the others can be compared all the same. */
+static int pass_over(struct diff *d, struct err *e)
+{
+	log_warn("%s", e->msg);
+	if (e->hint[0])
+		log_hint("%s", e->hint);
+	err_clear(e);
+	d->differs = true;
+	return 0;
+}
+
 /* The work tree at `root`, also where it has no pointer in `old`. */
 static int diff_worktree(struct diff *d, const char *root, const struct pointer *old,
 			 struct dataset_changes *out, struct err *e)
@@ -104,6 +116,8 @@ static int diff_worktree(struct diff *d, const char *root, const struct pointer 
 	struct dataset_status st;
 	int rc = dataset_status(d->env, root, old, &st, e);
 
+	if (rc == ERR_INPUT)
+		return pass_over(d, e);
 	if (rc < 0)
 		return rc;
 	if (st.state == DATASET_MISSING)
@@ -296,6 +310,8 @@ static int show(struct diff *d, size_t i, struct err *e)
 	struct dataset_changes c = DATASET_CHANGES_INIT;
 	int rc = diff_sides(d, root, &c, e);
 
+	if (rc == ERR_INPUT && e->sys == ELOOP && d->to_worktree)
+		return pass_over(d, e);
 	if (rc < 0)
 		return rc;
 	if (*d->insides.v[i])

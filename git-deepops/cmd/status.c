@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* status.c - `git deepops status`: datasets against their pointers; see git-deepops-status(1) */
+#include <errno.h>
+
 #include "base/json.h"
 #include "base/log.h"
 #include "base/path.h"
@@ -57,10 +59,36 @@ static void print_text(const char *root, const struct dataset_status *st)
 	buf_release(&counts);
 }
 
+static void show_unreadable(struct status *s, const char *root, struct err *e)
+{
+	struct buf name = BUF_INIT;
+
+	s->unclean = true;
+	path_quote(&name, root, strlen(root));
+	if (s->json) {
+		struct json *item = json_mkobj();
+
+		json_put_path(item, "path", root);
+		json_put_str(item, "state", "unreadable");
+		json_push(s->list, item);
+	} else if (s->zero) {
+		printf("unreadable %s%c", root, 0);
+	} else {
+		printf("%-12s %s\n", "unreadable", name.p);
+	}
+	fflush(stdout);
+	log_warn("%s", e->msg);
+	if (e->hint[0])
+		log_hint("%s", e->hint);
+	err_clear(e);
+	buf_release(&name);
+}
+
 static int show(struct status *s, const char *root, struct err *e)
 {
 	struct dataset_status st;
 	struct pointer p;
+	bool read;
 	int rc;
 
 	memset(&st, 0, sizeof(st));
@@ -72,11 +100,19 @@ static int show(struct status *s, const char *root, struct err *e)
 		err_clear(e);
 		return 0;
 	}
-	if (rc == 0)
+	read = rc == 0;
+	if (read)
 		rc = dataset_status(s->env, root, &p, &st, e);
 	if (rc == 0 && st.state == DATASET_CLEAN)
 		rc = dataset_synced(s->env, root, &p, e);
 	pointer_release(&p);
+	if (rc == ERR_INPUT &&
+	    (read ||
+	     e->sys ==
+		     ELOOP)) { /* one that became a link, say: the others are shown all the same */
+		show_unreadable(s, root, e);
+		return 0;
+	}
 	if (rc < 0)
 		return rc;
 	s->unclean |= st.state != DATASET_CLEAN || strvec_has(&s->in_git, root);

@@ -55,7 +55,8 @@ static inline int vector_no_node(void *arg, const struct chunkid *id, struct buf
 	return err_set(e, ERR_NOTFOUND, "no node %s", chunkid_short(id).s);
 }
 
-static const struct evidence vector_evidence = {vector_root, vector_dataset, vector_no_node, NULL};
+static const struct evidence vector_evidence = {vector_root, vector_dataset, vector_no_node, NULL,
+						NULL};
 
 static inline int vector_git(const char *dir, const char *command, const char *flag,
 			     const struct buf *input, struct err *e)
@@ -128,7 +129,7 @@ static inline int vector_judge(struct repo *r, const struct vector_refs *refs, s
 
 static inline int vector_triple(struct repo *r, const struct journal_entry *j, struct err *e)
 {
-	struct triple_ctx ctx = {r, &vector_evidence, NULL, clock_now_ms()};
+	struct triple_ctx ctx = {r, &vector_evidence, NULL, clock_now_ms(), NULL};
 	struct triple t;
 	int rc;
 

@@ -12,6 +12,7 @@
 #include "base/tempfile.h"
 #include "base/xalloc.h"
 #include "data/dataset_internal.h"
+#include "data/dataset_links.h"
 #include "repo/tree.h"
 
 int dataset_open(struct dataset_env **out, struct repo *r, struct err *e)
@@ -258,7 +259,7 @@ static int read_in_worktree(struct repo *r, const char *name, struct buf *text, 
 	if (fd == ERR_NOTFOUND)
 		return err_set(e, ERR_NOTFOUND, "'%s' is not in the work tree", name);
 	if (fd < 0 && e->sys == ELOOP)
-		return err_set(e, ERR_INPUT, "'%s' is or lies behind a symbolic link", name);
+		return dataset_links_refuse(repo_worktree_fd(r), name, e);
 	if (fd < 0)
 		return fd;
 	rc = io_read_fd(fd, POINTER_MAX_BYTES, text, e);
@@ -281,8 +282,13 @@ int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *r
 		if (rc < 0 && commit)
 			err_wrap(e, "commit %.12s", commit->hex);
 	}
-	if (rc < 0 && !commit && e && !e->hint[0])
-		err_hint(e, "git checkout -- '%s' brings back the one that git has", name);
+	if (rc < 0 && !commit && e && !e->hint[0]) {
+		struct buf word = BUF_INIT;
+
+		path_shell_quote(&word, name);
+		err_hint(e, "git checkout -- %s brings back the one that git has", word.p);
+		buf_release(&word);
+	}
 	buf_release(&text);
 	free(name);
 	return rc;

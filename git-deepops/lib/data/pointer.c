@@ -453,6 +453,31 @@ static int parse_lines(struct parse *ps, struct conf *c, struct err *e)
 	return rc < 0 ? rc : section_done(ps, c->line, e);
 }
 
+static void hint_conflict(const char *name, struct err *e)
+{
+	struct buf word = BUF_INIT;
+
+	path_shell_quote(&word, name);
+	err_hint(e,
+		 "the pointer has merge conflicts: git deepops init && git checkout --merge -- %s "
+		 "merges it entry by entry",
+		 word.p);
+	buf_release(&word);
+}
+
+/* git turned LF into CRLF as it wrote the file: taking it from git once more gives the same. */
+static void hint_endings(const char *name, struct err *e)
+{
+	char *word = path_word(name);
+
+	err_hint(e,
+		 "its line endings are CRLF: some attribute asks git for that (git check-attr text "
+		 "eol "
+		 "-- %s); git deepops doctor says how to mend it",
+		 word);
+	free(word);
+}
+
 int pointer_parse(struct pointer *p, const void *text, size_t len, const char *name, struct err *e)
 {
 	struct parse ps = {p, name, SECTION_NONE, NULL, 0, {NULL, {{0}}, 0, 0}};
@@ -471,11 +496,9 @@ int pointer_parse(struct pointer *p, const void *text, size_t len, const char *n
 	if (rc < 0) {
 		pointer_release(p);
 		if (memmem(text, len, "\n<<<<<<< ", 9) || (len > 8 && !memcmp(text, "<<<<<<< ", 8)))
-			return err_hint(
-				e,
-				"the pointer has merge conflicts: git deepops init && git checkout "
-				"--merge -- '%s' merges it entry by entry",
-				name);
+			hint_conflict(name, e);
+		else if (len > 11 && !memcmp(text, "[deepops]\r\n", 11))
+			hint_endings(name, e);
 	}
 	return rc;
 }

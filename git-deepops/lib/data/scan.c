@@ -14,6 +14,7 @@
 #include "base/path.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
+#include "data/dataset_links.h"
 #include "data/first.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
@@ -71,15 +72,45 @@ static int refuse(const struct job *j, const char *name, const char *what, struc
 	return err_set(e, ERR_INPUT, "'%s/%s' is %s, which cannot be tracked", j->path, name, what);
 }
 
-static int read_link(int dirfd, const char *name, struct dtree_entry *to, struct err *e)
+static void count_link(struct walk *w, struct scan_links *links, const char *dir, const char *name)
 {
-	char target[PATH_MAX_BYTES + 1];
-	ssize_t n = readlinkat(dirfd, name, target, sizeof(target));
+	char *path = xstrfmt("%s/%s", dir, name);
+
+	pthread_mutex_lock(&w->lock);
+	links->n++;
+	if (!links->first || strcmp(path, links->first) < 0) {
+		char *was = links->first;
+
+		links->first = path;
+		path = was;
+	}
+	pthread_mutex_unlock(&w->lock);
+	free(path);
+}
+
+/* What a link leads to is no part of the dataset: said once for all of them. */
+static void judge_link(struct job *j, int dirfd, const char *name, const char *target)
+{
+	struct scan *s = j->w->s;
+
+	if (dataset_links_leaves(j->depth - 1, target))
+		count_link(j->w, &s->out, j->path, name);
+	else if (faccessat(dirfd, name, F_OK, 0) < 0)
+		count_link(j->w, &s->dangling, j->path, name);
+}
+
+static int read_link(struct job *j, int dirfd, struct dtree_entry *to, struct err *e)
+{
+	const char *name = to->name;
+	char target[PATH_MAX_BYTES + 2];
+	ssize_t n = readlinkat(dirfd, name, target, sizeof(target) - 1);
 
 	if (n < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : err_sys(e, "%s", name);
 	if ((size_t)n > PATH_MAX_BYTES)
 		return err_set(e, ERR_LIMIT, "%s: link target of more than 4096 bytes", name);
+	target[n] = '\0';
+	judge_link(j, dirfd, name, target);
 	to->kind = NODE_LINK;
 	to->mode = NODE_MODE_LINK;
 	to->bytes = (uint64_t)n;
@@ -111,7 +142,7 @@ static int take_name(struct job *j, int dirfd, struct dtree_entry *to, struct dt
 		take_file(to, &st);
 		return 0;
 	case S_IFLNK:
-		rc = read_link(dirfd, to->name, to, e);
+		rc = read_link(j, dirfd, to, e);
 		return rc < 0 && rc != ERR_NOTFOUND ? err_wrap(e, "%s", j->path) : rc;
 	case S_IFDIR:
 		to->kind = NODE_DIR;
@@ -238,6 +269,19 @@ static void submit(struct walk *w, struct dtree_entry *dir, char *path, unsigned
 	pool_group_submit(w->group, run_job, j);
 }
 
+static void warn_links(struct scan *s)
+{
+	if (s->out.n)
+		strvec_pushf(&s->warnings,
+			     "%" PRIu64 " link%s out of the dataset, such as '%s': what lies there "
+			     "is not recorded, so a run that reads this is of level R1",
+			     s->out.n, s->out.n == 1 ? " leads" : "s lead", s->out.first);
+	if (s->dangling.n)
+		strvec_pushf(&s->warnings, "%" PRIu64 " link%s to nothing, such as '%s'",
+			     s->dangling.n, s->dangling.n == 1 ? " leads" : "s lead",
+			     s->dangling.first);
+}
+
 static int scan_dir(struct scan *s, struct dtree_entry *out, struct err *e)
 {
 	struct walk w = {s, pool_group_new(s->pool), FIRST_INIT, PTHREAD_MUTEX_INITIALIZER};
@@ -249,6 +293,7 @@ static int scan_dir(struct scan *s, struct dtree_entry *out, struct err *e)
 	pool_group_free(w.group);
 	pthread_mutex_destroy(&w.lock);
 	strvec_sort(&s->warnings);
+	warn_links(s);
 	rc = first_result(&w.first, e);
 	if (rc < 0)
 		dtree_release(out);
@@ -261,11 +306,12 @@ int scan_run(struct scan *s, struct dtree_entry *out, struct dtree_stat *keep, s
 	int fd;
 
 	strvec_init(&s->warnings);
+	s->out = s->dangling = (struct scan_links){0, NULL};
 	memset(out, 0, sizeof(*out));
 	/* O_PATH: opens anything, and touches no device. */
 	fd = path_open_beneath(s->rootfd, s->root, O_PATH | O_NOFOLLOW, 0, e);
 	if (fd < 0 && e->sys == ELOOP)
-		return err_set(e, ERR_INPUT, "'%s' lies behind a symbolic link", s->root);
+		return dataset_links_refuse(s->rootfd, s->root, e);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0) {
@@ -276,10 +322,7 @@ int scan_run(struct scan *s, struct dtree_entry *out, struct dtree_stat *keep, s
 	if (S_ISDIR(st.st_mode))
 		return scan_dir(s, out, e);
 	if (S_ISLNK(st.st_mode)) {
-		err_set(e, ERR_INPUT, "'%s' is a symbolic link, which cannot be a dataset",
-			s->root);
-		return err_hint(e, "move what it leads to into its place; links inside a dataset "
-				   "are kept as links");
+		return dataset_links_refuse(s->rootfd, s->root, e);
 	}
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "'%s' is neither a file nor a directory", s->root);
@@ -291,4 +334,6 @@ int scan_run(struct scan *s, struct dtree_entry *out, struct dtree_stat *keep, s
 void scan_release(struct scan *s)
 {
 	strvec_release(&s->warnings);
+	free(s->out.first);
+	free(s->dangling.first);
 }

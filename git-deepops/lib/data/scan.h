@@ -19,11 +19,19 @@
 #include "base/strvec.h"
 #include "data/dtree.h"
 
+/* Links of one kind: how many, and the first of them by path. */
+struct scan_links {
+	uint64_t n;
+	char *first;
+};
+
 struct scan {
 	struct pool *pool;
 	int rootfd;
-	const char *root;       /* beneath rootfd */
-	struct strvec warnings; /* names that are not UTF-8 */
+	const char *root; /* beneath rootfd */
+	struct strvec
+		warnings; /* sentences: names that are not UTF-8, links that lead nowhere or out */
+	struct scan_links out, dangling;
 };
 
 /*

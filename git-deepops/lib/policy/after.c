@@ -103,7 +103,7 @@ static int tree_hashes(struct after *a, struct err *e)
 static int level_of_run(void *arg, const struct journal_entry *run, char out[16], struct err *e)
 {
 	struct after *a = arg;
-	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms()};
+	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms(), NULL};
 	struct triple t = {.n = 0};
 	int rc = triple_judge(&ctx, run, &t, e);
 

@@ -43,11 +43,20 @@ static int store_node(void *arg, const struct chunkid *id, struct buf *text, str
 	return rc < 0 ? rc : store_load(s->store, CHUNK_NODE, id, text, e);
 }
 
+static int store_near(void *arg, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
+		      struct err *e)
+{
+	struct evidence_store *s = arg;
+	int rc = open_store(s, e);
+
+	return rc < 0 ? rc : store_load(s->store, kind, id, out, e);
+}
+
 void evidence_of_store(struct evidence *out, struct evidence_store *s, const char *dir)
 {
 	s->dir = dir;
 	s->store = NULL;
-	*out = (struct evidence){store_marker, store_dataset, store_node, s};
+	*out = (struct evidence){store_marker, store_dataset, store_node, store_near, s};
 }
 
 void evidence_store_release(struct evidence_store *s)
@@ -103,6 +112,15 @@ static int any_node(void *arg, const struct chunkid *id, struct buf *text, struc
 	return remote_get(r->remote, &key, 1, decode_node, text, e);
 }
 
+static int local_near(void *arg, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
+		      struct err *e)
+{
+	struct evidence_remote *r = arg;
+
+	return r->local ? store_load(r->local, kind, id, out, e)
+			: err_set(e, ERR_NOTFOUND, "there is no local store");
+}
+
 static int remote_dataset(void *arg, const struct pointer *p, struct chunkid *id, struct err *e)
 {
 	return pointer_dataset_id(p, any_node, arg, id, e);
@@ -110,7 +128,7 @@ static int remote_dataset(void *arg, const struct pointer *p, struct chunkid *id
 
 void evidence_of_remote(struct evidence *out, struct evidence_remote *r)
 {
-	*out = (struct evidence){remote_marker, remote_dataset, any_node, r};
+	*out = (struct evidence){remote_marker, remote_dataset, any_node, local_near, r};
 }
 
 static int one_root(const struct evidence *ev, enum chunk_kind kind, const struct chunkid *id,

@@ -4,7 +4,7 @@
  *
  * The hook asks the chunk store beside the repository; `git deepops check`
  * asks the chunk remote for markers and nodes, the local store for nodes first.  Neither
- * reads file content.
+ * reads file content; only targets of links.
  */
 #ifndef POLICY_EVIDENCE_H
 #define POLICY_EVIDENCE_H
@@ -23,6 +23,9 @@ struct evidence {
 	int (*dataset)(void *arg, const struct pointer *p, struct chunkid *id, struct err *e);
 	/* Append the text of a dataset's node (node_load_fn); ERR_NOTFOUND. */
 	int (*node)(void *arg, const struct chunkid *id, struct buf *text, struct err *e);
+	/* A node or a link's target (dataset_links_load_fn) that needs no question to a remote. NULL: none is. */
+	int (*near)(void *arg, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
+		    struct err *e);
 	void *arg;
 };
 

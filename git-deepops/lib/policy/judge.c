@@ -70,6 +70,16 @@ static int watch_node(void *arg, const struct chunkid *id, struct buf *text, str
 	return rc;
 }
 
+static int watch_near(void *arg, enum chunk_kind kind, const struct chunkid *id, struct buf *out,
+		      struct err *e)
+{
+	struct judge *j = arg;
+	int rc = j->in->evidence->near(j->in->evidence->arg, kind, id, out, e);
+
+	j->store_failed = j->store_failed || (rc < 0 && rc != ERR_NOTFOUND);
+	return rc;
+}
+
 /* ---- records ---- */
 
 static void open_finder(struct judge *j)
@@ -105,7 +115,7 @@ struct finder *judge_finder(struct judge_pass *p)
 int judge_record(struct judge *j, const struct journal_entry *entry, const struct triple **out,
 		 struct err *e)
 {
-	struct triple_ctx ctx = {j->in->repo, &j->evidence, &j->cache, j->in->now_ms};
+	struct triple_ctx ctx = {j->in->repo, &j->evidence, &j->cache, j->in->now_ms, j->unlinked};
 	struct judge_triple *one;
 	int rc;
 
@@ -387,11 +397,13 @@ int judge_push(const struct judge_input *in, struct verdict *out, struct err *e)
 			  .out = out,
 			  .hash_left = JUDGE_HASH_BYTES,
 			  .entries_left = JUDGE_ENTRIES,
-			  .evidence = {watch_root, watch_dataset, watch_node, NULL}};
+			  .evidence = {watch_root, watch_dataset, watch_node,
+				       in->evidence->near ? watch_near : NULL, NULL}};
 	int rc;
 
 	j.evidence.arg = &j;
 	policies_init(&j.policies);
+	j.unlinked = chunkset_new();
 	if (in->pusher.override_reason)
 		out->override_reason = xstrdup(in->pusher.override_reason);
 	rc = load_policies(&j, e);
@@ -402,6 +414,7 @@ int judge_push(const struct judge_input *in, struct verdict *out, struct err *e)
 	for (size_t i = 0; i < j.nseen; i++)
 		triple_release(&j.seen[i].triple);
 	free(j.seen);
+	chunkset_free(j.unlinked);
 	finder_close(&j.finder);
 	policies_release(&j.policies);
 	return rc;

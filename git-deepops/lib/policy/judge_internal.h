@@ -29,7 +29,8 @@ struct judge {
 	struct err finder_why;     /* code != 0: it did */
 	struct judge_triple *seen;
 	size_t nseen, seen_alloc;
-	size_t records; /* new ones in this push */
+	struct chunkset *unlinked; /* for triple_ctx */
+	size_t records;            /* new ones in this push */
 };
 
 #define JUDGE_HASH_BYTES (256 * MIB)  /* of results in git, a push */

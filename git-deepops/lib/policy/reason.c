@@ -93,6 +93,12 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "A successful run has to leave every output that it declares, each with\n"
 		 "its id and its pointer in the journal.",
 		 "Write the output or drop its -o, and run again."},
+	[REASON_DATA_LINK] =
+		{"E-DATA-LINK", "data", "a link leads out of an input",
+		 "The dataset that the run read holds a symbolic link to a place outside of\n"
+		 "it: absolute, or climbing above the dataset's root.  What lies there is\n"
+		 "in no version, so nobody else has the bytes that the run may have read.",
+		 "Put the files themselves into the dataset (cp -rL), track it, run again."},
 	[REASON_DATA_NAME] =
 		{"E-DATA-NAME", "data", "a pointer stands for a path that no dataset may have",
 		 "A file PATH.deepops says that PATH is a dataset.  Here PATH is, or lies in,\n"

@@ -28,6 +28,8 @@ struct triple_ctx {
 	const struct evidence *evidence;
 	const struct treehash_cache *cache; /* NULL: none */
 	int64_t now_ms;
+	struct chunkset
+		*unlinked; /* keys of splits that no link leads out of; NULL: not remembered */
 };
 
 struct triple_finding {

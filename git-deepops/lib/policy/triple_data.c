@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/xalloc.h"
+#include "data/dataset_links.h"
 #include "policy/triple_internal.h"
 
 #define PUSH_DATA "git deepops push --data-only && git push"
@@ -19,6 +20,7 @@ struct claim {
 	int64_t files, bytes; /* RECORD_NONE: not said */
 	const char *query;    /* inputs: of a selection */
 	bool input;
+	bool read; /* an input that the run declared, not only one that was tracked beside it */
 };
 
 static void say_incomplete(struct triple_pass *p, const struct claim *c,
@@ -83,7 +85,30 @@ static void check_claim(struct triple_pass *p, const struct claim *c, const stru
 		check_selection(p, c, ptr);
 }
 
-/* D1, D2, D3 of one pointer. */
+/* D6: of what a link leads to outside nobody has the bytes. */
+static int check_links(struct triple_pass *p, const struct claim *c, const struct pointer *ptr,
+		       struct err *e)
+{
+	const struct evidence *ev = p->ctx->evidence;
+	struct buf path = BUF_INIT;
+	struct chunkid key;
+	int rc;
+
+	pointer_split_key(ptr, &key);
+	if (!c->read || !ev->near ||
+	    (p->ctx->unlinked && chunkset_has(p->ctx->unlinked, CHUNK_NODE, &key)))
+		return 0;
+	rc = dataset_links_find(ptr, ev->near, ev->arg, &path, e);
+	if (rc == 1)
+		triple_add(p, REASON_DATA_LINK, "a link leads out of %s: %s/%s", c->path, c->path,
+			   path.p);
+	else if (rc == 0 && p->ctx->unlinked)
+		chunkset_add(p->ctx->unlinked, CHUNK_NODE, &key, 0);
+	buf_release(&path);
+	return MIN(rc, 0);
+}
+
+/* D1, D2, D3, D6 of one pointer. */
 static int check_pointer(struct triple_pass *p, const struct claim *c, const struct buf *text,
 			 struct err *e)
 {
@@ -113,6 +138,7 @@ static int check_pointer(struct triple_pass *p, const struct claim *c, const str
 		rc = 0;
 	} else if (rc == 0) {
 		check_claim(p, c, &ptr, &dataset);
+		rc = check_links(p, c, &ptr, e);
 	}
 	pointer_release(&ptr);
 	return rc;
@@ -120,22 +146,28 @@ static int check_pointer(struct triple_pass *p, const struct claim *c, const str
 
 static struct claim input_claim(const struct record_input *in)
 {
-	return (struct claim){in->path, in->id, in->files, in->bytes, in->query, true};
+	return (struct claim){in->path,
+			      in->id,
+			      in->files,
+			      in->bytes,
+			      in->query,
+			      true,
+			      in->role == RECORD_ROLE_INPUT};
 }
 
 static struct claim output_claim(const struct record_output *out)
 {
-	return (struct claim){out->path, out->id, out->files, out->bytes, NULL, false};
+	return (struct claim){out->path, out->id, out->files, out->bytes, NULL, false, false};
 }
 
 static struct claim large_claim(const struct record_large *l)
 {
-	return (struct claim){l->path, l->id, RECORD_NONE, l->bytes, NULL, false};
+	return (struct claim){l->path, l->id, RECORD_NONE, l->bytes, NULL, false, false};
 }
 
 static struct claim log_claim(const char *name, const struct record_log *log)
 {
-	return (struct claim){name, log->id, RECORD_NONE, log->bytes, NULL, false};
+	return (struct claim){name, log->id, RECORD_NONE, log->bytes, NULL, false, false};
 }
 
 static int one_pointer(void *arg, const struct journal_pointer *ptr, struct err *e)
