@@ -176,7 +176,7 @@ static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *pat
 	struct repo_oid blob;
 
 	if (strlen(meta) < 97 || meta[0] != ':' ||
-	    !pointer_is_entry((uint32_t)strtoul(meta + 8, NULL, 8), path))
+	    !pointer_is_entry(strncmp(meta + 8, "100", 3) ? 0 : TREE_MODE_FILE, path))
 		return 0;
 	memcpy(blob.hex, meta + 56, REPO_OID_HEX);
 	blob.hex[REPO_OID_HEX] = '\0';
