@@ -3,10 +3,12 @@
 #include "policy/finder.h"
 
 #include "base/xalloc.h"
+#include "repo/oidmap.h"
 
 struct finder {
 	struct repo *repo;
 	struct runindex *index;
+	struct oidmap *known;       /* where in tail */
 	struct journal_entry *tail; /* not in the index: of refs, then of what is being pushed */
 	size_t n, alloc;
 	size_t nrefs;                     /* so many are of refs */
@@ -26,43 +28,52 @@ struct search {
 	bool stopped;
 };
 
-static bool in_tail(const struct finder *f, const struct repo_oid *commit)
+struct ids {
+	struct repo_oid *v;
+	size_t n, alloc;
+};
+
+/* What neither the index nor the tail holds, from `tip` down.  Cheap: no record is read yet. */
+static int find_tail(struct finder *f, const struct repo_oid *tip, struct ids *out, struct err *e)
 {
-	for (size_t i = 0; i < f->n; i++)
-		if (repo_oid_equal(&f->tail[i].commit, commit))
-			return true;
-	return false;
+	struct repo_oid at = *tip;
+	int rc = 0;
+
+	while (rc == 0 && at.hex[0] && !repo_oid_is_zero(&at) && !oidmap_get(f->known, &at, NULL) &&
+	       !runindex_has_journal_commit(f->index, &at)) {
+		if (f->n + out->n >= FINDER_MAX_TAIL)
+			return err_set(e, ERR_LIMIT, "more than %d records are not in the index",
+				       FINDER_MAX_TAIL);
+		XGROW(out->v, out->n + 1, out->alloc);
+		out->v[out->n++] = at;
+		rc = journal_parent(f->repo, &at, &at, e);
+	}
+	return rc;
 }
 
-/* Read from `tip` down to what the index or the tail holds already. */
 static int read_tail(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
 {
 	struct finder *f = arg;
-	struct repo_oid at = *tip;
+	struct ids new = {NULL, 0, 0};
+	int rc = find_tail(f, tip, &new, e);
 
 	(void)ref;
-	while (!repo_oid_is_zero(&at) && !runindex_has_journal_commit(f->index, &at) &&
-	       !in_tail(f, &at)) {
+	for (size_t i = 0; rc == 0 && i < new.n; i++) {
 		struct journal_entry *entry;
-		int rc;
 
-		if (f->n >= FINDER_MAX_TAIL)
-			return err_set(e, ERR_LIMIT, "more than %d records are not in the index",
-				       FINDER_MAX_TAIL);
 		XGROW(f->tail, f->n + 1, f->alloc);
 		entry = &f->tail[f->n];
 		journal_entry_init(entry);
-		rc = journal_read(f->repo, &at, entry, e);
+		rc = journal_read(f->repo, &new.v[i], entry, e);
 		if (rc < 0) {
 			journal_entry_release(entry);
-			return rc;
+		} else {
+			(void)oidmap_put(f->known, &new.v[i], f->n);
+			f->n++;
 		}
-		f->n++;
-		if (!entry->parent.hex[0])
-			break; /* not a commit of a journal */
-		at = entry->parent;
 	}
-	return 0;
+	free(new.v);
+	return rc;
 }
 
 int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips, size_t n,
@@ -73,6 +84,7 @@ int finder_open(struct finder **out, struct repo *r, const struct repo_oid *tips
 	int rc;
 
 	f->repo = r;
+	f->known = oidmap_new();
 	rc = runindex_open(&f->index, r, readonly ? RUNINDEX_READONLY : 0, e);
 	if (rc == 0 && !readonly)
 		rc = runindex_update(f->index, NULL, e);
@@ -98,6 +110,7 @@ void finder_close(struct finder **p)
 	for (size_t i = 0; i < f->n; i++)
 		journal_entry_release(&f->tail[i]);
 	free(f->tail);
+	oidmap_free(f->known);
 	runindex_close(&f->index);
 	free(f);
 	*p = NULL;
@@ -105,10 +118,9 @@ void finder_close(struct finder **p)
 
 bool finder_came_along(const struct finder *f, const struct journal_entry *entry)
 {
-	for (size_t i = f->nrefs; i < f->n; i++)
-		if (repo_oid_equal(&f->tail[i].commit, &entry->commit))
-			return true;
-	return false;
+	size_t at;
+
+	return oidmap_get(f->known, &entry->commit, &at) && at >= f->nrefs;
 }
 
 const char *finder_skipped(const struct finder *f)

@@ -127,6 +127,23 @@ int journal_read(struct repo *r, const struct repo_oid *commit, struct journal_e
 	return rc;
 }
 
+int journal_parent(struct repo *r, const struct repo_oid *commit, struct repo_oid *parent,
+		   struct err *e)
+{
+	struct journal_entry j;
+	struct buf text = BUF_INIT;
+	int rc = repo_read_raw(r, commit, "commit", ENTRY_MAX_BYTES, &text, e);
+
+	memset(&j, 0, sizeof(j));
+	if (rc < 0)
+		err_wrap(e, "journal commit %.12s", commit->hex);
+	else if (parse_commit(text.p, &j, NULL) < 0 || repo_oid_is_zero(&j.parent))
+		memset(&j.parent, 0, sizeof(j.parent));
+	*parent = j.parent;
+	buf_release(&text);
+	return rc;
+}
+
 void journal_iter_init(struct journal_iter *it, struct repo *r, const struct repo_oid *tip)
 {
 	it->repo = r;

@@ -45,6 +45,10 @@ void journal_entry_release(struct journal_entry *j);
 int journal_read(struct repo *r, const struct repo_oid *commit, struct journal_entry *out,
 		 struct err *e) MUST_CHECK;
 
+/* Only the entry before it; empty at the start, or where this is no journal's commit. */
+int journal_parent(struct repo *r, const struct repo_oid *commit, struct repo_oid *parent,
+		   struct err *e) MUST_CHECK;
+
 struct journal_iter {
 	struct repo *repo;
 	struct repo_oid next;

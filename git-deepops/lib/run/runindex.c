@@ -11,7 +11,8 @@
 #include "run/runindex_internal.h"
 #include "run/treehash.h"
 
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
+#define BATCH 64 /* entries of one transaction: readers wait no longer than that */
 #define SUMMARY_METRICS 4
 
 static const char schema[] =
@@ -20,18 +21,28 @@ static const char schema[] =
 	" writer TEXT, seq INTEGER, code_commit TEXT, code_tree TEXT, title TEXT, author TEXT,"
 	" program TEXT, parent TEXT, started INTEGER, wall INTEGER, exit INTEGER, signal INTEGER,"
 	" dirty INTEGER, level TEXT, metrics TEXT, params TEXT, inputs TEXT, outputs TEXT,"
-	" summary TEXT, listed INTEGER NOT NULL DEFAULT 0);"
+	" summary TEXT, listed INTEGER NOT NULL DEFAULT 0, base_tree TEXT, found INTEGER);"
 	"CREATE INDEX entry_run ON entry(run);"
 	"CREATE INDEX entry_record ON entry(record);"
 	"CREATE INDEX entry_commit ON entry(code_commit);"
 	"CREATE INDEX entry_tree ON entry(code_tree);"
+	"CREATE INDEX entry_base ON entry(base_tree);"
 	"CREATE INDEX entry_parent ON entry(parent) WHERE parent IS NOT NULL;"
 	"CREATE INDEX entry_started ON entry(listed, started);"
 	"CREATE TABLE item (entry INTEGER NOT NULL, io TEXT NOT NULL, path TEXT, id TEXT, blob "
 	"TEXT);"
 	"CREATE INDEX item_entry ON item(entry, io);"
-	"CREATE INDEX item_id ON item(id, io);"
-	"CREATE INDEX item_blob ON item(blob) WHERE blob IS NOT NULL;"
+	/* What a run wrote, each once however often the record lists it: one row a run. */
+	"CREATE TABLE wrote (what TEXT NOT NULL, entry INTEGER NOT NULL,"
+	" PRIMARY KEY (what, entry)) WITHOUT ROWID;"
+	/* Which commits' notes show a run. */
+	"CREATE TABLE shown (run TEXT NOT NULL, noted TEXT NOT NULL,"
+	" PRIMARY KEY (run, noted)) WITHOUT ROWID;"
+	"CREATE INDEX shown_noted ON shown(noted);"
+	/* What a judge found of a record that can't change. */
+	"CREATE TABLE verdict (record TEXT PRIMARY KEY, judge TEXT NOT NULL, findings BLOB NOT "
+	"NULL)"
+	" WITHOUT ROWID;"
 	"CREATE TABLE named (entry INTEGER NOT NULL, what TEXT NOT NULL, name TEXT NOT NULL,"
 	" value TEXT, number REAL);"
 	"CREATE INDEX named_entry ON named(entry, what, name);"
@@ -284,6 +295,7 @@ static void bind_record(struct db_stmt *q, const struct journal_entry *j)
 	summary(r, &b);
 	db_bind_text(q, 23, b.p);
 	db_bind_int(q, 24, runs);
+	db_bind_text(q, 25, r->code.base_tree);
 	buf_release(&b);
 }
 
@@ -295,6 +307,29 @@ static int add_item(struct db_stmt *q, int64_t entry, const char *io, const char
 	for (int i = 0; i < 3; i++)
 		db_bind_text(q, 3 + i, v[i]);
 	return db_run(q, e);
+}
+
+/* Contents and blobs of outputs. */
+static int add_wrote(struct runindex *ix, int64_t entry, const struct record *r, struct err *e)
+{
+	struct db_stmt *q;
+	int rc = db_prepare(ix->db, &q, "INSERT OR IGNORE INTO wrote (what, entry) VALUES (?1, ?2)",
+			    e);
+
+	if (rc < 0)
+		return rc;
+	for (size_t i = 0; rc == 0 && i < 2 * r->noutputs; i++) {
+		const struct record_output *out = &r->outputs[i / 2];
+		const char *what = i % 2 ? out->blob : out->id;
+
+		if (!what)
+			continue;
+		db_bind_text(q, 1, what);
+		db_bind_int(q, 2, entry);
+		rc = db_run(q, e);
+	}
+	db_finish(&q);
+	return rc;
 }
 
 static int add_items(struct runindex *ix, int64_t entry, const struct record *r, struct err *e)
@@ -315,7 +350,7 @@ static int add_items(struct runindex *ix, int64_t entry, const struct record *r,
 						    r->outputs[i].blob},
 			      e);
 	db_finish(&q);
-	return rc;
+	return rc < 0 ? rc : add_wrote(ix, entry, r, e);
 }
 
 static int add_named(struct db_stmt *q, int64_t entry, const char *what, const char *name,
@@ -361,8 +396,9 @@ static int add_entry(struct runindex *ix, const struct journal_entry *j, struct 
 		"code_tree,"
 		" title, author, program, parent, started, wall, exit, signal, dirty, level, "
 		"metrics,"
-		" params, inputs, outputs, summary, listed) VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-		"?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24) RETURNING id";
+		" params, inputs, outputs, summary, listed, base_tree) VALUES "
+		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
+		"?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) RETURNING id";
 	static const char bare[] =
 		"INSERT INTO entry (journal, record) VALUES (?1, ?2) RETURNING id";
 	struct db_stmt *q;
@@ -403,40 +439,67 @@ bool runindex_has_journal_commit(struct runindex *ix, const struct repo_oid *com
 	return found;
 }
 
-/* Newest first and in one transaction, so that a known entry has all before it known too. */
-static int add_chain(struct runindex *ix, const struct repo_oid *tip, struct err *e)
-{
-	const struct journal_entry *entry;
-	struct journal_iter it;
-	int rc;
+/* Entries that are not known, from a tip down, the newest first. */
+struct chain {
+	struct repo_oid *v;
+	size_t n, alloc;
+};
 
-	journal_iter_init(&it, ix->repo, tip);
-	while ((rc = journal_next(&it, &entry, e)) == 1) {
-		if (runindex_has_journal_commit(ix, &entry->commit)) {
-			rc = 0;
-			break;
-		}
-		rc = add_entry(ix, entry, e);
-		if (rc < 0)
-			break;
-		ix->added++;
+static int find_new(struct runindex *ix, const struct repo_oid *tip, struct chain *c, struct err *e)
+{
+	struct repo_oid at = *tip;
+	int rc = 0;
+
+	while (rc == 0 && at.hex[0] && !runindex_has_journal_commit(ix, &at)) {
+		XGROW(c->v, c->n + 1, c->alloc);
+		c->v[c->n++] = at;
+		rc = journal_parent(ix->repo, &at, &at, e);
 	}
-	journal_iter_release(&it);
+	if (rc == ERR_NOTFOUND && c->n > 1) { /* history that is not here */
+		err_clear(e);
+		c->n--;
+		rc = 0;
+	}
 	return rc;
 }
 
+static int add_batch(struct runindex *ix, const struct repo_oid *ids, size_t n, struct err *e)
+{
+	struct journal_entry entry;
+	int rc = db_begin(ix->db, e);
+
+	if (rc < 0)
+		return rc;
+	journal_entry_init(&entry);
+	for (size_t i = n; rc == 0 && i-- > 0;) {
+		if (runindex_has_journal_commit(ix, &ids[i]))
+			continue; /* another process was faster */
+		rc = journal_read(ix->repo, &ids[i], &entry, e);
+		if (rc == 0)
+			rc = add_entry(ix, &entry, e);
+		ix->added += rc == 0;
+	}
+	journal_entry_release(&entry);
+	return db_end(ix->db, rc, e);
+}
+
+/*
+ * The oldest first, so that an entry that is known has all before it known too, whenever
+ * this is cut off; and so that ids grow as records were first seen.
+ */
 static int update_ref(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
 {
 	struct runindex *ix = arg;
-	int rc;
+	struct chain c = {NULL, 0, 0};
+	int rc = find_new(ix, tip, &c, e);
 
-	if (runindex_has_journal_commit(ix, tip))
-		return 0;
-	rc = db_begin(ix->db, e);
-	if (rc < 0)
-		return rc;
-	rc = add_chain(ix, tip, e);
-	rc = db_end(ix->db, rc, e);
+	while (rc == 0 && c.n) {
+		size_t n = MIN(c.n, BATCH);
+
+		rc = add_batch(ix, c.v + c.n - n, n, e);
+		c.n -= n;
+	}
+	free(c.v);
 	return rc < 0 ? err_wrap(e, "%s", ref) : 0;
 }
 
@@ -462,9 +525,98 @@ int runindex_rebuild(struct runindex *ix, struct err *e)
 	int rc = db_begin(ix->db, e);
 
 	if (rc == 0)
-		rc = db_exec(ix->db, "DELETE FROM named; DELETE FROM item; DELETE FROM entry;", e);
+		rc = db_exec(ix->db,
+			     "DELETE FROM named; DELETE FROM item;"
+			     " DELETE FROM wrote; DELETE FROM verdict; DELETE FROM entry;",
+			     e);
 	rc = db_end(ix->db, rc, e);
 	return rc < 0 ? err_wrap(e, "run index") : runindex_update(ix, NULL, e);
+}
+
+/* ---- verdicts ---- */
+
+int runindex_verdict_get(struct runindex *ix, const char *record, const char *judge,
+			 struct buf *out)
+{
+	struct db_stmt *q;
+	const void *p;
+	size_t n;
+	int found;
+
+	if (db_prepare(ix->db, &q, "SELECT findings FROM verdict WHERE record = ?1 AND judge = ?2",
+		       NULL) < 0)
+		return 0;
+	db_bind_text(q, 1, record);
+	db_bind_text(q, 2, judge);
+	found = db_step(q, NULL) == 1;
+	if (found) {
+		p = db_blob(q, 0, &n);
+		buf_add(out, p ? p : "", n);
+	}
+	db_finish(&q);
+	return found;
+}
+
+int runindex_verdict_put(struct runindex *ix, const char *record, const char *judge,
+			 const struct buf *findings, struct err *e)
+{
+	struct db_stmt *q;
+	int rc = db_prepare(ix->db, &q,
+			    "INSERT OR REPLACE INTO verdict (record, judge, findings)"
+			    " VALUES (?1, ?2, ?3)",
+			    e);
+
+	if (rc < 0)
+		return rc;
+	db_bind_text(q, 1, record);
+	db_bind_text(q, 2, judge);
+	db_bind_blob(q, 3, findings->p, findings->len);
+	rc = db_run(q, e);
+	db_finish(&q);
+	return rc;
+}
+
+int runindex_found(struct runindex *ix, const struct repo_oid *journal, unsigned int level,
+		   struct err *e)
+{
+	struct db_stmt *q;
+	int rc = db_prepare(ix->db, &q, "UPDATE entry SET found = ?2 WHERE journal = ?1", e);
+
+	if (rc < 0)
+		return rc;
+	db_bind_text(q, 1, journal->hex);
+	db_bind_int(q, 2, level);
+	rc = db_run(q, e);
+	db_finish(&q);
+	return rc;
+}
+
+/* ---- which commits show a run ---- */
+
+int runindex_shown(struct runindex *ix, const struct repo_oid *commit, const struct strvec *runs,
+		   struct err *e)
+{
+	struct db_stmt *q;
+	int rc = db_begin(ix->db, e);
+
+	if (rc < 0)
+		return rc;
+	rc = db_prepare(ix->db, &q, "DELETE FROM shown WHERE noted = ?1", e);
+	if (rc == 0) {
+		db_bind_text(q, 1, commit->hex);
+		rc = db_run(q, e);
+		db_finish(&q);
+	}
+	for (size_t i = 0; rc == 0 && i < runs->nr; i++) {
+		rc = db_prepare(ix->db, &q, "INSERT OR IGNORE INTO shown VALUES (?1, ?2)", e);
+		if (rc < 0)
+			break;
+		db_bind_text(q, 1, runs->v[i]);
+		db_bind_text(q, 2, commit->hex);
+		rc = db_run(q, e);
+		db_finish(&q);
+	}
+	return db_end(ix->db, rc, e);
 }
 
 /* ---- tree hashes ---- */

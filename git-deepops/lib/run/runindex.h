@@ -80,6 +80,18 @@ int runindex_by_output_blob(struct runindex *ix, const char *path, const struct 
 int runindex_has_output(struct runindex *ix, const struct repo_oid *blob, struct err *e) MUST_CHECK;
 int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
 			  runindex_fn cb, void *arg, struct err *e) MUST_CHECK;
+/* Runs whose code was this tree, or that stood on a commit that has it. */
+int runindex_by_tree(struct runindex *ix, const struct repo_oid *tree, runindex_fn cb, void *arg,
+		     struct err *e) MUST_CHECK;
+
+/* Who said first that this run does not count; `writer`: looked for only there, NULL: anywhere. */
+struct runindex_retraction {
+	bool retracted;
+	char writer[RECORD_WRITER_HEX + 1];
+	char author[128]; /* as that record has it, cut */
+};
+int runindex_retraction(struct runindex *ix, const char *run, const char *writer,
+			struct runindex_retraction *out, struct err *e) MUST_CHECK;
 /* Does a record retract this run? */
 int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e) MUST_CHECK;
 
@@ -90,10 +102,28 @@ int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct e
 int runindex_find(struct runindex *ix, const char *prefix, struct repo_oid *journal,
 		  struct err *e) MUST_CHECK;
 
-/* Commits that records name, each once. */
+/* Commits that runs and overrides name, each once. */
 typedef int (*runindex_commit_fn)(void *arg, const struct repo_oid *commit, struct err *e);
 int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg,
 		     struct err *e) MUST_CHECK;
+
+/* Commits whose notes show a run: written with the notes, asked when the run's words change. */
+int runindex_shown(struct runindex *ix, const struct repo_oid *commit, const struct strvec *runs,
+		   struct err *e) MUST_CHECK;
+int runindex_shown_on(struct runindex *ix, const char *run, runindex_commit_fn cb, void *arg,
+		      struct err *e) MUST_CHECK;
+
+/*
+ * What a judge of the name `judge` found of a record, as far as that follows from bytes that
+ * can't change; policy/ knows the form.  And the level that a server found when it last
+ * looked: a hint by which good records are found first, never a verdict.
+ */
+int runindex_verdict_get(struct runindex *ix, const char *record, const char *judge,
+			 struct buf *out); /* 1 found, 0 not */
+int runindex_verdict_put(struct runindex *ix, const char *record, const char *judge,
+			 const struct buf *findings, struct err *e) MUST_CHECK;
+int runindex_found(struct runindex *ix, const struct repo_oid *journal, unsigned int level,
+		   struct err *e) MUST_CHECK;
 
 /*
  * Hashes of git trees and blobs, for treehash.h.  What put is given is written by

@@ -89,36 +89,66 @@ static int by_keys(struct runindex *ix, const struct keys *k, runindex_fn cb, vo
 	return each_row(q, cb, arg, e);
 }
 
+/*
+ * What was found to count comes first, then what nobody has looked at, the newest first: by when
+ * it was seen here, as `started` is what the writer says.
+ */
+#define BEST_FIRST " ORDER BY coalesce(entry.found, 1.5) DESC, entry.id DESC"
+
 int runindex_by_commit(struct runindex *ix, const struct repo_oid *commit, runindex_fn cb,
 		       void *arg, struct err *e)
 {
-	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE code_commit = ?1"
-			       " ORDER BY started DESC, id DESC",
+	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE code_commit = ?1" BEST_FIRST,
 			       commit->hex, NULL};
 
 	return by_keys(ix, &k, cb, arg, e);
 }
 
+int runindex_by_tree(struct runindex *ix, const struct repo_oid *tree, runindex_fn cb, void *arg,
+		     struct err *e)
+{
+	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE (code_tree = ?1 OR"
+			       " base_tree = ?1) AND listed = 1" BEST_FIRST,
+			       tree->hex, NULL};
+
+	return by_keys(ix, &k, cb, arg, e);
+}
+
+/* With a path, only where this path is recorded to hold it. */
+static int by_output(struct runindex *ix, const char *path, const char *what, runindex_fn cb,
+		     void *arg, struct err *e)
+{
+	const struct keys any = {"SELECT " COLUMNS " FROM wrote JOIN entry ON"
+				 " entry.id = wrote.entry WHERE wrote.what = ?1" BEST_FIRST,
+				 what, NULL};
+	const struct keys one = {"SELECT " COLUMNS " FROM wrote JOIN entry ON"
+				 " entry.id = wrote.entry WHERE wrote.what = ?1 AND EXISTS"
+				 " (SELECT 1 FROM item WHERE item.entry = wrote.entry AND"
+				 " item.io = 'out' AND item.path = ?2 AND ?1 IN (item.blob,"
+				 " item.id))" BEST_FIRST,
+				 what, path};
+
+	return by_keys(ix, path ? &one : &any, cb, arg, e);
+}
+
 int runindex_by_output_blob(struct runindex *ix, const char *path, const struct repo_oid *blob,
 			    runindex_fn cb, void *arg, struct err *e)
 {
-	const struct keys any = {"SELECT DISTINCT " COLUMNS " FROM item JOIN entry ON"
-				 " entry.id = item.entry WHERE item.blob = ?1 AND item.io = 'out'"
-				 " ORDER BY entry.started DESC, entry.id DESC",
-				 blob->hex, NULL};
-	const struct keys one = {"SELECT " COLUMNS " FROM item JOIN entry ON entry.id = item.entry"
-				 " WHERE item.blob = ?1 AND item.io = 'out' AND item.path = ?2"
-				 " ORDER BY entry.started DESC, entry.id DESC",
-				 blob->hex, path};
+	return by_output(ix, path, blob->hex, cb, arg, e);
+}
 
-	return by_keys(ix, path ? &one : &any, cb, arg, e);
+int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
+			  runindex_fn cb, void *arg, struct err *e)
+{
+	struct chunkid_text text = chunkid_text(id);
+
+	return by_output(ix, path, text.s, cb, arg, e);
 }
 
 int runindex_has_output(struct runindex *ix, const struct repo_oid *blob, struct err *e)
 {
 	struct db_stmt *q;
-	int rc = db_prepare(ix->db, &q, "SELECT 1 FROM item WHERE blob = ?1 AND io = 'out' LIMIT 1",
-			    e);
+	int rc = db_prepare(ix->db, &q, "SELECT 1 FROM wrote WHERE what = ?1 LIMIT 1", e);
 
 	if (rc < 0)
 		return err_wrap(e, "run index");
@@ -128,45 +158,73 @@ int runindex_has_output(struct runindex *ix, const struct repo_oid *blob, struct
 	return rc;
 }
 
-int runindex_by_output_id(struct runindex *ix, const char *path, const struct chunkid *id,
-			  runindex_fn cb, void *arg, struct err *e)
-{
-	struct chunkid_text text = chunkid_text(id);
-	const struct keys any = {"SELECT DISTINCT " COLUMNS " FROM item JOIN entry ON"
-				 " entry.id = item.entry WHERE item.id = ?1 AND item.io = 'out'"
-				 " ORDER BY entry.started DESC, entry.id DESC",
-				 text.s, NULL};
-	const struct keys one = {"SELECT " COLUMNS " FROM item JOIN entry ON entry.id = item.entry"
-				 " WHERE item.id = ?1 AND item.io = 'out' AND item.path = ?2"
-				 " ORDER BY entry.started DESC, entry.id DESC",
-				 text.s, path};
-
-	return by_keys(ix, path ? &one : &any, cb, arg, e);
-}
-
 /* Records that speak of this run: amend, retract, attest, rerun. */
 static int runindex_by_parent(struct runindex *ix, const char *run, runindex_fn cb, void *arg,
 			      struct err *e)
 {
 	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE parent = ?1"
-			       " ORDER BY started DESC, id DESC",
+			       " ORDER BY id",
 			       run, NULL};
 
 	return by_keys(ix, &k, cb, arg, e);
 }
 
+struct retraction {
+	struct runindex_retraction *out;
+	const char *writer; /* only by this one; NULL: by anybody */
+};
+
 static int note_retraction(void *arg, const struct runindex_row *row, struct err *e)
 {
+	struct retraction *r = arg;
+	struct runindex_retraction *out = r->out;
+
 	(void)e;
-	if (!strcmp(row->kind, record_kind_name(RECORD_RETRACT)))
-		*(bool *)arg = true;
+	if (strcmp(row->kind, record_kind_name(RECORD_RETRACT)) != 0 || out->retracted ||
+	    (r->writer && strcmp(row->writer, r->writer) != 0))
+		return 0;
+	out->retracted = true;
+	snprintf(out->writer, sizeof(out->writer), "%s", row->writer);
+	snprintf(out->author, sizeof(out->author), "%s", row->author);
 	return 0;
+}
+
+int runindex_retraction(struct runindex *ix, const char *run, const char *writer,
+			struct runindex_retraction *out, struct err *e)
+{
+	struct retraction r = {out, writer};
+
+	memset(out, 0, sizeof(*out));
+	return runindex_by_parent(ix, run, note_retraction, &r, e);
 }
 
 int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e)
 {
-	*out = false;
-	return runindex_by_parent(ix, run, note_retraction, out, e);
+	struct runindex_retraction r;
+	int rc = runindex_retraction(ix, run, NULL, &r, e);
+
+	*out = r.retracted;
+	return rc;
+}
+
+int runindex_shown_on(struct runindex *ix, const char *run, runindex_commit_fn cb, void *arg,
+		      struct err *e)
+{
+	struct db_stmt *q;
+	struct repo_oid id;
+	int rc = db_prepare(ix->db, &q, "SELECT noted FROM shown WHERE run = ?1", e);
+
+	if (rc < 0)
+		return err_wrap(e, "run index");
+	db_bind_text(q, 1, run);
+	while ((rc = db_step(q, e)) == 1) {
+		snprintf(id.hex, sizeof(id.hex), "%s", db_text(q, 0));
+		rc = cb(arg, &id, e);
+		if (rc < 0)
+			break;
+	}
+	db_finish(&q);
+	return rc;
 }
 
 int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg, struct err *e)
@@ -174,7 +232,8 @@ int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg, stru
 	struct db_stmt *q;
 	struct repo_oid id;
 	int rc = db_prepare(ix->db, &q,
-			    "SELECT DISTINCT code_commit FROM entry WHERE listed = 1 AND"
+			    "SELECT DISTINCT code_commit FROM entry WHERE (listed = 1 OR"
+			    " kind = 'override') AND"
 			    " code_commit IS NOT NULL ORDER BY code_commit",
 			    e);
 
