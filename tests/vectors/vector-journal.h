@@ -129,7 +129,7 @@ static inline int vector_judge(struct repo *r, const struct vector_refs *refs, s
 
 static inline int vector_triple(struct repo *r, const struct journal_entry *j, struct err *e)
 {
-	struct triple_ctx ctx = {r, &vector_evidence, NULL, clock_now_ms(), NULL};
+	struct triple_ctx ctx = {.repo = r, .evidence = &vector_evidence, .now_ms = clock_now_ms()};
 	struct triple t;
 	int rc;
 

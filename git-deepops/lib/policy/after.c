@@ -4,11 +4,12 @@
 
 #include "base/clock.h"
 #include "base/lockfile.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "policy/after_roots.h"
 #include "policy/override.h"
-#include "policy/triple.h"
+#include "policy/triple_kept.h"
 #include "run/note.h"
 #include "run/treehash.h"
 
@@ -19,8 +20,16 @@ struct after {
 	struct treehash_cache cache;
 	struct evidence_store store;
 	struct evidence evidence;
+	bool rebuild;
 	uint64_t hashed;
+	uint64_t judged_ms; /* spent on looking at records */
 };
+
+/*
+ * What one push may take of the time of all: records beyond it are judged when they are needed,
+ * and by `server index`.
+ */
+#define JUDGE_PUSH_MS 30000
 
 static int lock(struct repo *r, struct err *e)
 {
@@ -33,7 +42,7 @@ static int lock(struct repo *r, struct err *e)
 	return fd;
 }
 
-/* ---- tree hashes ---- */
+/* ---- tree hashes, and verdicts ---- */
 
 static int hash_entry(struct after *a, const struct journal_entry *entry, struct err *e)
 {
@@ -42,12 +51,12 @@ static int hash_entry(struct after *a, const struct journal_entry *entry, struct
 	struct chunkid hash;
 	int rc;
 
-	if (!entry->ok || !entry->rec.code.tree)
+	if (!entry->rec.code.tree)
 		return 0;
 	memcpy(tree.hex, entry->rec.code.tree, sizeof(tree.hex));
 	rc = treehash_of(a->repo, &tree, &o, &hash, e);
-	/* The record names what it did not bring, or what has no end: that's its fault. */
-	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT) {
+	/* The record names what it did not bring, or what can't be read: that's its fault. */
+	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT || rc == ERR_CORRUPT || rc == ERR_INPUT) {
 		err_clear(e);
 		return 0;
 	}
@@ -55,8 +64,67 @@ static int hash_entry(struct after *a, const struct journal_entry *entry, struct
 	return rc;
 }
 
-static int hash_chain(struct after *a, const struct repo_oid *tip, const struct repo_oid *until,
-		      struct err *e)
+static struct triple_ctx triple_ctx(struct after *a, bool keep)
+{
+	return (struct triple_ctx){.repo = a->repo,
+				   .evidence = &a->evidence,
+				   .cache = &a->cache,
+				   .now_ms = clock_now_ms(),
+				   .kept = a->index,
+				   .keep = keep};
+}
+
+/* Judged here once, so that no later push is kept waiting for it. */
+static int judge_entry(struct after *a, const struct journal_entry *entry, struct err *e)
+{
+	struct triple_ctx ctx = triple_ctx(a, true);
+	struct triple t = {.n = 0};
+	int rc = triple_judge(&ctx, entry, &t, e);
+
+	if (rc == 0) {
+		rc = runindex_found(a->index, &entry->commit,
+				    record_succeeded(&entry->rec) ? t.level : 0, e);
+		triple_release(&t);
+	}
+	return rc;
+}
+
+/* Found to count, and its verdict is kept: `server index` need not look again. */
+static bool is_settled(struct after *a, const struct journal_entry *entry)
+{
+	struct triple t = {.n = 0};
+	unsigned int level;
+	bool kept = runindex_get_found(a->index, &entry->commit, &level) == 1 && level >= 2 &&
+		    triple_kept_get(a->index, entry, &t) == 1;
+
+	triple_release(&t);
+	return kept;
+}
+
+static int look_at_entry(struct after *a, const struct journal_entry *entry, struct err *e)
+{
+	uint64_t start = clock_mono_ms();
+	int rc;
+
+	if (!entry->ok || (entry->rec.kind != RECORD_RUN && entry->rec.kind != RECORD_RERUN) ||
+	    (a->push && a->judged_ms > JUDGE_PUSH_MS))
+		return 0;
+	if (!a->push && !a->rebuild && is_settled(a, entry))
+		return 0;
+	rc = hash_entry(a, entry, e);
+	if (rc == 0) /* what was hashed is found only once it is written */
+		rc = runindex_flush(a->index, e);
+	if (rc == 0)
+		rc = judge_entry(a, entry, e);
+	a->judged_ms += clock_mono_ms() - start;
+	if (rc < 0) /* one record that can't be looked at now takes nothing from the others */
+		log_warn("%s", e ? e->msg : "a record can't be judged");
+	err_clear(e);
+	return 0;
+}
+
+static int look_at_chain(struct after *a, const struct repo_oid *tip, const struct repo_oid *until,
+			 struct err *e)
 {
 	const struct journal_entry *entry;
 	struct journal_iter it;
@@ -68,7 +136,7 @@ static int hash_chain(struct after *a, const struct repo_oid *tip, const struct 
 			rc = 0;
 			break;
 		}
-		rc = hash_entry(a, entry, e);
+		rc = look_at_entry(a, entry, e);
 		if (rc < 0)
 			break;
 	}
@@ -76,23 +144,23 @@ static int hash_chain(struct after *a, const struct repo_oid *tip, const struct 
 	return rc;
 }
 
-static int hash_ref(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
+static int look_at_ref(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
 {
 	(void)ref;
-	return hash_chain(arg, tip, NULL, e);
+	return look_at_chain(arg, tip, NULL, e);
 }
 
-static int tree_hashes(struct after *a, struct err *e)
+static int look_at_records(struct after *a, struct err *e)
 {
 	int rc = 0;
 
 	if (!a->push)
-		rc = journal_refs(a->repo, hash_ref, a, e);
+		rc = journal_refs(a->repo, look_at_ref, a, e);
 	for (size_t i = 0; a->push && rc == 0 && i < a->push->n; i++) {
 		const struct judge_update *u = &a->push->updates[i];
 
 		if (journal_ref_writer(u->ref) && !repo_oid_is_zero(&u->new_id))
-			rc = hash_chain(a, &u->new_id, &u->old_id, e);
+			rc = look_at_chain(a, &u->new_id, &u->old_id, e);
 	}
 	return rc < 0 ? rc : runindex_flush(a->index, e);
 }
@@ -103,7 +171,7 @@ static int tree_hashes(struct after *a, struct err *e)
 static int level_of_run(void *arg, const struct journal_entry *run, char out[16], struct err *e)
 {
 	struct after *a = arg;
-	struct triple_ctx ctx = {a->repo, &a->evidence, &a->cache, clock_now_ms(), NULL};
+	struct triple_ctx ctx = triple_ctx(a, false);
 	struct triple t = {.n = 0};
 	int rc = triple_judge(&ctx, run, &t, e);
 
@@ -257,7 +325,7 @@ static int run_parts(struct after *a, uint64_t *marked, struct err *e)
 		return fd;
 	rc = keep_first(rc, roots(a, marked, &one), e, &one);
 	if (a->index)
-		rc = keep_first(rc, tree_hashes(a, &one), e, &one);
+		rc = keep_first(rc, look_at_records(a, &one), e, &one);
 	if (a->index)
 		rc = keep_first(rc, notes(a, &one), e, &one);
 	lockfile_release(fd);
@@ -316,7 +384,7 @@ int after_push(struct repo *r, const struct push *p, struct err *e)
 
 int after_index(struct repo *r, struct after_index *what, struct err *e)
 {
-	struct after a = {.repo = r};
+	struct after a = {.repo = r, .rebuild = what->rebuild};
 
 	return follow(&a, what, e);
 }

@@ -133,6 +133,11 @@ void finder_treehash_cache(struct finder *f, struct treehash_cache *out)
 	runindex_treehash_cache(f->index, out);
 }
 
+struct runindex *finder_index(struct finder *f)
+{
+	return f->index;
+}
+
 static bool is_run(const struct journal_entry *j)
 {
 	return j->ok && (j->rec.kind == RECORD_RUN || j->rec.kind == RECORD_RERUN);

@@ -46,6 +46,9 @@ const char *finder_skipped(const struct finder *f);
 /* The index's cache of tree hashes. */
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out);
 
+/* The index itself; borrowed. */
+struct runindex *finder_index(struct finder *f);
+
 /* Runs and reruns only, well-formed, not retracted; `cb` positive stops with 0. */
 typedef int (*finder_fn)(void *arg, const struct journal_entry *entry, struct err *e);
 int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,

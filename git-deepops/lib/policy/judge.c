@@ -115,7 +115,12 @@ struct finder *judge_finder(struct judge_pass *p)
 int judge_record(struct judge *j, const struct journal_entry *entry, const struct triple **out,
 		 struct err *e)
 {
-	struct triple_ctx ctx = {j->in->repo, &j->evidence, &j->cache, j->in->now_ms, j->unlinked};
+	struct triple_ctx ctx = {.repo = j->in->repo,
+				 .evidence = &j->evidence,
+				 .cache = &j->cache,
+				 .now_ms = j->in->now_ms,
+				 .unlinked = j->unlinked,
+				 .kept = j->finder ? finder_index(j->finder) : NULL};
 	struct judge_triple *one;
 	int rc;
 

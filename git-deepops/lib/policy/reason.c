@@ -275,6 +275,11 @@ const struct reason_info *reason_info(enum reason r)
 	return &reasons[r];
 }
 
+enum reason reason_of_info(const struct reason_info *info)
+{
+	return (enum reason)(info - reasons);
+}
+
 const struct reason_info *reason_find(const char *code)
 {
 	for (size_t i = 0; i < REASON_COUNT; i++)

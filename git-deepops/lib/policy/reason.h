@@ -89,6 +89,7 @@ struct reason_info {
 };
 
 const struct reason_info *reason_info(enum reason r);
+enum reason reason_of_info(const struct reason_info *info); /* one that came from here */
 /* By code; NULL. */
 const struct reason_info *reason_find(const char *code);
 

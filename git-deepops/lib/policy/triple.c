@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* triple.c - is this record's code, data and machine all there; see triple.h */
 #include "policy/triple_internal.h"
+#include "policy/triple_kept.h"
 
 #include "base/path.h"
 #include "base/xalloc.h"
@@ -74,6 +75,46 @@ static bool names_all(const struct record *r)
 	return !r->partial && r->code.tree && r->machine_capture && (r->ninputs || r->no_data);
 }
 
+/* What follows from the record and its tree alone. */
+static int unchanging(struct triple_pass *p, struct err *e)
+{
+	int rc;
+
+	if (p->rec->partial)
+		triple_add(p, REASON_CODE_PARTIAL, "run %.12s was recorded without %s", p->rec->run,
+			   p->rec->partial);
+	rc = triple_code(p, e);
+	if (rc == 0)
+		rc = triple_origin(p, e);
+	if (rc == 0)
+		rc = triple_machine(p, e);
+	return rc == 0 ? triple_exec(p, e) : rc;
+}
+
+/* A tree without an end, say: the record's fault, not the server's. */
+static void record_is_at_fault(struct triple_pass *p, struct err *e)
+{
+	triple_add(p, REASON_CODE_SIZE, "%s", e ? e->msg : "beyond a limit")->fix =
+		xstrdup("run it again with less code");
+	err_clear(e);
+}
+
+static int first_part(struct triple_pass *p, struct err *e)
+{
+	const struct triple_ctx *ctx = p->ctx;
+	int rc;
+
+	if (!ctx->keep && triple_kept_get(ctx->kept, p->j, p->out) == 1)
+		return 0;
+	rc = unchanging(p, e);
+	if (rc == ERR_LIMIT || rc == ERR_CORRUPT)
+		record_is_at_fault(p, e);
+	/* What is corrupt here may be mended, so that is not kept. */
+	if ((rc == 0 || rc == ERR_LIMIT) && ctx->keep)
+		return triple_kept_put(ctx->kept, p->j, p->out, e);
+	return rc == ERR_LIMIT || rc == ERR_CORRUPT ? 0 : rc;
+}
+
 int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, struct triple *out,
 		 struct err *e)
 {
@@ -85,28 +126,16 @@ int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, st
 		triple_add(&p, REASON_RECORD_MALFORMED, "%s", j->why.msg);
 		return 0;
 	}
-	if (j->rec.partial)
-		triple_add(&p, REASON_CODE_PARTIAL, "run %.12s was recorded without %s", j->rec.run,
-			   j->rec.partial);
-	rc = triple_code(&p, e);
-	if (rc == 0)
-		rc = triple_origin(&p, e);
+	rc = first_part(&p, e);
 	if (rc == 0)
 		rc = triple_data(&p, e);
-	if (rc == 0)
-		rc = triple_machine(&p, e);
-	if (rc == 0)
-		rc = triple_exec(&p, e);
-	/* A tree without an end, say: the record's fault, not the server's. */
 	if (rc == ERR_LIMIT) {
-		triple_add(&p, REASON_CODE_SIZE, "%s", e ? e->msg : "beyond a limit")->fix =
-			xstrdup("run it again with less code");
-		err_clear(e);
+		record_is_at_fault(&p, e);
 		rc = 0;
 	}
 	if (rc < 0) {
 		triple_release(out);
-		return err_wrap(e, "record %s", chunkid_short(&j->id).s);
+		return err_wrap(e, "run %.12s (record %s)", j->rec.run, chunkid_short(&j->id).s);
 	}
 	out->level = out->n ? names_all(&j->rec) : 2;
 	return 0;

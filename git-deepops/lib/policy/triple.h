@@ -17,6 +17,7 @@
 #include "policy/evidence.h"
 #include "policy/reason.h"
 #include "run/journal.h"
+#include "run/runindex.h"
 #include "run/treehash.h"
 
 #define TRIPLE_HASH_BYTES (64 * MIB)         /* of code read for one record beyond the cache */
@@ -30,6 +31,8 @@ struct triple_ctx {
 	int64_t now_ms;
 	struct chunkset
 		*unlinked; /* keys of splits that no link leads out of; NULL: not remembered */
+	struct runindex *kept; /* where verdicts are kept; NULL: nowhere */
+	bool keep;             /* put them there: who may write, and computed all hashes */
 };
 
 struct triple_finding {

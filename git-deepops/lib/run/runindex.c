@@ -591,6 +591,21 @@ int runindex_found(struct runindex *ix, const struct repo_oid *journal, unsigned
 	return rc;
 }
 
+int runindex_get_found(struct runindex *ix, const struct repo_oid *journal, unsigned int *level)
+{
+	struct db_stmt *q;
+	int found;
+
+	if (db_prepare(ix->db, &q, "SELECT found FROM entry WHERE journal = ?1", NULL) < 0)
+		return 0;
+	db_bind_text(q, 1, journal->hex);
+	found = db_step(q, NULL) == 1 && !db_is_null(q, 0);
+	if (found)
+		*level = (unsigned int)db_int(q, 0);
+	db_finish(&q);
+	return found;
+}
+
 /* ---- which commits show a run ---- */
 
 int runindex_shown(struct runindex *ix, const struct repo_oid *commit, const struct strvec *runs,

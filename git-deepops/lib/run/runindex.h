@@ -124,6 +124,8 @@ int runindex_verdict_put(struct runindex *ix, const char *record, const char *ju
 			 const struct buf *findings, struct err *e) MUST_CHECK;
 int runindex_found(struct runindex *ix, const struct repo_oid *journal, unsigned int level,
 		   struct err *e) MUST_CHECK;
+int runindex_get_found(struct runindex *ix, const struct repo_oid *journal,
+		       unsigned int *level); /* 1 known, 0 not */
 
 /*
  * Hashes of git trees and blobs, for treehash.h.  What put is given is written by
