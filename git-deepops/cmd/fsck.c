@@ -136,6 +136,17 @@ static int check(struct fsck *f, struct repo *r, enum store_fsck_depth depth, st
 	return rc;
 }
 
+/* No damage, and counted nowhere else. */
+static void tell_uploads(const struct fsck *f)
+{
+	struct store_waiting w;
+
+	store_waiting(f->store, &w);
+	if (w.bytes)
+		log_note("%" PRIu64 " sessions under way or cut off hold %s", w.sessions,
+			 num_human_bytes(w.bytes).s);
+}
+
 int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	bool quick = false, deep = false, mend = false, json = false, remote = false;
@@ -171,6 +182,8 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		print_json(&f);
 	if (rc == 0 && !f.damage.n)
 		log_note("%" PRIu64 " chunks, %s: sound", f.chunks, num_human_bytes(f.bytes).s);
+	if (rc == 0)
+		tell_uploads(&f);
 	if (rc == 0 && f.damage.n && mend)
 		rc = repair(&f, ctx->repo, depth, e);
 	else if (rc == 0 && f.damage.n)

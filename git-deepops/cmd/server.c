@@ -14,6 +14,7 @@
 static const char *const usage[] = {"git deepops server install [--policy FILE] [--mode MODE] REPO",
 				    "git deepops server doctor [--json] REPO",
 				    "git deepops server index [--rebuild] REPO",
+				    "git deepops server quota [--max SIZE] [--json] REPO",
 				    "git deepops server scrub [--slice SIZE] [--json] REPO",
 				    "git deepops server authorize REPO USER ROLE",
 				    NULL};
@@ -138,7 +139,7 @@ int cmd_server(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	} parts[] = {
 		{"authorize", server_authorize}, {"doctor", cmd_server_doctor},
 		{"index", server_index},         {"install", cmd_server_install},
-		{"scrub", cmd_server_scrub},
+		{"quota", cmd_server_quota},     {"scrub", cmd_server_scrub},
 	};
 	struct opt opts[] = {OPT_END};
 	int rc;
@@ -154,5 +155,5 @@ int cmd_server(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return rc;
 	if (argc > 1)
 		return err_set(e, ERR_USAGE, "unknown command `server %s'", argv[1]);
-	return err_set(e, ERR_USAGE, "install, doctor, index, scrub or authorize is wanted");
+	return err_set(e, ERR_USAGE, "install, doctor, index, quota, scrub or authorize is wanted");
 }

@@ -9,6 +9,7 @@
 #include "policy/rules.h"
 
 int cmd_server_install(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
+int cmd_server_quota(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
 int cmd_server_scrub(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
 int cmd_server_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
 

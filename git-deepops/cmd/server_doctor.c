@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/io.h"
 #include "base/json.h"
 #include "base/num.h"
@@ -53,6 +54,22 @@ static void report(struct doctor *d, const char *what, const char *mend, const c
 	buf_release(&text);
 }
 
+/* What is not committed takes room that nobody sees otherwise. */
+static void check_uploads(struct doctor *d, struct store *s)
+{
+	char since[CLOCK_TEXT_BYTES];
+	struct store_waiting w;
+
+	store_waiting(s, &w);
+	if (!w.bytes)
+		return;
+	clock_text(since, w.oldest_seconds * 1000);
+	report(d, "uploads", NULL,
+	       "%" PRIu64 " under way or cut off, %s, the oldest of %s: kept for 7 days or until "
+	       "there is need of room",
+	       w.sessions, num_human_bytes(w.bytes).s, since);
+}
+
 static void check_store(struct doctor *d)
 {
 	struct err why = ERR_INIT;
@@ -69,6 +86,7 @@ static void check_store(struct doctor *d)
 		       why.msg);
 		return;
 	}
+	check_uploads(d, s);
 	store_close(s);
 	/* A crash leaves a journal that has to be rolled back by whoever comes next. */
 	if (stat(dir, &st) == 0 && st.st_uid != geteuid() && geteuid() != 0)

@@ -79,7 +79,7 @@ test_expect_success 'a repository with a run and a branch' '
 
 test_expect_success 'bash: commands of commands, runs, revisions' '
 	cd repo &&
-	for c in "server:authorize doctor index install scrub" "remote:add check list rm" "notes:rebuild" "policy:explain lint" "machine:capture"
+	for c in "server:authorize doctor index install quota scrub" "remote:add check list rm" "notes:rebuild" "policy:explain lint" "machine:capture"
 	do
 		echo ${c#*:} | tr " " "\n" >../want &&
 		bash --norc ../complete.bash git deepops ${c%%:*} "" | sort >../got && test_cmp ../want ../got || return 1
@@ -94,7 +94,7 @@ test_expect_success 'bash: commands of commands, runs, revisions' '
 
 test_expect_success ZSH 'zsh: commands of commands, and runs' '
 	cd repo && sed "s/source /_files () { :; }; &/" ../complete.zsh >../c.zsh &&
-	zsh -f ../c.zsh git-deepops server "" | sort >../got && printf "%s\n" authorize doctor index install scrub >../want && test_cmp ../want ../got &&
+	zsh -f ../c.zsh git-deepops server "" | sort >../got && printf "%s\n" authorize doctor index install quota scrub >../want && test_cmp ../want ../got &&
 	zsh -f ../c.zsh git-deepops show "" >../got && test_cmp ../run ../got
 '
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-test_description='data at rest: server scrub, fsck --remote'
+test_description='data at rest: server scrub, fsck --remote, quotas'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-policy.sh"
 
@@ -89,7 +89,7 @@ test_expect_success 'a damaged pack was written anew, its file kept beside' '
 
 test_expect_success 'a slice a night reads everything in time' '
 	git deepops server scrub --slice 1 --json srv.git >slice.json &&
-	"$TESTS_DIR/helper/json-shape" "$TOP_DIR/git-deepops/docs/git-deepops-server.1.adoc:2" slice.json scrub.json &&
+	"$TESTS_DIR/helper/json-shape" "$TOP_DIR/git-deepops/docs/git-deepops-server.1.adoc:3" slice.json scrub.json &&
 	"$TEST_PYTHON" -c "import json; d = json.load(open(\"slice.json\")); assert d[\"packs\"] == 1 and not d[\"damage\"], d" &&
 	test_expect_code 129 git deepops server scrub && test_expect_code 128 git deepops server scrub work
 '
@@ -103,6 +103,30 @@ test_expect_success 'role read can let it read, too; a server of before is named
 		test_expect_code 128 git deepops fsck --remote 2>../err &&
 		test_grep "^fatal: .*too old to prove what it holds" ../err && test_grep "^hint: install" ../err
 	)
+'
+
+remote () {
+	"$DEEPOPS_BUILD/helper/remote" "$@"
+}
+
+test_expect_success 'a quota is set, told, counts uploads that were cut off, and is lifted' '
+	git init -q --bare q.git && git deepops server install q.git >out &&
+	git deepops server quota q.git >out && test_grep "^quota *none" out &&
+	git deepops server quota --max 2M q.git >out && test_grep "^quota *2.0 MiB" out &&
+	test_expect_code 137 remote q.git begin=00112233445566778899aabbccddeeff flood=20:1 have=1:1 die >out &&
+	git deepops server quota --json q.git >quota.json &&
+	"$TESTS_DIR/helper/json-shape" "$TOP_DIR/git-deepops/docs/git-deepops-server.1.adoc:2" quota.json &&
+	"$TEST_PYTHON" -c "
+import json
+q = json.load(open(\"quota.json\"))
+assert q[\"uploads\"] == 1 and q[\"uploaded\"] > 1300000 and q[\"used\"] == 0 and q[\"max\"] == 2 << 20, q" &&
+	git deepops server doctor q.git >out && test_grep "^ok *uploads: 1 under way or cut off, 1.3 MiB" out &&
+	git -C q.git deepops fsck 2>err && test_grep "1 sessions under way or cut off hold 1.3 MiB" err &&
+	test_must_fail remote q.git flood=20:2 commit 2>err && test_grep "quota is used up" err &&
+	remote q.git begin=00112233445566778899aabbccddeeff flood=20:1 commit >out &&
+	git deepops server quota q.git >out && test_grep "^stored *1.3 MiB" out && test_grep "^uploads *0 bytes\|^uploads *0 B" out &&
+	git deepops server quota --max none q.git && remote q.git flood=20:2 commit &&
+	test_expect_code 128 git deepops server quota --max much q.git && test_expect_code 129 git deepops server quota
 '
 
 test_done

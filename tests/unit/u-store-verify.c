@@ -450,7 +450,7 @@ static void test_rebuilt(void)
 	c.nfiles = 1;
 	must(store_commit(x, &c, &e), &e);
 	must(store_mark_rooted(s, &small, 1, true, &e), &e);
-	must(store_set_quota(s, 1000000, &e), &e);
+	must(store_set_quota(s, 1000000, "test", &e), &e);
 	must(store_rebuild(store_dir(s), STORE_FSCK_DEEP, NULL, &e), &e);
 	ok(store_root(s, CHUNK_DATA, &t.small, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
 	   "the marker is still there");

@@ -385,14 +385,89 @@ static void test_quota(void)
 	uint64_t left;
 
 	ok(store_quota_left(s, &left, &e) == 0 && left == UINT64_MAX, "no quota at first");
-	must(store_set_quota(s, 5000, &e), &e);
+	must(store_set_quota(s, 5000, "test", &e), &e);
 	must(store_begin(s, NULL, &t, &e), &e);
 	must(lib_put(t, 1, 3000, &e), &e);
 	ok(lib_put(t, 2, 3000, &e) == ERR_LIMIT, "beyond it: %s", e.msg);
 	ok(store_commit(t, NULL, &e) == 0, "what fitted commits");
 	ok(store_quota_left(s, &left, &e) == 0 && left < 2000, "little is left");
-	must(store_set_quota(s, UINT64_MAX, &e), &e);
+	must(store_set_quota(s, UINT64_MAX, "test", &e), &e);
 	ok(store_quota_left(s, &left, &e) == 0 && left == UINT64_MAX, "lifted");
+	store_close(s);
+}
+
+/* Give the session of this nonce an age, as if it was begun so long ago. */
+static void age_session(struct store *s, const char *nonce, int64_t seconds)
+{
+	struct timespec times[2] = {{.tv_sec = time(NULL) - seconds},
+				    {.tv_sec = time(NULL) - seconds}};
+	struct buf path = BUF_INIT;
+
+	buf_addf(&path, "%s/incoming/%s/keep", store_dir(s), nonce);
+	ok(utimensat(AT_FDCWD, path.p, times, 0) == 0, "an older session");
+	buf_release(&path);
+}
+
+/* What was sent and not committed takes room from others, and gives it back when they need it. */
+static void test_waiting(void)
+{
+	struct store *s = lib_open("waiting", STORE_VERIFY);
+	uint8_t nonce[STORE_NONCE_BYTES] = {0xab};
+	struct err e = ERR_INIT;
+	struct store_waiting w;
+	struct store_txn *t;
+	uint64_t left;
+
+	must(store_set_quota(s, 9000, "test", &e), &e);
+	must(store_begin(s, nonce, &t, &e), &e);
+	must(lib_put(t, 1, 3000, &e), &e);
+	must(lib_put(t, 2, 3000, &e), &e);
+	store_abort(t, true);
+	store_waiting(s, &w);
+	ok(w.sessions == 1 && w.bytes > 6000, "a session that was cut off is counted");
+	ok(store_quota_left(s, &left, &e) == 0 && left == 9000, "though nothing is stored");
+	must(store_begin(s, NULL, &t, &e), &e);
+	ok(lib_put(t, 3, 4000, &e) == ERR_LIMIT, "another may not use what it holds: %s", e.msg);
+	store_abort(t, false);
+	must(store_begin(s, nonce, &t, &e), &e);
+	ok(lib_put(t, 3, 2000, &e) == 1, "itself it may go on");
+	ok(lib_put(t, 4, 1000, &e) == ERR_LIMIT, "up to the quota");
+	store_abort(t, true);
+	must(store_begin(s, NULL, &t, &e), &e);
+	store_abort(t, false);
+	store_waiting(s, &w);
+	is_u64(w.sessions, 1, "it waits while it is young, although little is left");
+	age_session(s, "ab000000000000000000000000000000", 700);
+	must(store_begin(s, NULL, &t, &e), &e);
+	ok(lib_put(t, 3, 4000, &e) == 1, "later it makes room: %s", e.msg);
+	store_abort(t, false);
+	store_waiting(s, &w);
+	is_u64(w.sessions, 0, "and is gone");
+	store_close(s);
+}
+
+/* Two at once share what is left, as soon as either was synced. */
+static void test_shared_quota(void)
+{
+	struct store *s = lib_open("shared", STORE_VERIFY),
+		     *other = lib_open("shared", STORE_VERIFY);
+	struct err e = ERR_INIT;
+	struct store_txn *t, *u;
+
+	must(store_set_quota(s, 9000, "test", &e), &e);
+	must(store_begin(s, NULL, &t, &e), &e);
+	must(store_begin(other, NULL, &u, &e), &e);
+	must(lib_put(t, 1, 6000, &e), &e);
+	must(store_sync(t, &e), &e);
+	must(store_sync(u, &e), &e);
+	ok(lib_put(u, 2, 6000, &e) == ERR_LIMIT, "two sessions share the quota: %s", e.msg);
+	store_abort(u, false);
+	for (uint64_t i = 10; i < 35; i++)
+		must(lib_put(t, i, 8, &e), &e);
+	ok(lib_put(t, 40, 8, &e) == ERR_LIMIT, "and small chunks count with what they take: %s",
+	   e.msg);
+	store_abort(t, false);
+	store_close(other);
 	store_close(s);
 }
 
@@ -430,6 +505,8 @@ int main(void)
 	test_evict();
 	test_each();
 	test_quota();
+	test_waiting();
+	test_shared_quota();
 	test_order();
 	lib_end();
 	return done_testing();

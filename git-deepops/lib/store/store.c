@@ -471,16 +471,31 @@ int store_quota_left(struct store *s, uint64_t *left, struct err *e)
 	return rc;
 }
 
-int store_set_quota(struct store *s, uint64_t max, struct err *e)
+int store_quota(struct store *s, uint64_t *max, struct err *e)
 {
 	int rc;
 
 	pthread_mutex_lock(&s->cat_lock);
+	rc = catalogue_quota(s->cat, max, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	return rc;
+}
+
+int store_set_quota(struct store *s, uint64_t max, const char *who, struct err *e)
+{
+	struct buf detail = BUF_INIT;
+	int rc;
+
+	buf_addf(&detail, max == UINT64_MAX ? "none" : "%" PRIu64, max);
+	pthread_mutex_lock(&s->cat_lock);
 	rc = catalogue_begin(s->cat, e);
 	if (rc == 0) {
 		rc = catalogue_set_quota(s->cat, max, e);
+		if (rc == 0)
+			rc = catalogue_audit(s->cat, who, "quota", detail.p, e);
 		rc = catalogue_end(s->cat, rc, e);
 	}
 	pthread_mutex_unlock(&s->cat_lock);
+	buf_release(&detail);
 	return rc;
 }

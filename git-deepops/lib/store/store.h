@@ -58,9 +58,20 @@ void store_close(struct store *s); /* NULL is fine */
 const char *store_dir(const struct store *s);
 const uint8_t *store_uuid(const struct store *s); /* 16 bytes */
 int store_generation(struct store *s, uint64_t *generation, struct err *e) MUST_CHECK;
-/* Bytes that may still be stored; UINT64_MAX without a quota. max UINT64_MAX: lift it. */
+/*
+ * Bytes that may still be stored; UINT64_MAX without a quota.  What sessions have put and not committed counts
+ * against the others, not here.  max UINT64_MAX: lift it; the audit log keeps `who`.
+ */
 int store_quota_left(struct store *s, uint64_t *left, struct err *e) MUST_CHECK;
-int store_set_quota(struct store *s, uint64_t max, struct err *e) MUST_CHECK;
+int store_set_quota(struct store *s, uint64_t max, const char *who, struct err *e) MUST_CHECK;
+int store_quota(struct store *s, uint64_t *max, struct err *e) MUST_CHECK; /* UINT64_MAX: none */
+
+/* What sessions under way, and those that were cut off and may be resumed, have put and not committed. */
+struct store_waiting {
+	uint64_t sessions, bytes;
+	int64_t oldest_seconds; /* when it was begun, or resumed last */
+};
+void store_waiting(struct store *s, struct store_waiting *out);
 
 /*
  * See commits that other processes made since open.  store_load and friends do it by themselves

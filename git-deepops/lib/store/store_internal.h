@@ -19,8 +19,9 @@
 #include "store/store.h"
 
 #define STORE_LOCK_WAIT_MS 5000 /* for an eviction or a creation to be over */
-#define STORE_OPEN_PACKS 64     /* descriptors kept for reading */
-#define STORE_SEALED_PACKS 16   /* and for packs of a txn that wait for their fsync */
+#define STORE_NONCE_DIGITS ((size_t)2 * STORE_NONCE_BYTES) /* name of a session's directory */
+#define STORE_OPEN_PACKS 64                                /* descriptors kept for reading */
+#define STORE_SEALED_PACKS 16 /* and for packs of a txn that wait for their fsync */
 
 /* What lookups use; replaced as a whole under view_lock. */
 struct store_view {
@@ -168,6 +169,15 @@ int store_put_decoded(struct store_txn *t, const struct chunkkey *key,
 /* A session directory for work that is no txn: after a crash a sweep clears it up too. */
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e) MUST_CHECK;
 void store_remove_staging(const char *dir);
+/* Remove a session with all it left; its lock is held. */
+void store_discard(struct store *s, const char *dir);
+/* store_quota_left, less what sessions other than the one in `own` have put. */
+int store_quota_for(struct store *s, const char *own, uint64_t *left, struct err *e) MUST_CHECK;
+/*
+ * Sessions that were cut off wait for a resume, but not at the price of what others want to put: the oldest
+ * go while all of them have more than is free, on the disk and of the quota.
+ */
+void store_make_room(struct store *s, const char *own);
 /* Take the pack over; its number. */
 size_t store_txn_add_pack(struct store_txn *t, struct pack_writer *w);
 /* The pack with this number is sealed: it waits for its fsync with the descriptor open. */

@@ -29,7 +29,6 @@
 #include "base/xalloc.h"
 #include "store/store_internal.h"
 
-#define NONCE_DIGITS ((size_t)2 * STORE_NONCE_BYTES)
 #define SESSION_TRIES 1000  /* to lock what sweepers take for abandoned */
 #define SESSION_WAIT_MS 300 /* for the server of a connection that was just cut */
 #define SESSION_SECONDS (7 * CLOCK_DAY_SECONDS)
@@ -84,7 +83,7 @@ static void unpublish(struct store *s, const char *staged)
 	buf_release(&path);
 }
 
-static void discard(struct store *s, const char *dir)
+void store_discard(struct store *s, const char *dir)
 {
 	struct strvec staged = STRVEC_INIT;
 	struct buf path = BUF_INIT;
@@ -170,12 +169,12 @@ static void sweep(struct store *s)
 	while (d && (entry = readdir(d)) != NULL) {
 		int fd;
 
-		if (strlen(entry->d_name) != NONCE_DIGITS)
+		if (strlen(entry->d_name) != STORE_NONCE_DIGITS)
 			continue;
 		store_path(s, &path, "incoming/");
 		buf_addstr(&path, entry->d_name);
 		if (is_abandoned(path.p, &fd)) {
-			discard(s, path.p);
+			store_discard(s, path.p);
 			lockfile_release(fd);
 		}
 	}
@@ -193,11 +192,11 @@ void store_remove_staging(const char *dir)
 
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e)
 {
-	char hex[NONCE_DIGITS + 1];
+	char hex[STORE_NONCE_DIGITS + 1];
 	struct buf path = BUF_INIT;
 	int rc;
 
-	random_hex(hex, NONCE_DIGITS);
+	random_hex(hex, STORE_NONCE_DIGITS);
 	*dir = xstrfmt("%s/incoming/%s", s->dir, hex);
 	rc = path_mkdirs(*dir, 0777, e);
 	if (rc == 0) {
@@ -363,13 +362,15 @@ static int begin(struct store_txn *t, bool keep, struct err *e)
 	if (rc < 0)
 		return rc;
 	sweep(s);
+	if (s->flags & STORE_VERIFY)
+		store_make_room(s, t->dir);
 	rc = lock_session(t, e);
 	if (rc == 0 && keep)
 		rc = mark_kept(t, e);
 	if (rc == 0)
 		rc = enter_session(t, e);
 	if (rc == 0)
-		rc = store_quota_left(s, &t->quota, e);
+		rc = store_quota_for(s, t->dir, &t->quota, e);
 	if (rc == 0)
 		rc = resume(t, e);
 	return rc;
@@ -378,7 +379,7 @@ static int begin(struct store_txn *t, bool keep, struct err *e)
 int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out, struct err *e)
 {
 	struct store_txn *t;
-	char hex[NONCE_DIGITS + 1];
+	char hex[STORE_NONCE_DIGITS + 1];
 	int rc;
 
 	*out = NULL;
@@ -442,7 +443,7 @@ void store_abort(struct store_txn *t, bool keep)
 			if (t->open[i] && pack_flush(t->open[i], NULL) < 0)
 				break; /* the resume finds what reached the file */
 	} else {
-		discard(t->s, t->dir);
+		store_discard(t->s, t->dir);
 	}
 	store_txn_free(t);
 }

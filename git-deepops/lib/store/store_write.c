@@ -81,6 +81,8 @@ static int class_of(enum chunk_kind kind)
 	return kind == CHUNK_DATA ? STORE_PACK_DATA : STORE_PACK_META;
 }
 
+#define CHUNK_OVERHEAD ((uint64_t)PACK_ENTRY_BYTES + PACK_ROW_BYTES) /* in its pack */
+
 /* Append what is not there yet: 1, or 0 if another thread was faster. */
 static int append(struct store_txn *t, struct pack_entry *entry, const void *payload, struct err *e)
 {
@@ -90,7 +92,7 @@ static int append(struct store_txn *t, struct pack_entry *entry, const void *pay
 
 	if (chunkset_has(t->have, entry->row.kind, &entry->row.id))
 		return 0;
-	if (t->bytes + entry->row.stored > t->quota)
+	if (t->bytes + entry->row.stored + (t->count + 1) * CHUNK_OVERHEAD > t->quota)
 		return err_set(e, ERR_LIMIT, "the store's quota is used up");
 	if (t->open[class] && pack_is_full(t->open[class]))
 		rc = seal_class(t, class, e);
@@ -431,6 +433,9 @@ int store_sync(struct store_txn *t, struct err *e)
 			rc = pack_sync(t->open[i], e);
 	if (rc == 0)
 		rc = sync_dir(t, e);
+	/* Others put meanwhile, too. */
+	if (rc == 0 && t->quota != UINT64_MAX)
+		rc = store_quota_for(t->s, t->dir, &t->quota, e);
 	killpoint("store-sync");
 	pthread_mutex_unlock(&t->lock);
 	return rc;
