@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "store/remote.h"
+#include "sync/floor.h"
 #include "sync/where.h"
 
 #define UUID_BYTES 16
@@ -179,6 +180,19 @@ static int remote_rm(struct repo *r, const char *name, struct err *e)
 
 /* ---- check ---- */
 
+static void print_floor(struct repo *r, const struct where *w, struct remote *remote)
+{
+	struct floor f;
+
+	floor_init(&f);
+	floor_ask(r, w, remote, &f);
+	if (f.state == FLOOR_TEXT)
+		printf("  policy      %zu bytes\n", f.text.len);
+	else
+		printf("  policy      %s\n", f.state == FLOOR_NONE ? "none" : "not told");
+	floor_release(&f);
+}
+
 static int check_one(struct repo *r, const char *name, struct err *e)
 {
 	char uuid[2 * UUID_BYTES + 1];
@@ -204,6 +218,7 @@ static int check_one(struct repo *r, const char *name, struct err *e)
 		printf("  transport   %s\n", remote_describe(remote));
 		printf("  store       %s, generation %" PRIu64 "\n", uuid,
 		       remote_generation(remote));
+		print_floor(r, &w, remote);
 		remote_close(&remote);
 	}
 	buf_release(&shown);

@@ -59,7 +59,7 @@ test_expect_success 'many files cost few round trips' '
 test_expect_success 'cut at any byte of a push, the same push then succeeds' '
 	new_pair cut && mkdir -p cut/data/sub && test_bytes 200000 3 >cut/data/a &&
 	test_bytes 70 4 >cut/data/sub/b && commit_data cut &&
-	relayed cut --log "$TRASH/whole" && cp -r cut.git before.git &&
+	git -C cut deepops remote check && relayed cut --log "$TRASH/whole" && cp -r cut.git before.git &&
 	git -C cut deepops push --data-only && rm -rf cut.git &&
 	for at in 0 1 92 150 300 77777 $(($(bytes_up whole) - 60)) $(($(bytes_up whole) - 9)); do
 		rm -rf cut.git log && cp -r before.git cut.git && relayed cut --log "$TRASH/log" --cut-up $at &&
@@ -82,10 +82,10 @@ test_expect_success 'cut at any byte of the answers to a push' '
 
 test_expect_success 'cut at any byte of a fetch' '
 	direct cut && git -C cut deepops push origin main &&
-	new_clone cut.git cut3 && relayed cut3 --log "$TRASH/whole2" &&
+	new_clone cut.git cut3 && git -C cut3 deepops remote check && relayed cut3 --log "$TRASH/whole2" &&
 	git -C cut3 deepops fetch && n=$(bytes_down whole2) &&
 	for at in 0 95 150 $((n / 2)) $((n - 1)); do
-		new_clone cut.git cut3 && relayed cut3 --cut-down $at &&
+		new_clone cut.git cut3 && git -C cut3 deepops remote check && relayed cut3 --cut-down $at &&
 		test_expect_code 128 git -C cut3 deepops fetch 2>err &&
 		test_grep "^fatal: .*this machine: " err &&
 		test_path_is_missing cut3/data &&

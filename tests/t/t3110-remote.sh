@@ -97,6 +97,36 @@ test_expect_success 'data comes from where the branch comes from, and goes where
 	test_grep "up.git" out
 '
 
+# kept CLONE: what is kept of the floor policy.
+kept () {
+	cat "$1"/.git/deepops/floor/*
+}
+
+test_expect_success 'the floor policy is kept by every push and fetch, and by check' '
+	git init -q --bare ruled.git && printf "[rule \"main\"]\n\tref = refs/heads/main\n\tmode = warn\n" >policy &&
+	git clone -q ruled.git ruler 2>/dev/null && git -C ruler deepops init &&
+	git -C ruler deepops remote check >out && test_grep "policy  *none" out && kept ruler >out && test_grep "^none$" out &&
+	git deepops server install ruled.git --policy policy && git -C ruler deepops remote check >out &&
+	test_grep "policy  *[0-9][0-9]* bytes" out && kept ruler >out && test_grep "mode = warn" out &&
+	rm -rf ruler/.git/deepops/floor && mkdir ruler/data && echo 1 >ruler/data/f && git -C ruler deepops track data &&
+	git -C ruler add -A && git -C ruler commit -q -m one && git -C ruler push -q origin main &&
+	kept ruler >out && test_grep "mode = warn" out &&
+	git clone -q ruled.git ruled && git -C ruled deepops init && git -C ruled deepops pull -q &&
+	kept ruled >out && test_grep "mode = warn" out
+'
+
+test_expect_success 'one that is cut off or cannot be kept stops nothing' '
+	for file in ruler/.git/deepops/floor/*
+	do
+		head -c 60 "$file" >short && cat short >"$file" || return 1
+	done &&
+	echo 2 >ruler/data/f && git -C ruler deepops track data && git -C ruler commit -q -a -m two &&
+	git -C ruler push -q origin main && kept ruler >out && test_grep "mode = warn" out &&
+	rm -rf ruler/.git/deepops/floor && : >ruler/.git/deepops/floor &&
+	echo 3 >ruler/data/f && git -C ruler deepops track data && git -C ruler commit -q -a -m three &&
+	git -C ruler push -q origin main && git -C ruler deepops remote check
+'
+
 test_expect_success SSHD 'over ssh' '
 	sshd_start one &&
 	git -C one config remote.origin.deepops true &&

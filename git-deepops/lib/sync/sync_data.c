@@ -12,6 +12,7 @@
 #include "base/killpoint.h"
 #include "base/log.h"
 #include "sync/bring.h"
+#include "sync/floor.h"
 
 #define NOTHING_NAME "no-data" /* history that names no data at all: true for every store */
 
@@ -116,6 +117,8 @@ static int send_data(struct push *p, struct err *e)
 	}
 	if (rc == 0 && !p->opts->dry_run)
 		remember(p, remote_generation(p->remote));
+	if (rc == 0)
+		floor_refresh(p->repo, p->where, p->remote);
 	return rc;
 }
 

@@ -22,6 +22,7 @@
 #include "base/xalloc.h"
 #include "chunk/recipe.h"
 #include "store/remote.h"
+#include "sync/floor.h"
 
 #define FETCH_COMMIT_BYTES (256 * MIB)
 
@@ -537,6 +538,8 @@ int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *it
 	if (rc2 == 0 && f.lie.kind)          /* but for this: the next fetch asks anew */
 		rc2 = store_mark_lost(f.store, &f.lie, 1, "fetch", NULL);
 	rc = rc ? rc : rc2;
+	if (rc == 0 && f.remote)
+		floor_refresh(r, w, f.remote);
 	fetcher_release(&f);
 	return rc;
 }

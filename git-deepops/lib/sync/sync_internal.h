@@ -80,6 +80,12 @@ int sync_memory_save(struct sync_memory *m, struct repo *r, const struct sync_pl
 void sync_memory_dir(struct repo *r, struct buf *out);
 void sync_memory_key(const char *text, char key[SYNC_KEY_HEX + 1]);
 int sync_memory_write(const char *path, const struct buf *text, struct err *e) MUST_CHECK;
+/*
+ * A last line with the SHA-256 of what stands before.  unseal: false, and the file says nothing, if it was cut
+ * off, is of another version or holds NUL; else the line is taken off.
+ */
+void sync_memory_seal(struct buf *text);
+bool sync_memory_unseal(struct buf *text, const char *first_line);
 
 /*
  * Ask for the roots of the plan and, in the same question, for the `nprobes` probes.  If one of

@@ -194,14 +194,12 @@ static bool take_line(struct sync_memory *m, const char *line)
 	return false;
 }
 
-/* Cut off, or of another version: then it says nothing at all. */
-static bool is_whole(struct buf *text)
+bool sync_memory_unseal(struct buf *text, const char *first_line)
 {
 	size_t end = strlen("end \n") + HASH_HEX_BYTES;
 	char hex[HASH_HEX_BYTES + 1];
 
-	if (text->len < end || !buf_startswith(text, MEMORY_FIRST_LINE) ||
-	    strlen(text->p) != text->len)
+	if (text->len < end || !buf_startswith(text, first_line) || strlen(text->p) != text->len)
 		return false;
 	digest_of(text->p, text->len - end, hex);
 	if (strncmp(text->p + text->len - end, "end ", 4) != 0 ||
@@ -209,6 +207,14 @@ static bool is_whole(struct buf *text)
 		return false;
 	buf_setlen(text, text->len - end);
 	return true;
+}
+
+void sync_memory_seal(struct buf *text)
+{
+	char hex[HASH_HEX_BYTES + 1];
+
+	digest_of(text->p, text->len, hex);
+	buf_addf(text, "end %s\n", hex);
 }
 
 static bool parse(struct sync_memory *m, struct buf *text)
@@ -244,7 +250,7 @@ static void load(struct sync_memory *m, struct repo *r, uint64_t generation)
 	struct buf text = BUF_INIT;
 	bool whole = m->path.len &&
 		     io_read_file(AT_FDCWD, m->path.p, MEMORY_MAX_BYTES, &text, NULL) == 0 &&
-		     is_whole(&text) && parse(m, &text);
+		     sync_memory_unseal(&text, MEMORY_FIRST_LINE) && parse(m, &text);
 
 	m->went_back = whole && generation < m->generation;
 	m->known = whole && !m->went_back && still_counts(m, r);
@@ -411,8 +417,7 @@ int sync_memory_save(struct sync_memory *m, struct repo *r, const struct sync_pl
 		buf_addf(&text, "journal %s\n", journal);
 	put_probes(&text, plan, m);
 	all = put_absent(&text, plan);
-	digest_of(text.p, text.len, hex);
-	buf_addf(&text, "end %s\n", hex);
+	sync_memory_seal(&text);
 	/* More is missing than is worth a file: the next push looks at everything again. */
 	if (all && text.len <= MEMORY_MAX_BYTES)
 		rc = sync_memory_write(m->path.p, &text, e);
