@@ -326,6 +326,27 @@ int path_beside_program(struct buf *out, const char *name, struct err *e)
 	return 0;
 }
 
+bool path_in_path(struct buf *out, const char *name)
+{
+	const char *path = getenv("PATH");
+	size_t before = out->len;
+
+	while (path && *path) {
+		size_t len = strcspn(path, ":");
+		struct stat st;
+
+		buf_setlen(out, before);
+		buf_add(out, path, len);
+		buf_addf(out, "/%s", name);
+		if (len && stat(out->p + before, &st) == 0 && S_ISREG(st.st_mode) &&
+		    access(out->p + before, X_OK) == 0)
+			return true;
+		path += len + (path[len] == ':');
+	}
+	buf_setlen(out, before);
+	return false;
+}
+
 int path_normalize(struct buf *out, const char *path, struct err *e)
 {
 	const char *p = path;

@@ -57,6 +57,8 @@ const char *path_basename(const char *path);
 void path_dirname(struct buf *out, const char *path);
 /* The program `name` in the directory that this program was started from; appended. */
 int path_beside_program(struct buf *out, const char *name, struct err *e) MUST_CHECK;
+/* The first file `name` in a directory of $PATH that may be executed, appended; false: there is none. */
+bool path_in_path(struct buf *out, const char *name);
 /* Append `path` with "." ".." and double slashes resolved textually; ERR_INPUT if it climbs out. */
 int path_normalize(struct buf *out, const char *path, struct err *e) MUST_CHECK;
 

@@ -118,8 +118,82 @@ static void proc_reset_signals(void)
 	}
 }
 
+/* ---- finding the program ---- */
+
+struct proc_program {
+	char **env;
+	char *path;   /* what to exec; NULL: not found */
+	char **shell; /* "sh", path, the arguments: for a script without #! */
+};
+
+static const char *proc_env(char **env, const char *name)
+{
+	for (; *env; env++)
+		if (proc_same_name(*env, name) && strchr(*env, '='))
+			return strchr(*env, '=') + 1;
+	return NULL;
+}
+
+static bool proc_is_program(int dirfd, const char *path)
+{
+	struct stat st;
+
+	return fstatat(dirfd, path, &st, 0) == 0 && S_ISREG(st.st_mode) &&
+	       faccessat(dirfd, path, X_OK, AT_EACCESS) == 0;
+}
+
+/* `name` has no slash.  Relative directories are those below p->dir, where the child will be. */
+static char *proc_search(const struct proc *p, char **env, const char *name)
+{
+	int dirfd = p->dir ? open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+	const char *path = proc_env(env, "PATH");
+	struct buf full = BUF_INIT;
+	bool found = false;
+
+	for (path = path ? path : "/bin:/usr/bin"; !found; path++) {
+		size_t len = strcspn(path, ":");
+
+		buf_reset(&full);
+		buf_add(&full, path, len);
+		buf_addf(&full, "%s%s", len ? "/" : "./", name);
+		found = (dirfd >= 0 || dirfd == AT_FDCWD) && proc_is_program(dirfd, full.p);
+		path += len;
+		if (!*path)
+			break;
+	}
+	if (dirfd >= 0)
+		close(dirfd);
+	if (!found)
+		buf_release(&full);
+	return found ? buf_detach(&full, NULL) : NULL;
+}
+
+static void proc_find(const struct proc *p, struct proc_program *out)
+{
+	char *const *args = p->args.v;
+
+	out->env = proc_environ(p);
+	out->path = *args[0] && !strchr(args[0], '/') ? proc_search(p, out->env, args[0])
+						      : xstrdup(args[0]);
+	out->shell = xcalloc(p->args.nr + 2, sizeof(*out->shell));
+	out->shell[0] = (char *)(uintptr_t) "sh";
+	out->shell[1] = out->path;
+	for (size_t i = 1; i < p->args.nr; i++)
+		out->shell[i + 1] = args[i];
+}
+
+static void proc_program_release(struct proc_program *x)
+{
+	free(x->env);
+	free(x->path);
+	free(x->shell);
+}
+
+/* ---- starting it ---- */
+
 /* In the child: descriptors, signals, directory, exec.  Only async-signal-safe calls. */
-NORETURN static void proc_child(const struct proc *p, const int fd[3], char **env, int report)
+NORETURN static void proc_child(const struct proc *p, const int fd[3], const struct proc_program *x,
+				int report)
 {
 	sigset_t none;
 	int saved;
@@ -134,7 +208,13 @@ NORETURN static void proc_child(const struct proc *p, const int fd[3], char **en
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	if (p->dir && chdir(p->dir) < 0)
 		goto fail;
-	execvpe(p->args.v[0], p->args.v, env);
+	if (p->in_child)
+		p->in_child(p->arg);
+	errno = ENOENT;
+	if (x->path)
+		execve(x->path, p->args.v, x->env);
+	if (x->path && errno == ENOEXEC)
+		execve("/bin/sh", x->shell, x->env);
 fail:
 	saved = errno;
 	while (write(report, &saved, sizeof(saved)) < 0 && errno == EINTR)
@@ -168,7 +248,8 @@ static int proc_reap(pid_t pid, int *status)
  * Fork with every signal blocked, so that a handler of ours cannot run in the
  * child before exec and remove temp files that belong to the parent.
  */
-static pid_t proc_fork(const struct proc *p, const int fd[3], char **env, int report)
+static pid_t proc_fork(const struct proc *p, const int fd[3], const struct proc_program *x,
+		       int report)
 {
 	sigset_t all, old;
 	pid_t pid;
@@ -178,46 +259,75 @@ static pid_t proc_fork(const struct proc *p, const int fd[3], char **env, int re
 	sigprocmask(SIG_SETMASK, &all, &old);
 	pid = fork();
 	if (!pid)
-		proc_child(p, fd, env, report);
+		proc_child(p, fd, x, report);
 	saved = errno;
 	sigprocmask(SIG_SETMASK, &old, NULL);
 	errno = saved;
 	return pid;
 }
 
+/* A relative path is meant from p->dir. */
+static bool proc_is_there(const struct proc *p, const char *path)
+{
+	int dirfd = p->dir ? open(p->dir, O_PATH | O_DIRECTORY | O_CLOEXEC) : AT_FDCWD;
+	bool there = path && (dirfd >= 0 || !p->dir) && faccessat(dirfd, path, F_OK, 0) == 0;
+
+	if (dirfd >= 0)
+		close(dirfd);
+	return there;
+}
+
+/* What exec said, for people. */
+static int proc_failed(const struct proc *p, const struct proc_program *x, int failed,
+		       struct err *e)
+{
+	const char *name = p->args.v[0];
+
+	errno = failed;
+	if (failed != ENOENT || (p->dir && access(p->dir, F_OK) < 0))
+		return err_sys(e, "%s", p->dir && failed == ENOENT ? p->dir : name);
+	if (proc_is_there(p, x->path))
+		return err_set(
+			e, ERR_NOTFOUND,
+			"%s: the interpreter that its first line or its header names is not here",
+			name);
+	err_set(e, ERR_NOTFOUND, "%s: command not found", name);
+	if (p->args.nr == 1 && strpbrk(name, " |&;<>()$`*?\""))
+		err_hint(e, "a line for a shell is one argument of a shell: sh -c '...'");
+	return ERR_NOTFOUND;
+}
+
 static int proc_spawn(struct proc *p, const int fd[3], struct err *e)
 {
-	char **env = proc_environ(p);
-	int report[2], failed, status;
+	struct proc_program x;
+	int report[2], failed, status, rc = 0;
 
-	if (pipe2(report, O_CLOEXEC) < 0) {
-		free(env);
+	if (pipe2(report, O_CLOEXEC) < 0)
 		return err_sys(e, "pipe");
-	}
 	if (proc_raise(&report[1], e) < 0) {
 		close(report[0]);
-		free(env);
 		return ERR_SYS;
 	}
-	p->pid = proc_fork(p, fd, env, report[1]);
+	proc_find(p, &x);
+	p->pid = proc_fork(p, fd, &x, report[1]);
 	failed = p->pid < 0 ? errno : 0;
 	close(report[1]);
 	if (p->pid > 0) {
 		if (p->new_group)
 			setpgid(p->pid, p->pid); /* both sides: whoever comes first */
+		if (p->in_parent)
+			p->in_parent(p->arg, report[0]);
 		failed = proc_report(report[0]);
 		if (failed)
 			proc_reap(p->pid, &status);
 	}
 	close(report[0]);
-	free(env);
-	if (!failed)
-		return 0;
-	p->pid = 0;
-	errno = failed;
-	if (failed == ENOENT && !(p->dir && access(p->dir, F_OK) < 0))
-		return err_set(e, ERR_NOTFOUND, "%s: command not found", p->args.v[0]);
-	return err_sys(e, "%s", p->args.v[0]);
+	if (failed) {
+		p->pid = 0;
+		rc = proc_failed(p, &x, failed, e);
+	}
+	proc_program_release(&x);
+	return rc;
 }
 
 int proc_start(struct proc *p, struct err *e)

@@ -25,17 +25,29 @@ enum {
 };
 
 struct proc {
-	struct strvec args; /* args.v[0] is searched in PATH */
-	struct strvec env;  /* "NAME=value" set, "NAME" unset, on top of ours */
-	const char *dir;    /* chdir there first; NULL: here */
-	int in, out, err;   /* descriptor (ours, not closed), or PROC_* */
-	bool new_group;     /* own process group */
+	/*
+	 * args.v[0] is searched in PATH as git does: a directory that may not be entered, or a
+	 * file that is no program, does not end the search.
+	 */
+	struct strvec args;
+	struct strvec env; /* "NAME=value" set, "NAME" unset, on top of ours */
+	const char *dir;   /* chdir there first; NULL: here */
+	int in, out, err;  /* descriptor (ours, not closed), or PROC_* */
+	bool new_group;    /* own process group */
 	pid_t pid;
+	/*
+	 * Called in the child before exec (only what is safe after fork), and here before the
+	 * outcome of exec is read from `report_fd`.  May be NULL.
+	 */
+	void (*in_child)(void *arg);
+	void (*in_parent)(void *arg, int report_fd);
+	void *arg;
 };
 
 #define PROC_INIT                                                                                  \
 	{                                                                                          \
-		STRVEC_INIT, STRVEC_INIT, NULL, PROC_INHERIT, PROC_INHERIT, PROC_INHERIT, false, 0 \
+		STRVEC_INIT, STRVEC_INIT, NULL, PROC_INHERIT, PROC_INHERIT, PROC_INHERIT, false,   \
+			0, NULL, NULL, NULL                                                        \
 	}
 
 /* Fork and exec.  A program that can't be started is ERR_NOTFOUND or ERR_SYS here, not exit 127 later. */

@@ -48,6 +48,21 @@ void capture_init(struct capture *c);
 void capture_release(struct capture *c);
 int capture_machine(const struct capture_opts *o, struct capture *out, struct err *e) MUST_CHECK;
 
+/* ---- programs that ran ---- */
+
+/* Which package owns each absolute path of `paths`?  owners->v[i] is its name, or "". */
+void capture_owners(const struct strvec *paths, struct strvec *owners);
+/* Is it the interpreter of a Python or conda environment, or a program that a package of one installed? */
+bool capture_is_environment(const char *path);
+/*
+ * Add the packages of these interpreters to the text of a capture, which was made with `command`:
+ * text and id of `c` are new then.  False: all of them were there already.
+ */
+bool capture_add_interpreters(struct capture *c, const struct strvec *programs,
+			      const char *command);
+/* Code that these interpreters take from outside of `top`: "package: /where". */
+void capture_editables(const struct strvec *programs, const char *top, struct strvec *out);
+
 /* Value of a key in a capture's text, decoded and appended; 1 found, 0 not. */
 int capture_value(const void *text, size_t len, const char *key, struct buf *out);
 /* Is it the canonical form: sorted, no duplicate, known first component? ERR_INPUT says where not. */

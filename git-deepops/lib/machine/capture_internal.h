@@ -28,6 +28,10 @@ void capture_add_package(struct capture_lines *l, const char *key, const char *v
 
 /* Directories that hold Python packages of the interpreters in use, sorted, each once. */
 void capture_python_dirs(const char *root, const char *command, struct strvec *dirs);
+/* The same of one interpreter by its path; appended, unsorted. */
+void capture_interpreter_dirs(const char *program, struct strvec *dirs);
+/* Of directories that are one keep the first: lib64 of a venv is a link to lib. */
+void capture_same_dirs(struct strvec *dirs);
 /* What the package lists depend on: a line a file with its size and times. */
 void capture_packages_stamp(const char *root, const struct strvec *python_dirs, struct buf *out);
 

@@ -111,27 +111,12 @@ static void add_interpreter(const char *root, const char *program, struct strvec
 	buf_release(&prefix);
 }
 
-/* First `name` in PATH; appended. */
 static bool find_program(const char *name, struct buf *out)
 {
-	const char *path = getenv("PATH");
-
-	if (strchr(name, '/')) {
-		buf_addstr(out, name);
-		return true;
-	}
-	while (path && *path) {
-		size_t len = strcspn(path, ":");
-
-		buf_reset(out);
-		buf_add(out, path, len);
-		buf_addf(out, "/%s", name);
-		if (len && access(out->p, X_OK) == 0)
-			return true;
-		path += len + (path[len] == ':');
-	}
-	buf_reset(out);
-	return false;
+	if (!strchr(name, '/'))
+		return path_in_path(out, name);
+	buf_addstr(out, name);
+	return true;
 }
 
 static void add_environment(struct strvec *dirs)
@@ -162,6 +147,28 @@ static void add_environment(struct strvec *dirs)
 	buf_release(&b);
 }
 
+void capture_interpreter_dirs(const char *program, struct strvec *dirs)
+{
+	add_interpreter("", program, dirs);
+}
+
+void capture_same_dirs(struct strvec *dirs)
+{
+	struct strvec kept = STRVEC_INIT, reals = STRVEC_INIT, old = *dirs;
+
+	for (size_t i = 0; i < old.nr; i++) {
+		char *real = realpath(old.v[i], NULL);
+
+		if (!real || !strvec_has(&reals, real))
+			strvec_push(&kept, old.v[i]);
+		strvec_push(&reals, real ? real : old.v[i]);
+		free(real);
+	}
+	*dirs = kept;
+	strvec_release(&old);
+	strvec_release(&reals);
+}
+
 void capture_python_dirs(const char *root, const char *command, struct strvec *dirs)
 {
 	struct buf program = BUF_INIT;
@@ -180,6 +187,8 @@ void capture_python_dirs(const char *root, const char *command, struct strvec *d
 	buf_release(&program);
 	strvec_sort(dirs);
 	strvec_uniq(dirs);
+	if (!*root)
+		capture_same_dirs(dirs);
 }
 
 /* ---- what ---- */

@@ -10,6 +10,7 @@
 #include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/random.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
@@ -162,7 +163,6 @@ static void fill_command(struct job *j)
 	}
 	if (*prefix)
 		record_set(&j->rec.cwd, prefix);
-	j->rec.command_stdin = isatty(STDIN_FILENO) ? RECORD_STDIN_TERMINAL : RECORD_STDIN_INHERIT;
 	record_set(&j->rec.title, j->o->title && *j->o->title ? j->o->title : NULL);
 	for (size_t i = 0; i < j->o->tags.nr; i++)
 		strvec_push(&j->rec.tags, j->o->tags.v[i]);
@@ -179,6 +179,9 @@ static struct job *make(struct repo *r, enum record_kind kind)
 	record_init(&j->rec);
 	capture_init(&j->machine);
 	buf_init(&j->commit);
+	buf_init(&j->stdin_bytes);
+	buf_init(&j->stdin_head);
+	buf_init(&j->stdin_pointer);
 	strvec_init(&j->large_texts);
 	strvec_init(&j->secrets);
 	strvec_init(&j->env);
@@ -274,9 +277,15 @@ void job_free(struct job **p)
 	for (size_t i = 0; i < j->nreplace; i++)
 		free((char *)(uintptr_t)j->replace[i].path);
 	free(j->replace);
+	for (size_t i = 0; i < j->nprograms; i++)
+		free(j->programs[i].path);
+	free(j->programs);
 	record_release(&j->rec);
 	capture_release(&j->machine);
 	buf_release(&j->commit);
+	buf_release(&j->stdin_bytes);
+	buf_release(&j->stdin_head);
+	buf_release(&j->stdin_pointer);
 	strvec_release(&j->large_texts);
 	strvec_release(&j->secrets);
 	strvec_release(&j->env);
@@ -324,7 +333,8 @@ static int add_code(struct job *j, struct tree_builder *b, struct err *e)
 
 static int take_old_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
-	static const char *const kept[] = {"code", "modules", "commit", "inputs", "large"};
+	static const char *const kept[] = {"code",  "modules",  "commit", "inputs",
+					   "large", "filtered", "stdin",  "stdin" POINTER_SUFFIX};
 	struct tree_builder *b = arg;
 
 	(void)e;
@@ -347,6 +357,8 @@ static int write_parts(struct job *j, struct err *e)
 		rc = add_inputs(j, b, e);
 	if (rc == 0 && !j->of)
 		rc = add_code(j, b, e);
+	if (rc == 0 && !j->of)
+		rc = job_add_stdin(j, b, e);
 	if (rc == 0)
 		rc = tree_builder_add_blob(b, "machine", j->machine.text.p, j->machine.text.len, e);
 	if (rc == 0 && j->rec.params.n) {
@@ -372,6 +384,8 @@ int job_prepare(struct job *j, struct err *e)
 			rc = job_read_params(j, e);
 		if (rc == 0)
 			rc = job_capture_code(j, e);
+		if (rc == 0)
+			rc = job_capture_stdin(j, e);
 		killpoint("run-code-captured");
 	}
 	if (rc == 0)
@@ -448,6 +462,49 @@ static void say_of_output(struct job *j, const struct supervise *s)
 					   "does from now on is not recorded");
 }
 
+static void take_watch(struct job *j, const struct execwatch *w)
+{
+	j->rec.watched = execwatch_is_complete(w) ? RECORD_WATCHED_EVERY
+			 : execwatch_saw(w)       ? RECORD_WATCHED_SAMPLED
+						  : RECORD_WATCHED_NONE;
+	if (execwatch_tamed(w))
+		job_notice(
+			j,
+			"%s ran without the privileges of its owner, since runs are watched: git "
+			"config deepops.watch sample",
+			execwatch_tamed(w));
+}
+
+static bool is_setuid(const char *word)
+{
+	struct stat st;
+	struct buf path = BUF_INIT;
+	bool found = false;
+
+	if (!strchr(word, '/'))
+		(void)path_in_path(&path, word);
+	else
+		buf_addstr(&path, word);
+	found = path.len && stat(path.p, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) &&
+		(st.st_mode & (S_ISUID | S_ISGID));
+	buf_release(&path);
+	return found;
+}
+
+/* sudo, apptainer: under the watch of an ordinary user they would have no effect. */
+static bool must_keep_privileges(struct job *j)
+{
+	const struct strvec *argv = j->of ? &j->rec.argv : &j->o->argv;
+	struct buf text = BUF_INIT;
+	bool keep = repo_config_get(j->repo, "deepops.watch", &text, NULL) == 1 &&
+		    !strcmp(text.p, "sample");
+
+	for (size_t i = 0; i < argv->nr && !keep; i++)
+		keep = is_setuid(argv->v[i]);
+	buf_release(&text);
+	return keep;
+}
+
 static int supervise(struct job *j, struct err *e)
 {
 	struct supervise s = {
@@ -455,6 +512,8 @@ static int supervise(struct job *j, struct err *e)
 		.env = &j->env,
 		.secrets = &j->secrets,
 		.log_fd = {j->spool.log_fd[0], j->spool.log_fd[1]},
+		.in = PROC_INHERIT,
+		.watch = execwatch_new(job_note_program, j, must_keep_privileges(j)),
 		.started = on_start,
 		.arg = j,
 	};
@@ -464,8 +523,14 @@ static int supervise(struct job *j, struct err *e)
 
 	path_join(&dir, repo_worktree(j->site), j->rec.cwd ? j->rec.cwd : "");
 	s.dir = dir.p;
-	rc = supervise_run(&s, e);
+	rc = j->of ? job_rerun_stdin(j, &s.in, e) : 0;
+	if (rc == 0)
+		rc = supervise_run(&s, e);
+	if (s.in >= 0)
+		close(s.in);
 	buf_release(&dir);
+	take_watch(j, s.watch);
+	execwatch_free(s.watch);
 	if (rc < 0)
 		return rc;
 	killpoint("run-ended");

@@ -47,10 +47,20 @@ static int recheck(struct job *j, struct err *e)
 	return rc;
 }
 
+struct taken {
+	const struct job *job;
+	struct tree_builder *parts;
+};
+
+/* Standard input was kept before it was known whether it would be read. */
 static int take_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
+	struct taken *t = arg;
+	bool input = !strcmp(entry->name, "stdin") || !strcmp(entry->name, "stdin" POINTER_SUFFIX);
+
 	(void)e;
-	tree_builder_add(arg, entry->name, entry->mode, &entry->id);
+	if (!input || t->job->rec.stdin_id)
+		tree_builder_add(t->parts, entry->name, entry->mode, &entry->id);
 	return 0;
 }
 
@@ -72,12 +82,17 @@ static void project(struct job *j)
 static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 {
 	struct tree_builder *parts = tree_builder_new(j->repo);
-	int rc = tree_list(j->repo, &j->parts, take_entry, parts, e);
+	struct taken taken = {j, parts};
+	int rc;
 
 	fill_exec(j);
+	job_recheck_stdin(j);
+	rc = tree_list(j->repo, &j->parts, take_entry, &taken, e);
 	record_set(&j->rec.closure_method, "none");
 	if (rc == 0)
 		rc = recheck(j, e);
+	if (rc == 0)
+		rc = job_fill_programs(j, parts, e);
 	if (rc == 0)
 		rc = job_collect_outputs(j, parts, e);
 	if (rc == 0)
@@ -88,6 +103,9 @@ static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 	if (rc == 0 && j->of)
 		rc = job_compare_outputs(j, e);
 	record_limit(&j->rec.notices, RECORD_NOTICES_BYTES);
+	strvec_sort(&j->rec.code.outside);
+	strvec_uniq(&j->rec.code.outside);
+	record_limit(&j->rec.code.outside, RECORD_OUTSIDE_BYTES);
 	if (rc == 0)
 		rc = journal_append(j->repo, &j->rec, parts, out, e);
 	tree_builder_free(parts);
@@ -170,6 +188,9 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 	record_init(&j->rec);
 	capture_init(&j->machine);
 	buf_init(&j->commit);
+	buf_init(&j->stdin_bytes);
+	buf_init(&j->stdin_head);
+	buf_init(&j->stdin_pointer);
 	strvec_init(&j->large_texts);
 	strvec_init(&j->secrets);
 	strvec_init(&j->env);
@@ -180,6 +201,8 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 		rc = spool_read_record(&j->spool, &j->rec, &j->parts, e);
 	if (rc == 0 && j->site_gone)
 		job_notice(j, "where it ran: %s", why.msg);
+	if (rc == 0)
+		rc = job_load_programs(j, e);
 	if (rc == 0)
 		rc = spool_read_end(&j->spool, &j->end, e);
 	j->ended = rc == 1;

@@ -10,6 +10,8 @@
  *	job_outputs.c	outputs
  *	job_metrics.c	metrics
  *	job_logs.c	logs
+ *	job_programs.c	what really ran
+ *	job_stdin.c	standard input
  *	job_notice.c	what goes wrong with one thing
  *	job_finish.c	the record, and what a dead supervisor left
  *	job_rerun.c	what a rerun takes from the first run, and how they compare
@@ -23,6 +25,7 @@
 #include "machine/capture.h"
 #include "repo/snapshot.h"
 #include "repo/tree.h"
+#include "run/execwatch.h"
 #include "run/job.h"
 #include "run/runindex.h"
 #include "run/spool.h"
@@ -34,6 +37,12 @@ struct job_pin { /* an input as it was before the command */
 	bool dataset;
 	bool absent;    /* a tracked dataset that is not in the work tree */
 	struct stat st; /* of a plain file */
+};
+
+struct job_program { /* executed, or given to an interpreter as its script */
+	char *path;  /* absolute; links are not followed */
+	bool has_id;
+	struct chunkid id; /* of a script as it was when it started */
 };
 
 struct job {
@@ -56,8 +65,15 @@ struct job {
 	struct capture machine;
 	struct spool spool;
 	bool spooled;
-	struct repo_oid parts; /* what was captured, as a journal tree */
+	struct repo_oid parts;                 /* what was captured, as a journal tree */
+	struct buf stdin_bytes, stdin_pointer; /* one of them, where it is kept */
+	struct buf stdin_head;                 /* what stood in the pipe before the command */
+	bool script_from_stdin;                /* an interpreter was given no other */
+	struct stat stdin_stat;                /* before the command */
+	off_t stdin_at;
 	struct spool_end end;
+	struct job_program *programs;
+	size_t nprograms, programs_alloc, more_programs;
 	bool ended;
 	bool recovered;        /* outputs may have been written by others since */
 	bool site_gone;        /* recovered, and its linked work tree was removed */
@@ -108,6 +124,20 @@ int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
 int job_scan_record(const struct job *j, struct err *e) MUST_CHECK;
 int job_read_params(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
+/* What standard input is, before the command; keeps the content of a file. */
+int job_capture_stdin(struct job *j, struct err *e) MUST_CHECK;
+/* After it: was anything read, and is what was kept still what was read? */
+void job_recheck_stdin(struct job *j);
+/* The part of the journal tree. */
+int job_add_stdin(const struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
+/* What a rerun's command reads: a descriptor to be closed, or PROC_NULL or PROC_INHERIT. */
+int job_rerun_stdin(struct job *j, int *in, struct err *e) MUST_CHECK;
+/* An execwatch_fn; `j` is a struct job. */
+void job_note_program(void *j, const struct execwatch_seen *seen);
+/* What a dead supervisor had noted. */
+int job_load_programs(struct job *j, struct err *e) MUST_CHECK;
+/* Say where each came from; packages of interpreters that ran go into the capture. */
+int job_fill_programs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 int job_collect_outputs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 int job_collect_metrics(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 int job_collect_logs(struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;

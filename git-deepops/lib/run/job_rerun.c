@@ -82,7 +82,8 @@ static void forget_outcome(struct record *r)
 			   &r->out_log.bytes, &r->err_log.bytes};
 	struct record_pairs *pairs[] = {&r->env, &r->seeds, &r->flags, &r->metrics_final,
 					&r->metrics_best};
-	struct strvec *lists[] = {&r->env_names, &r->violations, &r->changed, &r->machine_diff};
+	struct strvec *lists[] = {&r->env_names,    &r->violations,   &r->changed,
+				  &r->machine_diff, &r->code.outside, &r->notices};
 
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)
 		record_set(texts[i], NULL);
@@ -120,6 +121,7 @@ int job_take_over(struct job *j, const struct journal_entry *of, struct err *e)
 	record_init(&copy.rec);
 	journal_entry_release(&copy);
 	record_release_compared(&j->rec);
+	record_release_programs(&j->rec);
 	forget_outcome(&j->rec);
 	record_set(&j->rec.run, run);
 	record_set(&j->rec.parent, of->rec.run);

@@ -146,6 +146,12 @@ void record_release_compared(struct record *r)
 	r->verdict = 0;
 }
 
+void record_release_programs(struct record *r)
+{
+	release_list(record_field_at("command.programs"), r);
+	r->watched = 0;
+}
+
 void record_set(char **field, const char *value)
 {
 	char *copy = value ? xstrdup(value) : NULL;

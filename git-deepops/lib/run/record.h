@@ -300,6 +300,7 @@ struct record_compared *record_add_compared(struct record *r);
  */
 void record_limit(struct strvec *list, size_t bytes);
 void record_release_compared(struct record *r); /* and the verdict */
+void record_release_programs(struct record *r); /* and how they came about */
 
 /* What to call it in a word: the script where an interpreter runs one, else the program; never empty. */
 const char *record_program(const struct record *r);

@@ -48,7 +48,8 @@ struct watch {
 	bool stopped; /* and is stopped */
 	bool ended;   /* status and usage are known */
 	bool enough;  /* a signal after the end: no more output */
-	bool told;    /* a signal that is to end it was passed on */
+	uint64_t sampled_ms;
+	bool told; /* a signal that is to end it was passed on */
 	struct arrival last[FORWARDED_SIGNALS];
 	struct stream streams[SUPERVISE_STREAMS];
 };
@@ -311,12 +312,41 @@ static bool listening(const struct watch *w)
 	return (pending || open) && clock_mono_ms() - w->s->ended_ms < LINGER_MS;
 }
 
+static int pause_ms(const struct watch *w)
+{
+	int ms = w->s->watch ? execwatch_pause_ms(w->s->watch) : -1;
+
+	if (w->ended)
+		return LINGER_MS;
+	if (ms < 0 || !w->sampled_ms)
+		return ms;
+	ms -= (int)MIN(clock_mono_ms() - w->sampled_ms, (uint64_t)ms);
+	return ms;
+}
+
+/* Each program as it is started; or those that are there, in growing intervals. */
+static void watch_programs(struct watch *w, bool told)
+{
+	struct execwatch *x = w->s->watch;
+
+	if (!x)
+		return;
+	if (told)
+		execwatch_take(x);
+	if (w->ended || execwatch_pause_ms(x) < 0 || (w->sampled_ms && pause_ms(w) > 0))
+		return;
+	execwatch_sample(x, w->pid);
+	w->sampled_ms = clock_mono_ms();
+}
+
 static int watch_loop(struct watch *w, struct err *e)
 {
 	look_after_child(w); /* it may have ended before the signal was blocked */
 	while (listening(w)) {
-		struct pollfd f[SUPERVISE_STREAMS + 2];
+		struct pollfd f[SUPERVISE_STREAMS + 3];
 
+		f[SUPERVISE_STREAMS + 2] = (struct pollfd){
+			.fd = w->s->watch ? execwatch_fd(w->s->watch) : -1, .events = POLLIN};
 		f[SUPERVISE_STREAMS] = (struct pollfd){.fd = w->signals, .events = POLLIN};
 		f[SUPERVISE_STREAMS + 1] = (struct pollfd){.fd = w->stop, .events = POLLIN};
 		for (int i = 0; i < SUPERVISE_STREAMS; i++) {
@@ -325,11 +355,12 @@ static int watch_loop(struct watch *w, struct err *e)
 			f[i] = has_pending(st) ? (struct pollfd){.fd = st->to, .events = POLLOUT}
 					       : (struct pollfd){.fd = st->from, .events = POLLIN};
 		}
-		if (poll(f, ARRAY_SIZE(f), w->ended ? LINGER_MS : -1) < 0) {
+		if (poll(f, ARRAY_SIZE(f), pause_ms(w)) < 0) {
 			if (errno != EINTR)
 				return err_sys(e, "poll");
 			continue;
 		}
+		watch_programs(w, f[SUPERVISE_STREAMS + 2].revents != 0);
 		for (int i = 0; i < SUPERVISE_STREAMS; i++) {
 			if (!f[i].revents)
 				continue;
@@ -367,8 +398,14 @@ static int start(struct watch *w, struct proc *p, struct err *e)
 	for (size_t i = 0; i < s->env->nr; i++)
 		strvec_push(&p->env, s->env->v[i]);
 	p->dir = s->dir;
+	p->in = s->in;
 	p->out = p->err = PROC_PIPE;
 	p->new_group = true;
+	if (s->watch) {
+		p->in_child = execwatch_in_child;
+		p->in_parent = execwatch_in_parent;
+		p->arg = s->watch;
+	}
 	rc = proc_start(p, e);
 	if (rc < 0)
 		return rc;

@@ -23,6 +23,7 @@
 
 #include "base/err.h"
 #include "base/strvec.h"
+#include "run/execwatch.h"
 
 #define SUPERVISE_STREAMS 2 /* stdout, stderr */
 
@@ -32,6 +33,8 @@ struct supervise {
 	const char *dir;              /* working directory */
 	const struct strvec *secrets; /* masked in the logs */
 	int log_fd[SUPERVISE_STREAMS];
+	int in;                  /* standard input of the command, or PROC_INHERIT */
+	struct execwatch *watch; /* told of the programs that are started; NULL: nobody */
 	/* Called once with the pid, before anything is read. */
 	int (*started)(void *arg, pid_t pid, struct err *e);
 	void *arg;
