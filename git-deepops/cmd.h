@@ -50,6 +50,7 @@ struct cmd {
 int cmd_parse(struct cmd_ctx *ctx, int *argc, char **argv, const struct opt *opts,
 	      const char *const *usage, enum opt_flags flags, struct err *e) MUST_CHECK;
 
+#define INIT_NOTES "refs/notes/deepops*" /* notes.displayRef */
 /* Has init been here?  Where not, git push sends neither data nor records. */
 bool cmd_init_done(struct repo *r);
 /* Where it has not, and there is a remote to push to: says so. */

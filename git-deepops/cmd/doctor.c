@@ -155,7 +155,7 @@ static int check_notes(struct doctor *d, struct err *e)
 
 	if (rc == 0)
 		rc = repo_config_all(d->repo, "notes.rewriteRef", &rewritten, e);
-	if (rc == 0 && strvec_has(&shown, "refs/notes/deepops"))
+	if (rc == 0 && strvec_has(&shown, INIT_NOTES))
 		cmd_doctor_say(d, DOCTOR_PRESENT, "notes", NULL, "git log shows runs");
 	else if (rc == 0)
 		cmd_doctor_say(d, DOCTOR_ABSENT, "notes", "git deepops init",

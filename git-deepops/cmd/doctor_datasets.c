@@ -102,6 +102,13 @@ static int check_unignored(struct doctor *d, const struct strvec *roots, struct 
 	return rc;
 }
 
+/* dataset_attr_fn */
+static void say_attribute(void *arg, const char *pointer, const char *what, const char *mend)
+{
+	cmd_doctor_say(arg, DOCTOR_BROKEN, pointer, mend,
+		       "git changes its bytes by the attribute %s: no clone can read it", what);
+}
+
 int cmd_doctor_datasets(struct doctor *d, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT;
@@ -112,6 +119,8 @@ int cmd_doctor_datasets(struct doctor *d, struct err *e)
 		check_pointer(d, roots.v[i]);
 	if (rc == 0)
 		rc = check_in_git(d, &roots, e);
+	if (rc == 0)
+		rc = dataset_attributes(d->repo, &roots, say_attribute, d, e);
 	if (rc == 0)
 		rc = check_unignored(d, &roots, e);
 	if (rc == 0 && roots.nr)

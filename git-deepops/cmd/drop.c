@@ -114,7 +114,10 @@ static int not_on_remote(struct drop *d, struct err *e)
 		}
 	}
 	if (rc == 0 && refused)
-		log_hint("git push sends the data and the commit that names it");
+		log_hint("git push sends the data and the commit that names it; where both are "
+			 "there "
+			 "already, the server lacks its hooks, which tell its store: git deepops "
+			 "server install REPO, and git deepops server index REPO, on the server");
 	remote_close(&remote);
 	where_release(&w);
 	buf_release(&why);

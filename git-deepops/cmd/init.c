@@ -61,6 +61,26 @@ static int add_config(struct init *in, const char *key, const char *value, struc
 }
 
 /*
+ * A pattern: of a ref that is not there yet git warns with every log, of a pattern that matches none it does not.
+ * The exact name is what earlier versions set.
+ */
+static int show_notes(struct init *in, struct err *e)
+{
+	struct strvec have = STRVEC_INIT;
+	int rc = repo_config_all(in->repo, "notes.displayRef", &have, e);
+
+	if (rc == 0 && strvec_has(&have, "refs/notes/deepops"))
+		rc = repo_git_run(in->repo, NULL, e, "config", "--local", "--unset-all",
+				  "notes.displayRef", "^refs/notes/deepops$", NULL);
+	if (rc == ERR_SYS) { /* it stands in another file than this repository's */
+		err_clear(e);
+		rc = 0;
+	}
+	strvec_release(&have);
+	return rc < 0 ? rc : add_config(in, "notes.displayRef", INIT_NOTES, e);
+}
+
+/*
  * The merge driver writes a valid pointer in every case; the text conversion makes
  * `git diff` say which files changed.
  */
@@ -75,9 +95,7 @@ static int set_drivers(struct init *in, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(drivers); i++)
 		rc = set_config(in, drivers[i][0], drivers[i][1], e);
-	if (rc == 0)
-		rc = add_config(in, "notes.displayRef", "refs/notes/deepops", e);
-	return rc;
+	return rc == 0 ? show_notes(in, e) : rc;
 }
 
 /* ---- remotes ---- */

@@ -283,6 +283,26 @@ static int store_all(struct track *t, struct err *e)
 
 /* ---- pointers ---- */
 
+/* git takes a file that it knows for unchanged even where other attributes are mended by now. */
+static int stage_unchanged(struct track *t, struct err *e)
+{
+	struct strvec args = STRVEC_INIT;
+	bool any = false;
+	int rc = 0;
+
+	strvec_pushl(&args, "add", "--renormalize", "--sparse", "--", NULL);
+	for (size_t i = 0; i < t->roots.nr; i++) {
+		if (t->changed[i])
+			continue;
+		strvec_pushf(&args, ":(top,literal)%s" POINTER_SUFFIX, t->roots.v[i]);
+		any = true;
+	}
+	if (any)
+		rc = repo_git_index(t->repo, &args, e);
+	strvec_release(&args);
+	return rc;
+}
+
 static int stage(struct track *t, struct err *e)
 {
 	struct strvec args = STRVEC_INIT;
@@ -296,7 +316,7 @@ static int stage(struct track *t, struct err *e)
 	rc = repo_git_index(t->repo, &args, e);
 	killpoint("track-staged");
 	strvec_release(&args);
-	return rc;
+	return rc == 0 ? stage_unchanged(t, e) : rc;
 }
 
 void cmd_track_warn(struct repo *r, const struct strvec *roots, const char *why)
@@ -324,6 +344,15 @@ void cmd_track_exclude(struct repo *r, const struct strvec *roots)
 		log_warn("%s", e.msg);
 }
 
+/* dataset_attr_fn */
+static void warn_attribute(void *arg, const char *pointer, const char *what, const char *mend)
+{
+	(void)arg;
+	log_warn("git changes the bytes of '%s' by its attribute %s: no clone could read it",
+		 pointer, what);
+	log_hint("%s (and look into .git/info/attributes); then track again", mend);
+}
+
 static int write_pointers(struct track *t, struct err *e)
 {
 	int rc = 0;
@@ -347,6 +376,8 @@ static int write_all(struct track *t, struct err *e)
 	if (rc == 0)
 		rc = dataset_ignore(t->repo, &t->roots, e);
 	killpoint("track-ignore-written");
+	if (rc == 0)
+		rc = dataset_attributes(t->repo, &t->roots, warn_attribute, NULL, e);
 	if (rc == 0)
 		cmd_track_exclude(t->repo, &t->roots);
 	if (rc == 0)

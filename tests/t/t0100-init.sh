@@ -25,7 +25,7 @@ test_expect_success 'sets up a clone and says what it does' '
 		echo "*.deepops -text -filter merge=deepops diff=deepops" >want &&
 		test_cmp want .gitattributes &&
 		test "$(git config remote.origin.deepops)" = true &&
-		test "$(git config notes.displayRef)" = refs/notes/deepops &&
+		test "$(git config notes.displayRef)" = "refs/notes/deepops*" &&
 		git config --get-all remote.origin.fetch >fetch &&
 		test_line_count = 3 fetch &&
 		test_grep ! -v "\*" fetch &&

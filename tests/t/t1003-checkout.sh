@@ -172,4 +172,20 @@ test_expect_success 'of many files that stand in the way some are named, and how
 	test "$(grep -c "^	many/" ../err)" = 20 && git deepops checkout -q --force many
 '
 
+test_expect_success 'a changed file that the new version lacks is not removed: neither file, link nor mode' '
+	rm -rf lacks && git init -q lacks && (
+		cd lacks && mkdir -p d/sub && echo same >d/same && echo 1 >d/edited && echo 2 >d/sub/run && ln -s same d/link &&
+		git deepops track -q d && git commit -q -m full &&
+		rm -r d/edited d/sub d/link && git deepops track -q d && git commit -q -m less &&
+		git checkout -q HEAD~1 && git deepops checkout -q &&
+		echo precious >d/edited && chmod +x d/sub/run && ln -sfn elsewhere d/link &&
+		git checkout -q main 2>/dev/null &&
+		test_expect_code 128 git deepops checkout 2>../err &&
+		test_grep "d/edited" ../err && test_grep "d/sub/run" ../err && test_grep "d/link" ../err &&
+		test "$(cat d/edited)" = precious && test -x d/sub/run && test "$(readlink d/link)" = elsewhere &&
+		test_expect_code 128 git deepops checkout -n 2>../err &&
+		git deepops checkout -q -f && ls d >../out && echo same >../want && test_cmp ../want ../out
+	)
+'
+
 test_done

@@ -88,6 +88,13 @@ int dataset_unignore(struct repo *r, const char *root, struct err *e) MUST_CHECK
 typedef void (*dataset_in_git_fn)(void *arg, const char *root, const char *path, bool submodule);
 int dataset_in_git(struct repo *r, const struct strvec *roots, dataset_in_git_fn cb, void *arg,
 		   struct err *e) MUST_CHECK;
+/*
+ * Each pointer of `roots` whose bytes git's attributes would change on their way in or out: line endings, a
+ * filter such as git-lfs, an encoding.  Then no clone can read it.  `what` is the attribute, `mend` a command.
+ */
+typedef void (*dataset_attr_fn)(void *arg, const char *pointer, const char *what, const char *mend);
+int dataset_attributes(struct repo *r, const struct strvec *roots, dataset_attr_fn cb, void *arg,
+		       struct err *e) MUST_CHECK;
 /* The pointer of `root`: from the work tree, or from a commit.  ERR_NOTFOUND if it has none. */
 int dataset_pointer(struct repo *r, const struct repo_oid *commit, const char *root,
 		    struct pointer *out, struct err *e) MUST_CHECK;

@@ -19,12 +19,12 @@ void locate_release(struct locate *l)
 	pointer_release(&l->pointer);
 }
 
-/* data.deepops means data. */
-static void drop_suffix(struct buf *path)
+/* The pointer of a root means that root; a file of that form inside a dataset means itself. */
+static void drop_suffix(const struct strvec *roots, struct buf *path)
 {
 	struct buf root = BUF_INIT;
 
-	if (pointer_root_of(path->p, &root))
+	if (pointer_root_of(path->p, &root) && strvec_has(roots, root.p))
 		buf_swap(path, &root);
 	buf_release(&root);
 }
@@ -37,8 +37,9 @@ static int locate_at(struct repo *r, const struct repo_oid *commit, struct buf *
 	const char *root, *inside = "";
 	int rc;
 
-	drop_suffix(path);
 	rc = dataset_roots(r, commit, &roots, e);
+	if (rc == 0)
+		drop_suffix(&roots, path);
 	root = rc == 0 ? dataset_root_of(&roots, path->p, &inside) : NULL;
 	if (root) {
 		buf_sets(&out->root, root);

@@ -15,7 +15,8 @@
 #include "base/xalloc.h"
 
 #define HOOK_MAX_BYTES ((size_t)1 << 20)
-#define PREVIOUS "50-previous"
+#define PREVIOUS_FIRST 50 /* <hook>.d/50-previous */
+#define PREVIOUS_LAST 59
 
 const char *const hooks_names[] = {"pre-push", "post-checkout", "post-merge", NULL};
 
@@ -172,21 +173,55 @@ static int move_hook(const char *from, const char *to, struct err *e)
 	return rc;
 }
 
+/* Do both files hold the same bytes, and run alike? */
+static bool same_file(const char *a, const char *b)
+{
+	struct buf x = BUF_INIT, y = BUF_INIT;
+	bool same = io_read_file(AT_FDCWD, a, HOOK_MAX_BYTES, &x, NULL) == 0 &&
+		    io_read_file(AT_FDCWD, b, HOOK_MAX_BYTES, &y, NULL) == 0 &&
+		    buf_cmp(&x, &y) == 0 && !access(a, X_OK) == !access(b, X_OK);
+
+	buf_release(&x);
+	buf_release(&y);
+	return same;
+}
+
+/*
+ * A free place for a hook in `dir`: 50-previous, or 51-previous and so on where a tool wrote its hook over ours
+ * once more.  1: found, 0: the same hook was moved aside already.
+ */
+static int find_place(const char *dir, const char *from, struct buf *to, struct err *e)
+{
+	struct stat st;
+
+	for (int i = PREVIOUS_FIRST; i <= PREVIOUS_LAST; i++) {
+		buf_reset(to);
+		buf_addf(to, "%s/%d-previous", dir, i);
+		if (lstat(to->p, &st) < 0)
+			return 1;
+		if (same_file(from, to->p))
+			return 0;
+	}
+	err_set(e, ERR_EXISTS, "%s/%d-previous to %d-previous are all there", dir, PREVIOUS_FIRST,
+		PREVIOUS_LAST);
+	return err_hint(e, "each of them runs before ours: remove those that nobody needs");
+}
+
 /* The hook that was there keeps its run bit, or the lack of it: then git ignored it, too. */
 static int move_aside(const struct hooks_place *p, const char *name, struct err *e)
 {
 	char *from = xstrfmt("%s/%s", p->dir.p, name);
 	char *dir = xstrfmt("%s/%s.d", p->dir.p, name);
-	char *to = xstrfmt("%s/" PREVIOUS, dir);
+	struct buf to = BUF_INIT;
 	int rc = path_mkdirs(dir, 0777, e);
 
-	if (rc == 0 && access(to, F_OK) == 0)
-		rc = err_set(e, ERR_EXISTS, "%s is there already: can't move %s to it", to, from);
 	if (rc == 0)
-		rc = move_hook(from, to, e);
+		rc = find_place(dir, from, &to, e);
+	if (rc == 1)
+		rc = move_hook(from, to.p, e);
 	free(from);
 	free(dir);
-	free(to);
+	buf_release(&to);
 	return rc;
 }
 

@@ -128,6 +128,44 @@ static bool git_trusts(const char *path)
 	return rc == 0;
 }
 
+static char *real_path(const char *path)
+{
+	char *real = realpath(path, NULL);
+	size_t n;
+
+	if (!real)
+		real = xstrdup(path);
+	for (n = strlen(real); n > 1 && real[n - 1] == '/'; n--)
+		real[n - 1] = '\0';
+	return real;
+}
+
+/* git takes only absolute paths: that of the work tree's top, or of a bare repository. */
+static int foreign_err(const char *where, struct err *e)
+{
+	git_buf found = {0};
+	struct buf word = BUF_INIT;
+	char *path = NULL;
+	const char *rest;
+	size_t n;
+
+	if (git_repository_discover(&found, where, 0, getenv("GIT_CEILING_DIRECTORIES")) == 0)
+		path = real_path(found.ptr);
+	else
+		path = real_path(where);
+	n = strlen(path);
+	rest = path_basename(path);
+	if (!strcmp(rest, ".git") && n > 5)
+		path[n - 5] = '\0';
+	path_shell_quote(&word, path);
+	err_set(e, ERR_DENIED, "the repository at '%s' belongs to another user", path);
+	err_hint(e, "git config --global --add safe.directory %s", word.p);
+	git_buf_dispose(&found);
+	buf_release(&word);
+	free(path);
+	return ERR_DENIED;
+}
+
 static int open_git(struct repo *r, const char *path, unsigned int flags, struct err *e)
 {
 	const char *ceiling = getenv("GIT_CEILING_DIRECTORIES");
@@ -136,9 +174,7 @@ static int open_git(struct repo *r, const char *path, unsigned int flags, struct
 
 	if (rc == GIT_EOWNER || (rc == GIT_ENOTFOUND && last_error_says("safe.directory"))) {
 		if (!git_trusts(path)) {
-			err_set(e, ERR_DENIED, "the repository at '%s' belongs to another user",
-				where);
-			return err_hint(e, "git config --global --add safe.directory '%s'", where);
+			return foreign_err(where, e);
 		}
 		git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
 		rc = git_repository_open_ext(&r->git, path, flags, ceiling);
@@ -185,18 +221,6 @@ static int open_client(struct repo *r, const char *path, enum repo_open_flags fl
 	if (!path)
 		path = git_dir ? git_dir : ".";
 	return open_git(r, path, how, e);
-}
-
-static char *real_path(const char *path)
-{
-	char *real = realpath(path, NULL);
-	size_t n;
-
-	if (!real)
-		real = xstrdup(path);
-	for (n = strlen(real); n > 1 && real[n - 1] == '/'; n--)
-		real[n - 1] = '\0';
-	return real;
 }
 
 /* As git: GIT_WORK_TREE, core.worktree, with GIT_DIR alone the working directory, else beside .git. */
