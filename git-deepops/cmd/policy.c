@@ -86,10 +86,11 @@ static void print_rule(const struct rules_rule *r)
 		       r->match_tree ? "tree" : "content");
 	if (r->gate.metric)
 		printf("  %-12s%s\n", "metric", r->gate.text);
-	printf("  %-12sno data %s, ignored files %s, rewinding %s\n", "also",
+	printf("  %-12sno data %s, ignored files %s, rewinding %s, retracting by %s\n", "also",
 	       r->no_data_allowed ? "allowed" : "refused",
 	       r->ignored_refused ? "refused" : "allowed",
-	       r->rewind_allowed ? "allowed" : "refused");
+	       r->rewind_allowed ? "allowed" : "refused",
+	       r->retract_writer ? "the run's own journal" : "anybody");
 	if (r->signing != RULES_UNSIGNED)
 		printf("  %-12s%s\n", "signed", rules_signed_name(r->signing));
 	if (r->override != RULES_NO_OVERRIDE)

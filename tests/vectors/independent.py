@@ -976,6 +976,7 @@ POLICY = {b"ref": like(rb"refs/(?!deepops/).*"), b"mode": one_of("off", "warn", 
           b"machine": one_of("capture", "image"), b"results": like(rb".+"),
           b"match": one_of("content", "tree"), b"require": one_of("tip", "every", "first-parent"),
           b"exempt": like(rb".+"), b"noData": one_of("refuse", "allow"),
+          b"retract": one_of("any", "writer"),
           b"ignored": one_of("allow", "refuse"), b"metric": gate,
           b"signed": one_of("none", "record", "push"), b"rewind": one_of("refuse", "allow"),
           b"override": one_of("none", "option", "signed"), b"overrideBy": like(rb".+")}

@@ -12,7 +12,9 @@ struct finder {
 	struct journal_entry *tail; /* not in the index: of refs, then of what is being pushed */
 	size_t n, alloc;
 	size_t nrefs;                     /* so many are of refs */
+	bool retract_writer;              /* only its own journal retracts a run */
 	char skipped[RECORD_RUN_HEX + 1]; /* a retracted run that the last search found */
+	struct runindex_retraction by;    /* and who said so */
 };
 
 /* What is looked for; one member is set. */
@@ -25,8 +27,12 @@ struct search {
 	struct finder *f;
 	finder_fn cb;
 	void *arg;
+	bool good; /* of the index: those that were found to count, or the others */
 	bool stopped;
 };
+
+/* One question to the index. */
+typedef int (*index_fn)(struct search *s, const struct wanted *w, struct err *e);
 
 struct ids {
 	struct repo_oid *v;
@@ -128,6 +134,17 @@ const char *finder_skipped(const struct finder *f)
 	return *f->skipped ? f->skipped : NULL;
 }
 
+void finder_say_skipped(const struct finder *f, struct buf *out)
+{
+	buf_addf(out, "run %.12s was retracted by %s (journal %s)", f->skipped,
+		 *f->by.author ? f->by.author : "somebody", f->by.writer);
+}
+
+void finder_retract_by(struct finder *f, bool writer)
+{
+	f->retract_writer = writer;
+}
+
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out)
 {
 	runindex_treehash_cache(f->index, out);
@@ -143,31 +160,45 @@ static bool is_run(const struct journal_entry *j)
 	return j->ok && (j->rec.kind == RECORD_RUN || j->rec.kind == RECORD_RERUN);
 }
 
-static int retracted(struct finder *f, const char *run, bool *out, struct err *e)
+static bool may_retract(const struct finder *f, const struct record *by, const char *writer)
 {
-	*out = false;
-	for (size_t i = 0; i < f->nrefs; i++) {
+	return !f->retract_writer || !strcmp(by->writer, writer);
+}
+
+static int retraction(struct finder *f, const struct record *run, struct runindex_retraction *out,
+		      struct err *e)
+{
+	int rc = runindex_retraction(f->index, run->run, f->retract_writer ? run->writer : NULL,
+				     out, e);
+
+	for (size_t i = 0; rc == 0 && i < f->nrefs && !out->retracted; i++) {
 		const struct journal_entry *j = &f->tail[i];
 
-		if (j->ok && j->rec.kind == RECORD_RETRACT && j->rec.parent &&
-		    !strcmp(j->rec.parent, run))
-			*out = true;
+		if (!j->ok || j->rec.kind != RECORD_RETRACT || !j->rec.parent ||
+		    strcmp(j->rec.parent, run->run) != 0 || !may_retract(f, &j->rec, run->writer))
+			continue;
+		out->retracted = true;
+		snprintf(out->writer, sizeof(out->writer), "%s", j->rec.writer);
+		snprintf(out->author, sizeof(out->author), "%s",
+			 j->rec.author ? j->rec.author : "");
 	}
-	return *out ? 0 : runindex_retracted(f->index, run, out, e);
+	return rc;
 }
 
 static int give(struct search *s, const struct journal_entry *j, struct err *e)
 {
-	bool gone = false;
+	struct runindex_retraction by;
 	int rc = 0;
 
 	if (s->stopped || !is_run(j))
 		return 0;
-	rc = retracted(s->f, j->rec.run, &gone, e);
-	if (rc == 0 && !gone)
+	rc = retraction(s->f, &j->rec, &by, e);
+	if (rc == 0 && !by.retracted) {
 		rc = s->cb(s->arg, j, e);
-	else if (rc == 0)
+	} else if (rc == 0 && !*s->f->skipped) {
 		snprintf(s->f->skipped, sizeof(s->f->skipped), "%s", j->rec.run);
+		s->f->by = by;
+	}
 	s->stopped = rc > 0;
 	return rc < 0 ? rc : 0;
 }
@@ -178,7 +209,7 @@ static int give_row(void *arg, const struct runindex_row *row, struct err *e)
 	struct journal_entry j;
 	int rc;
 
-	if (s->stopped)
+	if (s->stopped || (row->found >= 2) != s->good)
 		return 0;
 	journal_entry_init(&j);
 	rc = journal_read(s->f->repo, &row->journal, &j, e);
@@ -218,45 +249,64 @@ static int search_tail(struct search *s, const struct wanted *w, struct err *e)
 	return rc;
 }
 
+/*
+ * What the server found to count when it looked comes first, then what it has not looked at
+ * yet, then the rest: any number of worthless records hides no good one.
+ */
+static int search(struct search *s, const struct wanted *w, index_fn ask, struct err *e)
+{
+	int rc;
+
+	s->f->skipped[0] = '\0';
+	s->good = true;
+	rc = ask(s, w, e);
+	if (rc == 0 && !s->stopped)
+		rc = search_tail(s, w, e);
+	s->good = false;
+	return rc < 0 || s->stopped ? MIN(rc, 0) : ask(s, w, e);
+}
+
+static int ask_commit(struct search *s, const struct wanted *w, struct err *e)
+{
+	return runindex_by_commit(s->f->index, w->commit, give_row, s, e);
+}
+
+static int ask_blob(struct search *s, const struct wanted *w, struct err *e)
+{
+	return runindex_by_output_blob(s->f->index, NULL, w->blob, give_row, s, e);
+}
+
+static int ask_id(struct search *s, const struct wanted *w, struct err *e)
+{
+	struct chunkid id;
+	int rc = chunkid_parse(&id, w->id, e);
+
+	return rc < 0 ? rc : runindex_by_output_id(s->f->index, NULL, &id, give_row, s, e);
+}
+
 int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,
 		     struct err *e)
 {
-	struct search s = {f, cb, arg, false};
+	struct search s = {.f = f, .cb = cb, .arg = arg};
 	struct wanted w = {.commit = commit};
-	int rc;
 
-	f->skipped[0] = '\0';
-	rc = search_tail(&s, &w, e);
-
-	return rc < 0 || s.stopped ? rc : runindex_by_commit(f->index, commit, give_row, &s, e);
+	return search(&s, &w, ask_commit, e);
 }
 
 int finder_by_blob(struct finder *f, const struct repo_oid *blob, finder_fn cb, void *arg,
 		   struct err *e)
 {
-	struct search s = {f, cb, arg, false};
+	struct search s = {.f = f, .cb = cb, .arg = arg};
 	struct wanted w = {.blob = blob};
-	int rc;
 
-	f->skipped[0] = '\0';
-	rc = search_tail(&s, &w, e);
-
-	if (rc < 0 || s.stopped)
-		return rc;
-	return runindex_by_output_blob(f->index, NULL, blob, give_row, &s, e);
+	return search(&s, &w, ask_blob, e);
 }
 
 int finder_by_id(struct finder *f, const struct chunkid *id, finder_fn cb, void *arg, struct err *e)
 {
 	struct chunkid_text text = chunkid_text(id);
-	struct search s = {f, cb, arg, false};
+	struct search s = {.f = f, .cb = cb, .arg = arg};
 	struct wanted w = {.id = text.s};
-	int rc;
 
-	f->skipped[0] = '\0';
-	rc = search_tail(&s, &w, e);
-
-	if (rc < 0 || s.stopped)
-		return rc;
-	return runindex_by_output_id(f->index, NULL, id, give_row, &s, e);
+	return search(&s, &w, ask_id, e);
 }

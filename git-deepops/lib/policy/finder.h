@@ -42,6 +42,10 @@ bool finder_came_along(const struct finder *f, const struct journal_entry *entry
 
 /* A run that the last search passed over because it was retracted; NULL: none. */
 const char *finder_skipped(const struct finder *f);
+/* "run 7f3a12b4c5d6 was retracted by NAME (journal WRITER)", where there is one. */
+void finder_say_skipped(const struct finder *f, struct buf *out);
+/* From now on: does only its own journal retract a run, or anybody's? */
+void finder_retract_by(struct finder *f, bool writer);
 
 /* The index's cache of tree hashes. */
 void finder_treehash_cache(struct finder *f, struct treehash_cache *out);

@@ -109,6 +109,8 @@ struct finder *judge_finder(struct judge_pass *p)
 		open_finder(j);
 	if (!j->finder)
 		judge_say(p, NULL, j->finder_reason, "%s", j->finder_why.msg);
+	else
+		finder_retract_by(j->finder, p->rule->retract_writer);
 	return j->finder;
 }
 
@@ -231,6 +233,8 @@ static int run_pass(struct judge_pass *p, struct err *e)
 		rc = judge_new_commits(p, e);
 	if (rc != 1)
 		return rc;
+	if (p->j->finder)
+		finder_retract_by(p->j->finder, p->rule->retract_writer);
 	rc = judge_plain(p, e);
 	if (rc == 0)
 		rc = judge_experiments(p, e);

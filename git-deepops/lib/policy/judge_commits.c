@@ -117,22 +117,56 @@ int judge_is_settled(const struct judge_pass *p, const char *commit, struct err 
 		       : 0;
 }
 
+/* A run of a commit that lacks something; it may turn out not to matter. */
+struct bad_run {
+	char writer[RECORD_WRITER_HEX + 1];
+	char *record;
+	enum reason reason;
+	char *text, *fix;
+};
+
 struct experiment {
 	struct judge_pass *p;
 	const struct repo_oid *commit;
+	struct strvec good; /* journals with a run of the commit that passes; two are enough */
+	struct bad_run *bad;
+	size_t n, alloc;
 };
 
-/* A way on even where the record can't be mended: say that it does not count. */
-static void add_fix(struct verdict_finding *f, const struct triple_finding *why,
-		    const struct journal_entry *entry)
+/* `fix` NULL: a way on even where the record can't be mended, to say that it does not count. */
+static void add_bad(struct experiment *x, const struct journal_entry *entry, enum reason reason,
+		    const char *text, const char *fix)
 {
-	if (!f)
-		return;
-	f->record = xstrdup(chunkid_text(&entry->id).s);
-	if (why && why->fix)
-		f->fix = xstrdup(why->fix);
-	else
-		f->fix = xstrfmt("git deepops retract %.12s && git push", entry->rec.run);
+	struct bad_run *b;
+
+	XGROW(x->bad, x->n + 1, x->alloc);
+	b = &x->bad[x->n++];
+	snprintf(b->writer, sizeof(b->writer), "%s", entry->rec.writer);
+	b->record = xstrdup(chunkid_text(&entry->id).s);
+	b->reason = reason;
+	b->text = xstrdup(text);
+	b->fix = fix ? xstrdup(fix)
+		     : xstrfmt("git deepops retract %.12s && git push", entry->rec.run);
+}
+
+static void experiment_release(struct experiment *x)
+{
+	for (size_t i = 0; i < x->n; i++) {
+		free(x->bad[i].record);
+		free(x->bad[i].text);
+		free(x->bad[i].fix);
+	}
+	free(x->bad);
+	strvec_release(&x->good);
+}
+
+/*
+ * Whoever may push can record something bad of anybody's commit.  So a run does not matter once
+ * another journal has a good one of the same commit.
+ */
+static bool is_outweighed(const struct experiment *x, const char *writer)
+{
+	return x->good.nr > 1 || (x->good.nr && strcmp(x->good.v[0], writer) != 0);
 }
 
 static int one_experiment(void *arg, const struct journal_entry *entry, struct err *e)
@@ -140,21 +174,60 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 	struct experiment *x = arg;
 	const struct rules_rule *rule = x->p->rule;
 	const struct triple *t;
-	int rc = judge_record(x->p->j, entry, &t, e);
+	bool good = true;
+	int rc = 0;
 
+	if (x->good.nr > 1 || judge_expired(x->p))
+		return 1;
+	if (is_outweighed(x, entry->rec.writer))
+		return 0;
+	rc = judge_record(x->p->j, entry, &t, e);
 	if (rc < 0)
 		return rc;
-	if (judge_lacks_data(rule, &entry->rec))
-		add_fix(judge_say(x->p, x->commit, REASON_DATA_NONE,
-				  "run %.12s read no data, and noData = refuse", entry->rec.run),
-			NULL, entry);
-	if (t->level >= rule->level)
-		return 0;
-	for (size_t i = 0; i < t->n; i++)
+	if (judge_lacks_data(rule, &entry->rec)) {
+		struct buf text = BUF_INIT;
+
+		buf_addf(&text, "run %.12s read no data, and noData = refuse", entry->rec.run);
+		add_bad(x, entry, REASON_DATA_NONE, text.p, NULL);
+		buf_release(&text);
+		good = false;
+	}
+	for (size_t i = 0; t->level < rule->level && i < t->n; i++) {
 		if (triple_is_leg(&t->v[i]))
-			add_fix(judge_say(x->p, x->commit, t->v[i].reason, "%s", t->v[i].text),
-				&t->v[i], entry);
+			add_bad(x, entry, t->v[i].reason, t->v[i].text, t->v[i].fix);
+		good = false;
+	}
+	if (good && !strvec_has(&x->good, entry->rec.writer))
+		strvec_push(&x->good, entry->rec.writer);
 	return 0;
+}
+
+/* That a good run was taken back may be all there is to it, and by whom. */
+static void say_bad(struct experiment *x)
+{
+	const struct finder *f = x->p->j->finder;
+	bool first = true;
+
+	for (size_t i = 0; i < x->n; i++) {
+		const struct bad_run *b = &x->bad[i];
+		struct verdict_finding *said;
+		struct buf text = BUF_INIT;
+
+		if (is_outweighed(x, b->writer))
+			continue;
+		buf_addstr(&text, b->text);
+		if (first && finder_skipped(f)) {
+			buf_addstr(&text, "; ");
+			finder_say_skipped(f, &text);
+		}
+		first = false;
+		said = judge_say(x->p, x->commit, b->reason, "%s", text.p);
+		if (said) {
+			said->record = xstrdup(b->record);
+			said->fix = xstrdup(b->fix);
+		}
+		buf_release(&text);
+	}
 }
 
 int judge_experiments(struct judge_pass *p, struct err *e)
@@ -163,9 +236,14 @@ int judge_experiments(struct judge_pass *p, struct err *e)
 	int rc = 0;
 
 	for (size_t i = 0; f && rc == 0 && i < p->n && !judge_expired(p); i++) {
-		struct experiment x = {p, &p->commits[i]};
+		struct experiment x = {.p = p, .commit = &p->commits[i], .good = STRVEC_INIT};
 
 		rc = finder_by_commit(f, &p->commits[i], one_experiment, &x, e);
+		if (rc == 0)
+			say_bad(&x);
+		else
+			err_wrap(e, "commit %.12s", p->commits[i].hex);
+		experiment_release(&x);
 	}
 	return rc;
 }

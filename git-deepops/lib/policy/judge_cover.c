@@ -18,7 +18,7 @@ struct cover {
 	char *why; /* of the first record that has the content but does not count */
 	char *fix;
 	char *record;
-	char *retracted; /* a run that has it, and does not count for that */
+	char *retracted; /* words on a run that has it, and who took that back */
 };
 
 /* ---- does this record count? ---- */
@@ -265,10 +265,12 @@ static void say_uncovered(struct cover *v)
 	if (v->why)
 		buf_addstr(&text, v->why);
 	else if (v->retracted)
-		buf_addf(&text, "%s comes from run %.12s, which was retracted", v->r->path,
+		buf_addf(&text, "%s comes from a run that does not count: %s", v->r->path,
 			 v->retracted);
 	else
 		buf_addf(&text, "%s was changed, and no recorded run wrote it", v->r->path);
+	if (v->why && v->retracted)
+		buf_addf(&text, "; %s", v->retracted);
 	if (v->r->holder)
 		buf_addf(&text, " (it stands in %s)", v->r->holder);
 	if (v->cut)
@@ -348,8 +350,12 @@ static int find_record(struct cover *v, struct err *e)
 		v->want = want[i];
 		if (v->want && v->want->known)
 			rc = finder_by_id(v->p->j->finder, &v->want->id, candidate, v, e);
-		if (finder_skipped(v->p->j->finder) && !v->retracted)
-			v->retracted = xstrdup(finder_skipped(v->p->j->finder));
+		if (finder_skipped(v->p->j->finder) && !v->retracted) {
+			struct buf who = BUF_INIT;
+
+			finder_say_skipped(v->p->j->finder, &who);
+			v->retracted = buf_detach(&who, NULL);
+		}
 	}
 	if (rc == 0 && !v->covered && !v->why && v->r->entry)
 		rc = finder_by_blob(v->p->j->finder, &v->r->entry->id, filtered, v, e);

@@ -269,6 +269,11 @@ static int set_rewind(const struct place *p, struct rules_rule *r)
 	return set_bool(p, "refuse", "allow", &r->rewind_allowed);
 }
 
+static int set_retract(const struct place *p, struct rules_rule *r)
+{
+	return set_bool(p, "any", "writer", &r->retract_writer);
+}
+
 /* Every key there is; the man page lists them in this order. */
 static const struct key {
 	const char *name;
@@ -289,6 +294,7 @@ static const struct key {
 	{"metric", set_gate, false},
 	{"signed", set_signed, false},
 	{"rewind", set_rewind, false},
+	{"retract", set_retract, false},
 	{"override", set_override, false},
 	{"overrideBy", add_override_by, true},
 };

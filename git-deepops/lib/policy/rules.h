@@ -54,6 +54,7 @@ struct rules_rule {
 	bool match_tree; /* match = tree */
 	enum rules_require require;
 	bool no_data_allowed, ignored_refused, rewind_allowed;
+	bool retract_writer; /* only the journal that has a run may retract it */
 	struct rules_gate gate;
 	enum rules_signed signing;
 	enum rules_override override;

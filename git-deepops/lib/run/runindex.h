@@ -55,6 +55,7 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	const char *metrics, *params, *inputs, *outputs;
 	const char *summary; /* of the metrics, for a table */
 	bool retracted;      /* by a later record */
+	int found;           /* runindex_found(); -1: nobody looked */
 };
 typedef int (*runindex_fn)(void *arg, const struct runindex_row *row, struct err *e);
 

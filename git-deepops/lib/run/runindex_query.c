@@ -14,7 +14,7 @@
 	" entry.parent, entry.started, entry.wall, entry.exit, entry.signal, entry.dirty,"         \
 	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary,"   \
 	" EXISTS(SELECT 1 FROM entry AS said WHERE said.parent = entry.run"                        \
-	" AND said.kind = 'retract')"
+	" AND said.kind = 'retract'), entry.found"
 #define PREFIX_MIN_DIGITS 4
 #define FIND_MAX_CANDIDATES 5
 #define WHERE_MAX_TERMS 32
@@ -51,6 +51,7 @@ static void fill_row(struct db_stmt *q, struct runindex_row *row)
 	row->outputs = db_text(q, 21);
 	row->summary = db_text(q, 22);
 	row->retracted = db_int(q, 23) != 0;
+	row->found = db_is_null(q, 24) ? -1 : (int)db_int(q, 24);
 }
 
 /* Give every row to `cb`; finishes the statement. */
