@@ -141,6 +141,8 @@ static void tell_uploads(const struct fsck *f)
 {
 	struct store_waiting w;
 
+	if (!f->store)
+		return;
 	store_waiting(f->store, &w);
 	if (w.bytes)
 		log_note("%" PRIu64 " sessions under way or cut off hold %s", w.sessions,

@@ -13,28 +13,34 @@
 
 static int drop_pointer(struct repo *r, const char *root, struct err *e)
 {
-	char *spec = xstrfmt(":(top,literal)%s" POINTER_SUFFIX, root);
 	char *name = xstrfmt("%s" POINTER_SUFFIX, path_basename(root));
-	struct strvec args = STRVEC_INIT;
 	struct buf dir = BUF_INIT;
 	int rc, dirfd;
 
-	strvec_pushl(&args, "rm", "-q", "-f", "--cached", "--sparse", "--", spec, NULL);
 	path_dirname(&dir, root);
 	dirfd = path_open_to_write(repo_worktree_fd(r), strcmp(dir.p, ".") ? dir.p : "", e);
 	rc = dirfd == ERR_NOTFOUND ? 0 : MIN(dirfd, 0); /* a sparse checkout leaves it out */
 	if (rc == 0)
 		err_clear(e);
-	if (rc == 0)
-		rc = repo_git_index(r, &args, e);
 	if (rc == 0 && dirfd >= 0 && unlinkat(dirfd, name, 0) < 0 && errno != ENOENT)
 		rc = err_sys(e, "%s" POINTER_SUFFIX, root);
 	if (dirfd >= 0)
 		close(dirfd);
-	strvec_release(&args);
 	buf_release(&dir);
-	free(spec);
 	free(name);
+	return rc;
+}
+
+static int unstage(struct repo *r, const char *root, struct err *e)
+{
+	char *spec = xstrfmt(":(top,literal)%s" POINTER_SUFFIX, root);
+	struct strvec args = STRVEC_INIT;
+	int rc;
+
+	strvec_pushl(&args, "rm", "-q", "-f", "--cached", "--sparse", "--", spec, NULL);
+	rc = repo_git_index(r, &args, e);
+	strvec_release(&args);
+	free(spec);
 	return rc;
 }
 
@@ -50,6 +56,7 @@ static int drop_ignore(struct repo *r, const char *root, struct err *e)
 	return rc;
 }
 
+/* The index goes last: as long as it names the dataset, the command can be run again. */
 static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 {
 	struct repo *r = dataset_repo(d);
@@ -57,6 +64,8 @@ static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 
 	if (rc == 0)
 		rc = drop_ignore(r, root, e);
+	if (rc == 0)
+		rc = unstage(r, root, e);
 	if (rc < 0)
 		return rc;
 	dataset_forget(d, root);

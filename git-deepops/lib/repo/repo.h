@@ -72,7 +72,10 @@ int repo_git_run(struct repo *r, struct buf *out, struct err *e, ...)
 	__attribute__((sentinel)) MUST_CHECK;
 int repo_git_runv(struct repo *r, const struct strvec *args, const struct buf *input,
 		  struct buf *out, struct err *e) MUST_CHECK;
-/* repo_git_runv of a command that changes git's index: waits ten seconds for whoever has it locked. */
+/*
+ * repo_git_runv of a command that changes git's index: waits ten seconds for whoever has it
+ * locked, and has the index and its objects synced.
+ */
 int repo_git_index(struct repo *r, const struct strvec *args, struct err *e) MUST_CHECK;
 /* Run a prepared git command to its end as repo_git_runv does; p is released. */
 int repo_git_finish(struct proc *p, const struct buf *input, struct buf *out,

@@ -168,15 +168,22 @@ int repo_git_runv(struct repo *r, const struct strvec *args, const struct buf *i
 
 int repo_git_index(struct repo *r, const struct strvec *args, struct err *e)
 {
+	struct strvec synced = STRVEC_INIT;
 	uint64_t start = clock_mono_ms();
 	int rc;
 
+	/* By itself git syncs neither the index nor loose objects: an empty index stops every command. */
+	if (io_syncs())
+		strvec_pushl(&synced, "-c", "core.fsync=added", NULL);
+	for (size_t i = 0; i < args->nr; i++)
+		strvec_push(&synced, args->v[i]);
 	/* git itself does not wait: two commands at once, an editor's or a prompt's `git status`. */
-	while ((rc = repo_git_runv(r, args, NULL, NULL, e)) < 0 && strstr(e->msg, "index.lock") &&
+	while ((rc = repo_git_runv(r, &synced, NULL, NULL, e)) < 0 && strstr(e->msg, "index.lock") &&
 	       clock_mono_ms() - start < INDEX_WAIT_MS && !sig_pending()) {
 		err_clear(e);
 		usleep(INDEX_NAP_US);
 	}
+	strvec_release(&synced);
 	return rc;
 }
 
