@@ -59,7 +59,7 @@ sshd_config_ () {
 	UseDNS no
 	MaxStartups 100
 	LogLevel INFO
-	SetEnv HOME=$SSHD_DIR/home "PATH=$SSHD_DIR/bin:$DEEPOPS_BUILD:/usr/local/bin:/usr/bin:/bin" GIT_CONFIG_NOSYSTEM=1 DEEPOPS_FSYNC=0 LC_ALL=C
+	SetEnv HOME=$SSHD_DIR/home "PATH=$SSHD_DIR/bin:$DEEPOPS_BUILD:/usr/local/bin:/usr/bin:/bin" GIT_CONFIG_NOSYSTEM=1 DEEPOPS_FSYNC=0 GIT_TEST_FSYNC=0 LC_ALL=C
 	END
 	cat >"$SSHD_DIR/ssh_config" <<-END &&
 	Host testhost 127.0.0.1 localhost

@@ -7,7 +7,7 @@ traced () {
 	traced_=$1 &&
 	shift &&
 	rm -f "$TRASH/trace" &&
-	LD_PRELOAD="$FAULT_LIB" DEEPOPS_FSYNC="${with_fsync-1}" \
+	LD_PRELOAD="$FAULT_LIB" GIT_TEST_FSYNC=1 DEEPOPS_FSYNC="${with_fsync-1}" \
 		ASAN_OPTIONS="verify_asan_link_order=0:$ASAN_OPTIONS" \
 		DEEPOPS_FAULT_IN="$traced_" DEEPOPS_FAULT_TRACE="$TRASH/trace" "$@" &&
 	test_file_not_empty "$TRASH/trace"

@@ -10,6 +10,7 @@ test_expect_success 'install makes store, config, index and hooks, and can be ru
 	test_path_is_file srv.git/deepops/runs.db &&
 	test "$(git -C srv.git config receive.advertisePushOptions)" = true &&
 	test "$(git -C srv.git config core.logAllRefUpdates)" = always &&
+	test "$(git -C srv.git config core.fsync)" = committed &&
 	test_must_fail git -C srv.git config receive.denyDeletes &&
 	test_must_fail git -C srv.git config receive.fsckObjects &&
 	seed=$(git -C srv.git config receive.certNonceSeed) &&

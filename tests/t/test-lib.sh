@@ -68,7 +68,8 @@ export LC_ALL=C TZ=UTC TERM=dumb EDITOR=: PAGER=cat
 export DEEPOPS_MAKE="${DEEPOPS_MAKE:-make}"
 # The packages of apt belong to this Python, whatever else PATH offers.
 export TEST_PYTHON="${TEST_PYTHON:-/usr/bin/python3}"
-export DEEPOPS_FSYNC=0
+# Nobody pulls the plug of a test; those that pretend to sync.
+export DEEPOPS_FSYNC=0 GIT_TEST_FSYNC=0
 export GIT_CONFIG_NOSYSTEM=1 GIT_TERMINAL_PROMPT=0 GIT_EDITOR=: GIT_MERGE_AUTOEDIT=no
 export GIT_CEILING_DIRECTORIES="$TEST_ROOT"
 export GIT_AUTHOR_NAME='A U Thor' GIT_AUTHOR_EMAIL=author@example.org

@@ -178,8 +178,9 @@ int repo_git_index(struct repo *r, const struct strvec *args, struct err *e)
 	for (size_t i = 0; i < args->nr; i++)
 		strvec_push(&synced, args->v[i]);
 	/* git itself does not wait: two commands at once, an editor's or a prompt's `git status`. */
-	while ((rc = repo_git_runv(r, &synced, NULL, NULL, e)) < 0 && strstr(e->msg, "index.lock") &&
-	       clock_mono_ms() - start < INDEX_WAIT_MS && !sig_pending()) {
+	while ((rc = repo_git_runv(r, &synced, NULL, NULL, e)) < 0 &&
+	       strstr(e->msg, "index.lock") && clock_mono_ms() - start < INDEX_WAIT_MS &&
+	       !sig_pending()) {
 		err_clear(e);
 		usleep(INDEX_NAP_US);
 	}
