@@ -140,6 +140,8 @@ int main(void)
 		/* The quarantine is seen through the environment, and only through it. */
 		rc = repo_open(&r, NULL, REPO_HOOK, &e);
 		if (rc == 0)
+			rc = push_who(&p, r, &e);
+		if (rc == 0)
 			rc = push_resolve(&p, r, &e);
 		if (rc == 0)
 			rc = push_look_up(&p, r, &e);

@@ -184,7 +184,7 @@ int cmd_fsck(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		print_json(&f);
 	if (rc == 0 && !f.damage.n)
 		log_note("%" PRIu64 " chunks, %s: sound", f.chunks, num_human_bytes(f.bytes).s);
-	if (rc == 0)
+	if (rc == 0 && f.store) /* there is none while the catalogue is gone */
 		tell_uploads(&f);
 	if (rc == 0 && f.damage.n && mend)
 		rc = repair(&f, ctx->repo, depth, e);

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/path.h"
 #include "cmd.h"
 #include "policy/rules.h"
@@ -53,6 +54,10 @@ static int policy_lint(struct cmd_ctx *ctx, int argc, char **argv, struct err *e
 		rules_lint(&rules, &warnings);
 		for (size_t i = 0; i < warnings.nr; i++)
 			puts(warnings.v[i]);
+		if (rules_trusts_names(&rules))
+			log_warn("override = option trusts the name that the server has of the "
+				 "pusher; "
+				 "git deepops server doctor says whether clients choose it");
 		rc = warnings.nr ? 1 : 0;
 	}
 	strvec_release(&warnings);

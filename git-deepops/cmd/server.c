@@ -12,7 +12,7 @@
 #include "wire/msg.h"
 
 static const char *const usage[] = {"git deepops server install [--policy FILE] [--mode MODE] REPO",
-				    "git deepops server doctor [--json] REPO",
+				    "git deepops server doctor [--keys FILE] [--json] REPO",
 				    "git deepops server index [--rebuild] REPO",
 				    "git deepops server quota [--max SIZE] [--json] REPO",
 				    "git deepops server scrub [--slice SIZE] [--json] REPO",

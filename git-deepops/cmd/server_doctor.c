@@ -2,12 +2,14 @@
 /* server_doctor.c - `git deepops server doctor`: does the server refuse what it must? */
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/io.h"
 #include "base/json.h"
+#include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/sig.h"
@@ -22,6 +24,7 @@
 struct doctor {
 	struct repo *repo;
 	struct json *list; /* NULL: print lines */
+	const char *keys;  /* file of authorized keys; NULL: of this account */
 	bool broken;
 };
 
@@ -109,6 +112,107 @@ static void check_index(struct doctor *d)
 		report(d, "index", NULL, "runs are found");
 }
 
+/* ---- who pushes ---- */
+
+#define KEYS_MAX_BYTES (1 * MIB)
+
+/* Lines of a file of authorized keys, and those of them that do not force a command of ours. */
+struct keys {
+	size_t n, loose;
+};
+
+static bool is_forced(const char *line)
+{
+	const char *command = strstr(line, "command=\"");
+
+	return command && strstr(command, "git-deepops-serve") && strstr(command, "--user");
+}
+
+static void count_keys(const char *path, struct keys *keys)
+{
+	struct buf text = BUF_INIT;
+	char *line, *next;
+
+	if (io_read_file(AT_FDCWD, path, KEYS_MAX_BYTES, &text, NULL) < 0)
+		buf_reset(&text);
+	for (line = text.p; *line; line = next) {
+		next = line + strcspn(line, "\n");
+		if (*next)
+			*next++ = '\0';
+		line += strspn(line, " \t\r");
+		if (!*line || *line == '#')
+			continue;
+		keys->n++;
+		keys->loose += !is_forced(line);
+	}
+	buf_release(&text);
+}
+
+static void report_keys(struct doctor *d, const char *path, const struct keys *keys)
+{
+	static const char what[] = "overrides";
+
+	if (keys->loose)
+		report(d, what, NULL,
+		       "warning: %zu of %zu keys in %s have no forced command: who comes with one "
+		       "chooses the name that overrideBy looks at (git deepops server authorize)",
+		       keys->loose, keys->n, path);
+	else if (keys->n)
+		report(d, what, NULL,
+		       "%zu keys in %s, each with its user; a password or other files of keys let "
+		       "clients choose the name",
+		       keys->n, path);
+	else
+		report(d, what, NULL,
+		       "warning: no keys in %s: unless this account is reached by forced commands "
+		       "alone, clients choose the name that overrideBy looks at",
+		       path);
+}
+
+/* Over an account that runs what the client asks for, the environment is the client's. */
+static void check_overrides(struct doctor *d)
+{
+	struct buf path = BUF_INIT;
+	struct keys keys = {0, 0};
+	const struct passwd *pw;
+	bool trust = false;
+
+	if (repo_config_bool(d->repo, "deepops.trustForge", false, &trust, NULL) == 0 && trust) {
+		report(d, "overrides", NULL, "by the names that the forge gives");
+		return;
+	}
+	/* cppcheck-suppress [getpwnamCalled,getpwuidCalled] ; one thread */
+	pw = getpwuid(geteuid());
+	if (d->keys)
+		buf_addstr(&path, d->keys);
+	else
+		path_join(&path, pw ? pw->pw_dir : "/", ".ssh/authorized_keys");
+	count_keys(path.p, &keys);
+	report_keys(d, path.p, &keys);
+	buf_release(&path);
+}
+
+/*
+ * Whoever can write to the repository's directory can push to it by its path, and then git runs with
+ * the configuration of that person: core.hooksPath there replaces the hooks.
+ */
+static void check_access(struct doctor *d)
+{
+	const char *dir = repo_commondir(d->repo);
+	struct stat st;
+
+	if (stat(dir, &st) < 0)
+		return;
+	if (st.st_mode & (S_IWGRP | S_IWOTH))
+		report(d, "access", NULL,
+		       "warning: others may write to %s: they can push to its path, and a "
+		       "core.hooksPath of their own then replaces the hooks",
+		       dir);
+	else
+		report(d, "access", NULL, "only uid %u writes to %s by its path",
+		       (unsigned int)st.st_uid, dir);
+}
+
 static void check_policies(struct doctor *d)
 {
 	static const char *const names[] = {"floor policy", "branch policy"};
@@ -117,6 +221,7 @@ static void check_policies(struct doctor *d)
 	struct policies_from from = {NULL, NULL, NULL};
 	struct err why = ERR_INIT;
 	struct repo_oid tip;
+	bool names_trusted = false;
 	int rc;
 
 	policies_init(&p);
@@ -136,10 +241,14 @@ static void check_policies(struct doctor *d)
 		else
 			report(d, names[i], NULL, "%zu rules", p.rules[i].name ? p.rules[i].n : 0);
 		rules_lint(&p.rules[i], &warnings);
+		names_trusted =
+			names_trusted || (p.rules[i].name && rules_trusts_names(&p.rules[i]));
 		for (size_t k = 0; p.rules[i].name && k < warnings.nr; k++)
 			report(d, names[i], NULL, "warning: %s", warnings.v[k]);
 		strvec_release(&warnings);
 	}
+	if (names_trusted)
+		check_overrides(d);
 	policies_release(&p);
 	buf_release(&head);
 }
@@ -201,6 +310,7 @@ static int probe_git(const char *dir, struct buf *said, struct err *e, ...)
 					  "GIT_WORK_TREE",
 					  "GIT_PUSH_OPTION_COUNT",
 					  "DEEPOPS_USER",
+					  "DEEPOPS_ROLE",
 					  NULL};
 	struct proc p = PROC_INIT;
 	const char *arg;
@@ -313,10 +423,12 @@ static void check_probe(struct doctor *d)
 
 int cmd_server_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops server doctor [--json] REPO", NULL};
+	static const char *const usage[] = {"git deepops server doctor [--keys FILE] [--json] REPO",
+					    NULL};
 	bool as_json = false;
-	struct opt opts[] = {OPT_BOOL("json", 0, &as_json, "print one JSON document"), OPT_END};
 	struct doctor d = {.list = NULL};
+	struct opt opts[] = {OPT_STR("keys", 0, &d.keys, "FILE", "keys that open this account"),
+			     OPT_BOOL("json", 0, &as_json, "print one JSON document"), OPT_END};
 	struct buf text = BUF_INIT;
 	struct json *doc;
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
@@ -331,6 +443,7 @@ int cmd_server_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	check_index(&d);
 	check_policies(&d);
 	check_hooks(&d);
+	check_access(&d);
 	check_probe(&d);
 	if (as_json) {
 		doc = json_mkobj();

@@ -140,19 +140,40 @@ static void push_options(struct push *p)
 	}
 }
 
-/* Names that the forced command or the forge vouches for, else the signer's. */
-static void push_identity(struct push *p)
+/* The first of these variables that is set. */
+static const char *first_env(const char *const *names)
 {
-	static const char *const names[] = {"DEEPOPS_USER", "GL_USER", "GL_USERNAME",
-					    "GITEA_PUSHER_NAME"};
+	const char *value = NULL;
+
+	for (; *names && !value; names++)
+		value = set_env(*names);
+	return value;
+}
+
+void push_identify(struct push *p, bool trust_forge)
+{
+	static const char *const forges[] = {"GL_USER", "GL_USERNAME", "GITEA_PUSHER_NAME", NULL};
 	const char *status = getenv("GIT_PUSH_CERT_STATUS");
 	const char *nonce = getenv("GIT_PUSH_CERT_NONCE_STATUS");
 
+	p->pusher.name = NULL;
 	p->pusher.certified = status && nonce && !strcmp(status, "G") && !strcmp(nonce, "OK");
-	for (size_t i = 0; i < ARRAY_SIZE(names) && !p->pusher.name; i++)
-		p->pusher.name = set_env(names[i]);
+	if (set_env("DEEPOPS_ROLE")) /* the forced command sets both */
+		p->pusher.name = set_env("DEEPOPS_USER");
+	if (!p->pusher.name && trust_forge)
+		p->pusher.name = first_env(forges);
 	if (!p->pusher.name && p->pusher.certified)
 		p->pusher.name = set_env("GIT_PUSH_CERT_SIGNER");
+}
+
+int push_who(struct push *p, struct repo *r, struct err *e)
+{
+	bool trust = false;
+	int rc = repo_config_bool(r, "deepops.trustForge", false, &trust, e);
+
+	if (rc == 0)
+		push_identify(p, trust);
+	return rc;
 }
 
 int push_receive(struct push *p, struct err *e)
@@ -162,7 +183,6 @@ int push_receive(struct push *p, struct err *e)
 	push_init(p);
 	p->web = protocol && !strcmp(protocol, "web");
 	push_options(p);
-	push_identity(p);
 	return push_read(p, STDIN_FILENO, e);
 }
 

@@ -15,12 +15,18 @@ struct push {
 	bool web;  /* GL_PROTOCOL=web: only lines with a prefix are shown */
 };
 
-/*
- * What git tells this process.  Options and who pushes are borrowed from the environment; the
- * rest is of push_read.  To be released in any case.
- */
+/* What git tells this process.  Options are borrowed from the environment.  To be released in any case. */
 int push_receive(struct push *p, struct err *e) MUST_CHECK;
 void push_release(struct push *p);
+
+/*
+ * Who pushes, borrowed from the environment.  Of a plain account the client chooses the environment: so a name
+ * counts only beside the role that our forced command sets with it; names of forges only if the repository's
+ * deepops.trustForge says that one starts git; else it is the signer of a certificate with a good signature and
+ * a good nonce, or nobody.
+ */
+void push_identify(struct push *p, bool trust_forge);
+int push_who(struct push *p, struct repo *r, struct err *e) MUST_CHECK;
 
 void push_init(struct push *p);
 /* Lines `old SP new SP ref LF` up to end of file. ERR_INPUT, ERR_LIMIT. */

@@ -98,6 +98,8 @@ bool rules_leads_to_results(const struct rules_rule *rule, const char *path);
 /* What the rule asks that this version can't verify, as words; NULL: nothing. */
 const char *rules_unsupported(const struct rules_rule *rule);
 
+/* May somebody override by no more than a name, which the server has to know from somewhere? */
+bool rules_trusts_names(const struct rules *r);
 /* Warnings for people: patterns that don't do what they seem to, rules that never match. */
 void rules_lint(const struct rules *r, struct strvec *warnings);
 

@@ -95,6 +95,15 @@ static void lint_rule(const struct rules *r, const struct rules_rule *rule, stru
 	}
 }
 
+bool rules_trusts_names(const struct rules *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (r->v[i].mode != RULES_OFF && r->v[i].override == RULES_OVERRIDE_OPTION)
+			return true;
+	}
+	return false;
+}
+
 void rules_lint(const struct rules *r, struct strvec *warnings)
 {
 	for (size_t i = 0; i < r->n; i++) {
