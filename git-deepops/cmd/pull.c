@@ -6,12 +6,14 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "data/dataset.h"
+#include "repo/gitargs.h"
 #include "run/note.h"
 #include "sync/bring.h"
 
 static const char *const usage[] = {"git deepops pull [options] [REMOTE [REFSPEC...]]", NULL};
 
-static int git_pull(struct repo *r, int argc, char **argv, struct err *e)
+static int git_pull(struct repo *r, const struct strvec *options, int argc, char **argv,
+		    struct err *e)
 {
 	struct proc p = PROC_INIT;
 	int rc;
@@ -20,11 +22,13 @@ static int git_pull(struct repo *r, int argc, char **argv, struct err *e)
 	strvec_push(&p.args, "pull");
 	if (log_level() == LOG_QUIET)
 		strvec_push(&p.args, "--quiet");
+	for (size_t i = 0; i < options->nr; i++)
+		strvec_push(&p.args, options->v[i]);
 	for (int i = 1; i < argc; i++)
 		strvec_push(&p.args, argv[i]);
 	rc = proc_capture(&p, NULL, 0, NULL, e);
 	proc_release(&p);
-	return rc;
+	return MIN(rc, 1);
 }
 
 static int checkout_root(struct dataset_env *d, const char *root, struct err *e)
@@ -111,17 +115,18 @@ static void refresh_notes(struct repo *r)
 int cmd_pull(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	struct opt opts[] = {OPT_END};
-	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+	struct strvec options = STRVEC_INIT;
+	int rc;
 
-	if (rc)
+	gitargs_take(GITARGS_OF_PULL, &argc, argv, &options);
+	rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+	if (rc == 0)
+		rc = git_pull(ctx->repo, &options, argc, argv, e);
+	strvec_release(&options);
+	if (rc) /* git has said why, or the usage was asked for */
 		return rc;
-	rc = git_pull(ctx->repo, argc, argv, e);
-	if (rc > 0) /* git has said why */
-		return 1;
-	if (rc == 0)
-		refresh_notes(ctx->repo);
-	if (rc == 0)
-		rc = pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
+	refresh_notes(ctx->repo);
+	rc = pull_data(ctx->repo, argc > 1 ? argv[1] : NULL, e);
 	if (rc == 0)
 		cmd_init_remind(ctx->repo);
 	return rc;

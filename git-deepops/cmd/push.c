@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "repo/gitargs.h"
 #include "sync/sync.h"
 
 static const char *const usage[] = {"git deepops push [options] [REMOTE] [REFSPEC...]", NULL};
@@ -88,15 +89,35 @@ static int add_refspec(struct repo *r, const char *refspec, struct sync_want *wa
 	return rc;
 }
 
-static int collect_tips(struct repo *r, int argc, char **argv, struct sync_want *want,
-			struct err *e)
+/* What git push sends for its options, beside refspecs. */
+static int add_options(struct repo *r, const struct strvec *options, struct sync_want *want,
+		       struct err *e)
+{
+	static const char *const sets[][2] = {{"tags", "refs/tags/"},
+					      {"mirror", "refs/heads/"},
+					      {"mirror", "refs/tags/"},
+					      {"branches", "refs/heads/"}};
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(sets); i++)
+		if (gitargs_has(options, sets[i][0]))
+			rc = add_pattern(r, sets[i][1], want, e);
+	return rc;
+}
+
+static int collect_tips(struct repo *r, const struct strvec *options, int argc, char **argv,
+			struct sync_want *want, struct err *e)
 {
 	struct buf branch = BUF_INIT;
 	struct repo_oid head;
 	int rc = 0;
 
+	if (gitargs_has(options, "delete") || strvec_has(options, "-d"))
+		return 0;
 	for (int i = 2; rc == 0 && i < argc; i++)
 		rc = add_refspec(r, argv[i], want, e);
+	if (rc == 0)
+		rc = add_options(r, options, want, e);
 	if (rc == 0 && argc <= 2) {
 		rc = repo_head(r, &branch, &head, e);
 		if (rc == 0 && !repo_oid_is_zero(&head))
@@ -106,7 +127,8 @@ static int collect_tips(struct repo *r, int argc, char **argv, struct sync_want 
 	return rc;
 }
 
-static int push_branch(struct repo *r, int argc, char **argv, bool dry_run, struct err *e)
+static int push_branch(struct repo *r, const struct strvec *options, int argc, char **argv,
+		       bool dry_run, struct err *e)
 {
 	struct proc p = PROC_INIT;
 	int rc;
@@ -117,6 +139,8 @@ static int push_branch(struct repo *r, int argc, char **argv, bool dry_run, stru
 		strvec_push(&p.args, "--dry-run");
 	if (log_level() == LOG_QUIET)
 		strvec_push(&p.args, "--quiet");
+	for (size_t i = 0; i < options->nr; i++)
+		strvec_push(&p.args, options->v[i]);
 	for (int i = 1; i < argc; i++)
 		strvec_push(&p.args, argv[i]);
 	strvec_push(&p.env, SYNC_GUARD_ENV "=1");
@@ -141,6 +165,7 @@ struct push {
 	struct repo *repo;
 	struct sync_want want;
 	struct sync_opts opts;
+	struct strvec options; /* of git push */
 	bool data_only;
 	bool skipped; /* something could not be sent */
 };
@@ -187,12 +212,12 @@ static int push_places(struct push *p, const struct where *w, struct err *e)
 
 static int push_all(struct push *p, const struct where *w, int argc, char **argv, struct err *e)
 {
-	int rc = collect_tips(p->repo, argc, argv, &p->want, e);
+	int rc = collect_tips(p->repo, &p->options, argc, argv, &p->want, e);
 
 	if (rc == 0)
 		rc = push_places(p, w, e);
 	if (rc == 0 && !p->data_only)
-		rc = push_branch(p->repo, argc, argv, p->opts.dry_run, e);
+		rc = push_branch(p->repo, &p->options, argc, argv, p->opts.dry_run, e);
 	return rc == 0 && p->skipped ? 1 : rc;
 }
 
@@ -220,7 +245,9 @@ static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
 
 int cmd_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	struct push p = {.repo = ctx->repo, .want = {STRVEC_INIT, STRVEC_INIT, false}};
+	struct push p = {.repo = ctx->repo,
+			 .want = {STRVEC_INIT, STRVEC_INIT, false},
+			 .options = STRVEC_INIT};
 	struct opt opts[] = {
 		OPT_BOOL("data-only", 0, &p.data_only, "send data only, no records and no branch"),
 		OPT_BOOL("all", 0, &p.want.all,
@@ -230,17 +257,19 @@ int cmd_push(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 			 "send at most that many bytes a second (k, M, G)"),
 		OPT_END};
 	struct where where;
-	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
+	int rc;
 
-	if (rc)
-		return rc;
+	gitargs_take(GITARGS_OF_PUSH, &argc, argv, &p.options);
+	rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
 	where_init(&where);
-	rc = where_resolve(ctx->repo, argc > 1 ? argv[1] : NULL, WHERE_TO, &where, e);
+	if (rc == 0)
+		rc = where_resolve(ctx->repo, argc > 1 ? argv[1] : NULL, WHERE_TO, &where, e);
 	if (rc == 0)
 		rc = must_be_ours(ctx->repo, &where, e);
 	if (rc == 0)
 		rc = push_all(&p, &where, argc, argv, e);
 	where_release(&where);
+	strvec_release(&p.options);
 	strvec_release(&p.want.tips);
 	strvec_release(&p.want.older);
 	return rc;

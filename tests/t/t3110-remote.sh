@@ -97,6 +97,34 @@ test_expect_success 'data comes from where the branch comes from, and goes where
 	test_grep "up.git" out
 '
 
+test_expect_success 'fetch names the remote that has the data of a branch merged from a fork' '
+	git clone -q up.git merger && git -C merger deepops init && git -C merger deepops pull -q &&
+	git -C merger remote add fork "$TRASH/fork.git" && git -C merger fetch -q fork &&
+	git -C merger merge -q fork/topic && test_expect_code 128 git -C merger deepops fetch 2>err &&
+	test_grep "^hint: git deepops fetch --remote=.fork.$" err &&
+	mend=$(sed -n "s/^hint: //p" err) && (cd merger && eval "$mend" && git deepops checkout) &&
+	test_cmp me/data/f merger/data/f
+'
+
+test_expect_success 'pull passes options of git pull on' '
+	git clone -q up.git left && git -C left deepops init && git -C left deepops pull -q &&
+	(cd left && test_commit left) && (cd author && test_commit right && git push -q origin main) &&
+	test_expect_code 1 git -C left deepops pull --ff-only &&
+	git -C left deepops pull --no-rebase --no-edit && git -C left rev-parse HEAD^2 &&
+	git -C left reset -q --hard HEAD^ && git -C left deepops pull --rebase && test_must_fail git -C left rev-parse HEAD^2 &&
+	test_path_is_file left/right.t && test_expect_code 129 git -C left deepops pull --frobnicate
+'
+
+test_expect_success 'push passes options of git push on' '
+	git init -q --bare opts.git && git clone -q opts.git opts 2>/dev/null && git -C opts deepops init &&
+	mkdir opts/data && echo 1 >opts/data/f && git -C opts deepops track data && git -C opts add -A && git -C opts commit -q -m one &&
+	git -C opts tag v1 && git -C opts deepops push -u --tags origin main &&
+	git -C opts rev-parse main@{upstream} && git -C opts.git rev-parse v1 &&
+	git -C opts commit -q --amend -m two && test_expect_code 1 git -C opts deepops push origin main &&
+	git -C opts deepops push --force-with-lease origin main && git -C opts deepops push --delete origin v1 &&
+	test_must_fail git -C opts.git rev-parse -q --verify v1
+'
+
 # kept CLONE: what is kept of the floor policy.
 kept () {
 	cat "$1"/.git/deepops/floor/*

@@ -2,6 +2,10 @@
 /* u-gitargs.c - command lines of git push, read as git reads them */
 #include "repo/gitargs.h"
 
+#include <stdio.h>
+
+#include "base/buf.h"
+
 #include "tap.h"
 
 /* Arguments separated by single blanks. */
@@ -17,6 +21,36 @@ static void check(const char *line, enum gitargs_push want)
 	}
 	ok(gitargs_parse(&argv) == want, "%s", line);
 	strvec_release(&argv);
+}
+
+/* `words` as our command gets them: what goes to git, and what stays. */
+static void check_take(enum gitargs_command command, const char *words, const char *git,
+		       const char *ours)
+{
+	struct strvec taken = STRVEC_INIT;
+	struct buf got = BUF_INIT, kept = BUF_INIT;
+	char line[200], *argv[20];
+	int argc = 0;
+
+	snprintf(line, sizeof(line), "%s", words);
+	for (char *word = line; *word; argc++) {
+		argv[argc] = word;
+		word += strcspn(word, " ");
+		if (*word)
+			*word++ = '\0';
+	}
+	argv[argc] = NULL;
+	gitargs_take(command, &argc, argv, &taken);
+	for (size_t i = 0; i < taken.nr; i++)
+		buf_addf(&got, "%s%s", i ? " " : "", taken.v[i]);
+	for (int i = 1; i < argc; i++)
+		buf_addf(&kept, "%s%s", i > 1 ? " " : "", argv[i]);
+	ok(argv[argc] == NULL, "%s: the list ends", words);
+	is_str(got.p, git, "for git");
+	is_str(kept.p, ours, "for us");
+	strvec_release(&taken);
+	buf_release(&got);
+	buf_release(&kept);
 }
 
 int main(void)
@@ -53,6 +87,22 @@ int main(void)
 	check("git -C dir -p --git-dir x push -n", GITARGS_PUSH_DRY_RUN);
 	check("git-push -n", GITARGS_PUSH_DRY_RUN);
 	check("/usr/lib/git-core/git-push origin", GITARGS_PUSH);
+	check_take(GITARGS_OF_PULL, "pull --no-rebase origin main", "--no-rebase", "origin main");
+	check_take(GITARGS_OF_PULL, "pull --rebase=merges --ff-only", "--rebase=merges --ff-only",
+		   "");
+	check_take(GITARGS_OF_PULL, "pull -q -r -v", "-r", "-q -v");
+	check_take(GITARGS_OF_PULL, "pull -s ours -Xtheirs origin", "-s ours -Xtheirs", "origin");
+	check_take(GITARGS_OF_PULL, "pull --depth 1 --autost --progress", "--depth 1 --autost",
+		   "--progress");
+	check_take(GITARGS_OF_PULL, "pull --frobnicate --no-", "", "--frobnicate --no-");
+	check_take(GITARGS_OF_PULL, "pull -- --rebase", "", "-- --rebase");
+	check_take(GITARGS_OF_PULL, "pull --strategy", "--strategy", "");
+	check_take(GITARGS_OF_PUSH, "push -u --force-with-lease=x origin",
+		   "-u --force-with-lease=x", "origin");
+	check_take(GITARGS_OF_PUSH, "push -n --dry-run --data-only --all", "",
+		   "-n --dry-run --data-only --all");
+	check_take(GITARGS_OF_PUSH, "push -o ci.skip --no-verify -f x", "-o ci.skip --no-verify -f",
+		   "x");
 	ok(gitargs_of_ancestor(&push, &e) == ERR_NOTFOUND, "this test is not run by git push");
 	return done_testing();
 }

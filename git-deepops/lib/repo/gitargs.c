@@ -18,39 +18,87 @@
 static const char *const global_values[] = {
 	"-C", "-c", "--git-dir", "--work-tree", "--namespace", "--config-env", "--super-prefix"};
 
-/* Long options of `git push`: an abbreviation is accepted while only one of them fits. */
-static const struct {
+struct option {
 	const char *name;
 	bool value; /* the next argument, unless attached with "=" */
-} push_options[] = {
-	{"verbose", false},
-	{"quiet", false},
-	{"repo", true},
-	{"all", false},
-	{"branches", false},
-	{"mirror", false},
-	{"delete", false},
-	{"tags", false},
-	{"dry-run", false},
-	{"porcelain", false},
-	{"force", false},
-	{"force-with-lease", false},
-	{"force-if-includes", false},
-	{"recurse-submodules", true},
-	{"thin", false},
-	{"receive-pack", true},
-	{"exec", true},
-	{"set-upstream", false},
-	{"progress", false},
-	{"prune", false},
-	{"verify", false},
-	{"follow-tags", false},
-	{"signed", false},
-	{"atomic", false},
-	{"push-option", true},
-	{"ipv4", false},
-	{"ipv6", false},
+	char letter;
 };
+
+/* Long options of `git push`: an abbreviation is accepted while only one of them fits. */
+static const struct option push_options[] = {
+	{"verbose", false, 'v'},
+	{"quiet", false, 'q'},
+	{"repo", true, 0},
+	{"all", false, 0},
+	{"branches", false, 0},
+	{"mirror", false, 0},
+	{"delete", false, 'd'},
+	{"tags", false, 0},
+	{"dry-run", false, 'n'},
+	{"porcelain", false, 0},
+	{"force", false, 'f'},
+	{"force-with-lease", false, 0},
+	{"force-if-includes", false, 0},
+	{"recurse-submodules", true, 0},
+	{"thin", false, 0},
+	{"receive-pack", true, 0},
+	{"exec", true, 0},
+	{"set-upstream", false, 'u'},
+	{"progress", false, 0},
+	{"prune", false, 0},
+	{"verify", false, 0},
+	{"follow-tags", false, 0},
+	{"signed", false, 0},
+	{"atomic", false, 0},
+	{"push-option", true, 'o'},
+	{"ipv4", false, '4'},
+	{"ipv6", false, '6'},
+};
+
+/* Of `git pull`, which hands most of them to fetch, merge and rebase. */
+static const struct option pull_options[] = {
+	{"rebase", false, 'r'},
+	{"ff", false, 0},
+	{"ff-only", false, 0},
+	{"squash", false, 0},
+	{"commit", false, 0},
+	{"edit", false, 'e'},
+	{"cleanup", true, 0},
+	{"stat", false, 'n'},
+	{"log", false, 0},
+	{"signoff", false, 0},
+	{"strategy", true, 's'},
+	{"strategy-option", true, 'X'},
+	{"verify", false, 0},
+	{"verify-signatures", false, 0},
+	{"gpg-sign", false, 'S'},
+	{"autostash", false, 0},
+	{"allow-unrelated-histories", false, 0},
+	{"all", false, 0},
+	{"append", false, 'a'},
+	{"atomic", false, 0},
+	{"depth", true, 0},
+	{"deepen", true, 0},
+	{"shallow-since", true, 0},
+	{"shallow-exclude", true, 0},
+	{"unshallow", false, 0},
+	{"update-shallow", false, 0},
+	{"refmap", true, 0},
+	{"force", false, 'f'},
+	{"keep", false, 'k'},
+	{"prune", false, 'p'},
+	{"tags", false, 't'},
+	{"jobs", true, 'j'},
+	{"recurse-submodules", false, 0},
+	{"set-upstream", false, 0},
+	{"upload-pack", true, 0},
+	{"server-option", true, 'o'},
+	{"ipv4", false, '4'},
+	{"ipv6", false, '6'},
+};
+
+/* What our own commands take themselves. */
+static const char *const own_push[] = {"verbose", "quiet", "progress", "dry-run", "all", "repo"};
 
 /* Where the subcommand stands; argv->nr if there is none. */
 static size_t skip_global(const struct strvec *argv)
@@ -138,6 +186,82 @@ enum gitargs_push gitargs_parse(const struct strvec *argv)
 			i++;
 	}
 	return dry_run ? GITARGS_PUSH_DRY_RUN : GITARGS_PUSH;
+}
+
+/* ---- options that are passed on ---- */
+
+static bool is_own(enum gitargs_command command, const char *name)
+{
+	for (size_t i = 0; command == GITARGS_OF_PUSH && i < ARRAY_SIZE(own_push); i++)
+		if (!strcmp(own_push[i], name))
+			return true;
+	return false;
+}
+
+/* The option that "--name[=value]" (a unique beginning will do) or "-x[value]" is; NULL: none of git's. */
+static const struct option *option_of(enum gitargs_command command, const char *arg)
+{
+	const struct option *table = command == GITARGS_OF_PUSH ? push_options : pull_options;
+	size_t n = command == GITARGS_OF_PUSH ? ARRAY_SIZE(push_options) : ARRAY_SIZE(pull_options);
+	const struct option *found = NULL;
+	const char *name = arg + 2;
+	size_t len = strcspn(name, "=");
+
+	if (arg[1] == '-' && !strncmp(name, "no-", 3)) {
+		name += 3;
+		len -= 3;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (is_own(command, table[i].name))
+			continue;
+		if (arg[1] != '-' && table[i].letter == arg[1])
+			return &table[i];
+		if (arg[1] != '-' || !len || strncmp(table[i].name, name, len) != 0)
+			continue;
+		if (!table[i].name[len])
+			return &table[i];
+		found = &table[i];
+	}
+	return found;
+}
+
+static bool takes_next(const struct option *o, const char *arg)
+{
+	if (!o->value || !strncmp(arg, "--no-", 5))
+		return false;
+	return arg[1] == '-' ? !strchr(arg, '=') : !arg[2];
+}
+
+void gitargs_take(enum gitargs_command command, int *argc, char **argv, struct strvec *taken)
+{
+	int kept = 1, i = 1;
+
+	for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+		const struct option *o =
+			argv[i][0] == '-' && argv[i][1] ? option_of(command, argv[i]) : NULL;
+
+		if (!o) {
+			argv[kept++] = argv[i];
+			continue;
+		}
+		strvec_push(taken, argv[i]);
+		if (takes_next(o, argv[i]) && i + 1 < *argc)
+			strvec_push(taken, argv[++i]);
+	}
+	for (; i < *argc; i++)
+		argv[kept++] = argv[i];
+	argv[kept] = NULL;
+	*argc = kept;
+}
+
+bool gitargs_has(const struct strvec *taken, const char *name)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < taken->nr; i++)
+		if (str_startswith(taken->v[i], "--", &rest) && !strcmp(rest, name))
+			return true;
+	return false;
 }
 
 /* ---- ancestors ---- */

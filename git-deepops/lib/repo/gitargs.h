@@ -17,6 +17,15 @@ enum gitargs_push { GITARGS_NO_PUSH, GITARGS_PUSH, GITARGS_PUSH_DRY_RUN };
 enum gitargs_push gitargs_parse(const struct strvec *argv);
 
 /*
+ * Options that `git pull` or `git push` has and ours of that name passes on: moved from argv to `taken`, with
+ * their values, as they were written.  What is none of git's stays, and so does what ours takes itself.
+ */
+enum gitargs_command { GITARGS_OF_PUSH, GITARGS_OF_PULL };
+void gitargs_take(enum gitargs_command command, int *argc, char **argv, struct strvec *taken);
+/* Was --name given, in full? */
+bool gitargs_has(const struct strvec *taken, const char *name);
+
+/*
  * The nearest ancestor of this process that is a `git push`.  ERR_NOTFOUND when
  * there is none, or when /proc does not show it.
  */

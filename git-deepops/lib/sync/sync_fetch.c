@@ -469,6 +469,26 @@ static int fetch_tree(struct fetcher *f, const struct pointer *p, struct err *e)
 	return rc < 0 || f->absent ? rc : flush_files(f, e);
 }
 
+/* Who has it?  A remote that has the commit, perhaps, or whoever made the commit. */
+static void hint_absent(const struct fetcher *f, const char *name, struct err *e)
+{
+	struct strvec others = STRVEC_INIT;
+	struct buf list = BUF_INIT;
+
+	where_others_with(f->repo, f->where->name.p, name, &others);
+	for (size_t i = 0; i < others.nr; i++) {
+		buf_addstr(&list, i ? " or " : "");
+		buf_addstr(&list, "git deepops fetch --remote=");
+		path_shell_quote(&list, others.v[i]);
+	}
+	if (others.nr)
+		err_hint(e, "%s", list.p);
+	else
+		err_hint(e, "whoever has the data runs `git deepops push --data-only`");
+	strvec_release(&others);
+	buf_release(&list);
+}
+
 static int fetch_item(struct fetcher *f, const struct sync_item *item, struct err *e)
 {
 	uint64_t before = f->out->chunks;
@@ -494,7 +514,7 @@ static int fetch_item(struct fetcher *f, const struct sync_item *item, struct er
 	} else if (rc == 0 && f->absent) {
 		rc = err_set(e, ERR_NOTFOUND, "%s: %s is not on remote %s", item->name,
 			     chunkid_text(&f->absent_id).s, f->where->name.p);
-		err_hint(e, "whoever has the data runs `git deepops push --data-only`");
+		hint_absent(f, item->name, e);
 		return rc;
 	}
 	return rc < 0 ? err_wrap(e, "%s", item->name) : 0;

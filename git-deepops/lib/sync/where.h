@@ -57,6 +57,12 @@ enum where_ours {
 int where_resolve_push(struct repo *r, const char *name, const char *url, struct where *out,
 		       enum where_ours *ours, struct err *e) MUST_CHECK;
 
+/*
+ * The remotes but `name` that have the commit which gave the dataset or pointer `path` its version in HEAD, by
+ * their tracking branches: who may have its data.  None where it can't be told.
+ */
+void where_others_with(struct repo *r, const char *name, const char *path, struct strvec *others);
+
 /* Do two URLs lead to the same repository, as far as can be told from here? */
 bool where_is_same_place(struct repo *r, const char *a, const char *b);
 

@@ -8,6 +8,7 @@
 
 #include "base/path.h"
 #include "base/urltext.h"
+#include "data/pointer.h"
 #include "transport/url.h"
 
 #define SSH_PORT 22
@@ -220,4 +221,43 @@ int where_match(struct repo *r, const char *url, const char *but, struct buf *na
 	strvec_release(&names);
 	buf_release(&found);
 	return MIN(rc, 0);
+}
+
+/* ---- who may have it ---- */
+
+static bool has_branch_of(const struct strvec *refs, const char *name)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < refs->nr; i++)
+		if (str_startswith(refs->v[i], "refs/remotes/", &rest) &&
+		    str_startswith(rest, name, &rest) && *rest == '/')
+			return true;
+	return false;
+}
+
+void where_others_with(struct repo *r, const char *name, const char *path, struct strvec *others)
+{
+	struct strvec names = STRVEC_INIT, refs = STRVEC_INIT, commit = STRVEC_INIT;
+	struct buf spec = BUF_INIT, contains = BUF_INIT;
+	bool pointer = str_endswith(path, POINTER_SUFFIX);
+
+	buf_addf(&spec, ":(top,literal)%s%s", path, pointer ? "" : POINTER_SUFFIX);
+	if (where_lines(r, &commit, NULL, "log", "-1", "--format=%H", "HEAD", "--", spec.p, NULL) ==
+		    0 &&
+	    commit.nr) {
+		buf_addf(&contains, "--contains=%s", commit.v[0]);
+		if (where_lines(r, &refs, NULL, "for-each-ref", "--format=%(refname)", contains.p,
+				"refs/remotes/", NULL) < 0 ||
+		    where_lines(r, &names, NULL, "remote", NULL) < 0)
+			strvec_release(&names);
+	}
+	for (size_t i = 0; i < names.nr; i++)
+		if (strcmp(names.v[i], name) != 0 && has_branch_of(&refs, names.v[i]))
+			strvec_push(others, names.v[i]);
+	strvec_release(&names);
+	strvec_release(&refs);
+	strvec_release(&commit);
+	buf_release(&spec);
+	buf_release(&contains);
 }
