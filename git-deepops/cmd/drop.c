@@ -11,6 +11,8 @@
 #include "cmd.h"
 #include "data/dataset.h"
 #include "sync/evict.h"
+#include "sync/kept.h"
+#include "sync/reach.h"
 
 struct drop {
 	struct repo *repo;
@@ -19,6 +21,7 @@ struct drop {
 	struct strvec chosen;  /* to drop */
 	struct sync_plan gone; /* their pointers, as those in `chosen` */
 	struct sync_plan kept; /* all others of the work tree */
+	struct chunkset *safe; /* versions in this clone that the remote keeps; NULL: not asked */
 	bool force;
 };
 
@@ -86,12 +89,54 @@ static int has_changes(struct drop *d, const char *root, struct err *e)
 	return rc;
 }
 
+/* Which versions of the whole clone are safe: the others keep what they share with those that go. */
+static int note_safe(struct drop *d, struct remote *remote, struct err *e)
+{
+	struct sync_plan all;
+	enum kept *states;
+	size_t current;
+	int rc;
+
+	sync_plan_init(&all);
+	rc = reach_plan(d->repo, &all, &current, e);
+	states = xcalloc(all.n + 1, sizeof(*states));
+	if (rc == 0)
+		rc = kept_ask(remote, all.items, all.n, states, e);
+	d->safe = chunkset_new();
+	for (size_t i = 0; rc == 0 && i < all.n; i++)
+		if (states[i] == KEPT_SAFE)
+			evict_note_safe(d->safe, &all.items[i].pointer);
+	free(states);
+	sync_plan_release(&all);
+	return rc;
+}
+
+static void say_unsafe(const struct drop *d, const char *remote, const enum kept *states)
+{
+	bool damaged = false;
+
+	for (size_t i = 0; i < d->gone.n; i++) {
+		if (states[i] == KEPT_SAFE)
+			continue;
+		damaged = damaged || states[i] == KEPT_DAMAGED;
+		log_warn("%s is not safe on %s: %s", d->gone.items[i].name, remote,
+			 kept_text(states[i]));
+	}
+	if (damaged)
+		log_hint("git deepops push --data-only sends again what is damaged there");
+	else
+		log_hint("git push sends the data and the commit that names it; where both are "
+			 "there "
+			 "already, the server lacks its hooks, which tell its store: git deepops "
+			 "server install REPO, and git deepops server index REPO, on the server");
+}
+
 /* 1: some dataset is not safe on the remote, asked now: a cache of its answers proves nothing. */
 static int not_on_remote(struct drop *d, struct err *e)
 {
+	enum kept *states = xcalloc(d->gone.n + 1, sizeof(*states));
 	struct remote *remote = NULL;
 	struct remote_where view;
-	struct buf why = BUF_INIT;
 	struct where w;
 	bool refused = false;
 	int rc;
@@ -102,25 +147,17 @@ static int not_on_remote(struct drop *d, struct err *e)
 		view = where_view(&w);
 		rc = remote_open(&remote, &view, e);
 	}
-	for (size_t i = 0; rc == 0 && i < d->gone.n; i++) {
-		bool rooted;
-
-		buf_reset(&why);
-		rc = sync_is_rooted(remote, &d->gone.items[i].pointer, &rooted, &why, e);
-		if (rc == 0 && !rooted) {
-			log_warn("%s is not safe on %s: %s", d->gone.items[i].name, w.name.p,
-				 why.p);
-			refused = true;
-		}
-	}
+	if (rc == 0)
+		rc = kept_ask(remote, d->gone.items, d->gone.n, states, e);
+	for (size_t i = 0; rc == 0 && i < d->gone.n; i++)
+		refused = refused || states[i] != KEPT_SAFE;
 	if (rc == 0 && refused)
-		log_hint("git push sends the data and the commit that names it; where both are "
-			 "there "
-			 "already, the server lacks its hooks, which tell its store: git deepops "
-			 "server install REPO, and git deepops server index REPO, on the server");
+		say_unsafe(d, w.name.p, states);
+	else if (rc == 0)
+		rc = note_safe(d, remote, e);
 	remote_close(&remote);
 	where_release(&w);
-	buf_release(&why);
+	free(states);
 	return rc < 0 ? rc : refused;
 }
 
@@ -151,19 +188,18 @@ static int remove_root(struct drop *d, const char *root, struct err *e)
 	return rc < 0 ? err_wrap(e, "%s", root) : 0;
 }
 
+/* The store first: it may be in use, and then nothing is removed. */
 static int drop_all(struct drop *d, struct err *e)
 {
-	struct store *s = dataset_store(d->env, e);
+	struct evict_drop what = {&d->gone, &d->kept, d->safe};
 	uint64_t freed = 0;
-	int rc = s ? 0 : e->code;
+	int rc = evict_pointers(d->repo, dataset_store(d->env, e), &what, &freed, e);
 
 	for (size_t i = 0; rc == 0 && i < d->chosen.nr; i++) {
 		rc = remove_root(d, d->chosen.v[i], e);
 		if (rc == 0 && log_level() > LOG_QUIET)
 			printf("dropped %s\n", d->chosen.v[i]);
 	}
-	if (rc == 0)
-		rc = evict_pointers(s, &d->gone, &d->kept, &freed, e);
 	if (rc == 0 && freed)
 		log_note("freed %s of the local store", num_human_bytes(freed).s);
 	return rc;
@@ -172,8 +208,11 @@ static int drop_all(struct drop *d, struct err *e)
 /* 0, or 1 for a refusal: nothing was touched then. */
 static int check_and_drop(struct drop *d, struct err *e)
 {
-	int refused = 0;
+	struct store *s = dataset_store(d->env, e);
+	int refused = s ? evict_allowed(d->repo, s, e) : (e ? e->code : ERR_SYS);
 
+	if (refused < 0)
+		return refused;
 	for (size_t i = 0; !d->force && i < d->chosen.nr; i++) {
 		int rc = has_changes(d, d->chosen.v[i], e);
 
@@ -212,6 +251,7 @@ int cmd_drop(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	dataset_close(d.env);
 	sync_plan_release(&d.gone);
 	sync_plan_release(&d.kept);
+	chunkset_free(d.safe);
 	strvec_release(&d.roots);
 	strvec_release(&d.chosen);
 	return rc;

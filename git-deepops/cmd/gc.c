@@ -166,13 +166,15 @@ int cmd_gc(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc == 0)
 		rc = cache_limit(ctx->repo, &o.limit, e);
 	if (rc == 0)
-		rc = sweep_tmp(ctx->repo, o.grace_seconds, o.dry_run, &files, e);
-	if (rc == 0)
 		rc = store_open(&s, repo_deepops_dir(ctx->repo), 0, e);
 	if (rc == ERR_NOTFOUND) { /* nothing was ever tracked here */
 		err_clear(e);
 		return 0;
 	}
+	if (rc == 0)
+		rc = evict_allowed(ctx->repo, s, e);
+	if (rc == 0)
+		rc = sweep_tmp(ctx->repo, o.grace_seconds, o.dry_run, &files, e);
 	if (rc == 0)
 		rc = evict_run(ctx->repo, s, &o, &res, e);
 	if (rc == 0)

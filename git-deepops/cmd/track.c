@@ -261,12 +261,18 @@ static int snap_all(struct track *t, struct store_txn *txn, struct err *e)
 	return rc;
 }
 
-/* Everything that the pointers will name is durable when this returns 0. */
+/*
+ * Everything that the pointers will name is durable when this returns 0, and held until they are
+ * staged: gc must not take what nothing names yet.
+ */
 static int store_all(struct track *t, struct err *e)
 {
 	struct store *s = dataset_store(t->env, e);
 	struct store_txn *txn = NULL;
-	int rc = s ? store_begin(s, NULL, &txn, e) : e->code;
+	int rc = s ? store_hold(s, e) : e->code;
+
+	if (rc == 0)
+		rc = store_begin(s, NULL, &txn, e);
 
 	if (rc == 0)
 		rc = snap_all(t, txn, e);

@@ -43,7 +43,7 @@ static int child(const char *work, const char *dir)
 		if (rc >= 0)
 			rc = store_commit(t, NULL, &e);
 	} else if (rc == 0 && !strcmp(work, "evict")) {
-		rc = store_evict(s, keep_even, NULL, &freed, &e);
+		rc = store_evict(s, NULL, keep_even, NULL, &freed, &e);
 	} else if (rc == 0 && !strcmp(work, "rebuild")) {
 		rc = store_rebuild(dir, STORE_FSCK_QUICK, NULL, &e);
 	}

@@ -166,7 +166,7 @@ static void test_healed(void)
 	must(store_mark_lost(s, &lost, 1, "test", &e), &e);
 	lib_fill(s, 5, 6, 60);
 	is_u64(lib_count_good(s, 0, 3000, 60), 3000, "stored again");
-	ok(store_evict(s, keep_but, &other, &freed, &e) == 0, "its old pack is rewritten: %s",
+	ok(store_evict(s, NULL, keep_but, &other, &freed, &e) == 0, "its old pack is rewritten: %s",
 	   e.msg);
 	is_u64(lib_count_good(s, 0, 3000, 60), 2999, "nothing else goes");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "the damage is gone");
@@ -329,7 +329,7 @@ static void test_deleted(void)
 	is_u64(lib_count_good(s, 0, 15, 1000), 0, "all of packs/ can go");
 	lib_fill(s, 0, 8, 1000);
 	is_u64(lib_count_good(s, 0, 15, 1000), 8, "and come again");
-	ok(store_evict(s, keep_all, NULL, &freed, &e) == 0, "eviction copes: %s", e.msg);
+	ok(store_evict(s, NULL, keep_all, NULL, &freed, &e) == 0, "eviction copes: %s", e.msg);
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "fsck finds nothing");
 	store_close(s);
 	buf_release(&pack);

@@ -404,7 +404,7 @@ static void test_evicted(void)
 	must(store_commit(x, &c, &e), &e);
 	must(store_mark_rooted(s, roots, 2, true, &e), &e);
 	other = lib_open("evicted", 0);
-	must(store_evict(other, keep_but, &gone, &freed, &e), &e);
+	must(store_evict(other, NULL, keep_but, &gone, &freed, &e), &e);
 	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_PENDING,
 	   "the root above it is complete no longer");
 	ok(store_root(s, CHUNK_DATA, &t.small, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
@@ -419,7 +419,7 @@ static void test_evicted(void)
 	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_ROOTED,
 	   "and the root is complete again, and still named by a ref");
 	ok(store_settle(s, &e) == 1, "settled: %s", e.msg);
-	must(store_evict(other, keep_but, &gone, &freed, &e), &e);
+	must(store_evict(other, NULL, keep_but, &gone, &freed, &e), &e);
 	change(s, "DELETE FROM meta WHERE key = 'suspect'");
 	ok(store_root(s, CHUNK_NODE, &shard.id, &root, &e) == 0 && root.state == STORE_ROOT_PENDING,
 	   "the marker itself says so, too");

@@ -264,7 +264,8 @@ static void test_descriptors(void)
 	few.rlim_cur = open_files() + 30;
 	setrlimit(RLIMIT_NOFILE, &few);
 	id = lib_id(1000, 2000);
-	ok(store_evict(s, keep_but, &id, &freed, &e) == 0, "an eviction needs few too: %s", e.msg);
+	ok(store_evict(s, NULL, keep_but, &id, &freed, &e) == 0, "an eviction needs few too: %s",
+	   e.msg);
 	setrlimit(RLIMIT_NOFILE, &old);
 	is_u64(lib_count_good(s, 1000, 1300, 2000), 299, "the rest of the pack is there");
 	pack_set_target(PACK_TARGET_BYTES);
@@ -335,18 +336,19 @@ static void test_evict(void)
 		drop[i] = lib_id(i * 2, 10000);
 	before = store_bytes(s);
 	must(store_begin(reader, NULL, &t, &e), &e);
-	ok(store_evict(s, keep_some, drop, &freed, &e) == ERR_DENIED, "not while a txn is open: %s",
-	   e.msg);
+	ok(store_evict(s, NULL, keep_some, drop, &freed, &e) == ERR_DENIED,
+	   "not while a txn is open: %s", e.msg);
 	store_abort(t, false);
-	ok(store_evict(s, keep_some, drop, &freed, &e) == 0, "evict: %s", e.msg);
+	ok(store_evict(s, NULL, keep_some, drop, &freed, &e) == 0, "evict: %s", e.msg);
 	ok(freed > 390000 && freed < 440000, "about 400 kB freed: %" PRIu64, freed);
 	is_u64(store_bytes(s), before - freed, "the catalogue agrees");
 	is_u64(lib_count_good(s, 0, 100, 10000), 60, "the others stay");
 	must(store_refresh(reader, &e), &e);
 	is_u64(lib_count_good(reader, 0, 100, 10000), 60, "for other readers too");
 	is_u64(lib_fsck(s, STORE_FSCK_DEEP, NULL), 0, "fsck finds nothing");
-	ok(store_evict(s, keep_some, drop, &freed, &e) == 0 && freed == 0, "then there's nothing");
-	ok(store_evict(s, keep_none, NULL, &freed, &e) == 0, "everything can go");
+	ok(store_evict(s, NULL, keep_some, drop, &freed, &e) == 0 && freed == 0,
+	   "then there's nothing");
+	ok(store_evict(s, NULL, keep_none, NULL, &freed, &e) == 0, "everything can go");
 	is_u64(store_bytes(s), 0, "and is gone");
 	is_u64(lib_files(s, "packs") + lib_files(s, "segments"), 0, "with its files");
 	lib_fill(s, 0, 10, 10000);

@@ -64,7 +64,11 @@ int job_txn(struct job *j, struct store_txn **out, struct err *e)
 
 	if (!j->txn) {
 		s = dataset_store(j->data, e);
-		rc = s ? store_begin(s, NULL, &j->txn, e) : (e ? e->code : ERR_SYS);
+		rc = s ? store_hold(s, e) : (e ? e->code : ERR_SYS);
+		if (rc == 0) {
+			j->held = s;
+			rc = store_begin(s, NULL, &j->txn, e);
+		}
 	}
 	*out = j->txn;
 	return rc;
@@ -551,6 +555,8 @@ int job_execute(struct job *j, struct err *e)
 	j->rec.started = clock_now_ms();
 	rc = make_spool(j, e);
 	if (rc == 0) {
+		if (j->held)
+			store_let_go(j->held); /* the spool names what was stored */
 		command_env(j);
 		rc = supervise(j, e);
 	}

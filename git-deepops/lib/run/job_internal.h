@@ -51,6 +51,7 @@ struct job {
 	const struct job_opts *o;
 	const struct journal_entry *of; /* rerun */
 	struct dataset_env *data, *site_data;
+	struct store *held;    /* since something was stored in it that nothing names yet */
 	struct store_txn *txn; /* NULL until something is put */
 	struct runindex *ix;   /* NULL where it cannot be opened */
 	struct record rec;

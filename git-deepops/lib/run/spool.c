@@ -17,7 +17,6 @@
 #include "base/tempfile.h"
 #include "base/xalloc.h"
 
-#define SPOOL_REFS "refs/deepops/spool/"
 #define SMALL_FILE_BYTES 4096
 #define NO_WRITER "0000000000000000"
 

@@ -22,7 +22,8 @@
 #include "repo/repo.h"
 #include "run/record.h"
 
-#define SPOOL_LOG_COUNT 2 /* stdout, stderr */
+#define SPOOL_REFS "refs/deepops/spool/" /* <run id>: a tree as in a journal */
+#define SPOOL_LOG_COUNT 2                /* stdout, stderr */
 
 struct spool {
 	struct repo *repo;

@@ -287,6 +287,7 @@ static struct store *new_store(const char *dir, enum store_flags flags)
 	s->dir = xstrdup(dir);
 	s->cat_path = xstrfmt("%s/catalogue.db", dir);
 	s->flags = flags;
+	s->hold_fd = -1;
 	pthread_mutex_init(&s->cat_lock, NULL);
 	pthread_rwlock_init(&s->view_lock, NULL);
 	pthread_mutex_init(&s->fd_lock, NULL);
@@ -409,6 +410,7 @@ void store_close(struct store *s)
 {
 	if (!s)
 		return;
+	store_let_go(s);
 	catalogue_close(s->cat);
 	store_view_release(&s->view);
 	chunkset_free(s->sound);
@@ -423,6 +425,35 @@ void store_close(struct store *s)
 	free(s->cat_path);
 	free(s->dir);
 	free(s);
+}
+
+int store_hold(struct store *s, struct err *e)
+{
+	int fd;
+
+	if (s->hold_fd >= 0)
+		return 0;
+	fd = store_lock(s->dir, false, STORE_LOCK_WAIT_MS, e);
+	if (fd < 0)
+		return fd;
+	s->hold_fd = fd;
+	return store_refresh(s, e); /* an eviction may have been before our lock */
+}
+
+void store_let_go(struct store *s)
+{
+	lockfile_release(s->hold_fd);
+	s->hold_fd = -1;
+}
+
+int store_has_roots(struct store *s, struct err *e)
+{
+	int rc;
+
+	pthread_mutex_lock(&s->cat_lock);
+	rc = catalogue_has_roots(s->cat, e);
+	pthread_mutex_unlock(&s->cat_lock);
+	return rc;
 }
 
 const char *store_dir(const struct store *s)

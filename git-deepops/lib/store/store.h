@@ -117,6 +117,14 @@ int store_order(struct store *s, const struct chunkkey *keys, size_t *order, siz
 
 /* ---- writing ---- */
 
+/*
+ * What was stored, or found here, is removed by nobody until store_let_go or store_close: for who
+ * names it only afterwards, in a pointer or a ref.  Holding twice is holding once.  ERR_DENIED:
+ * store_evict or store_rebuild is running.
+ */
+int store_hold(struct store *s, struct err *e) MUST_CHECK;
+void store_let_go(struct store *s);
+
 #define STORE_NONCE_BYTES 16
 
 /*
@@ -367,12 +375,34 @@ int store_each(struct store *s, store_each_fn cb, void *arg, struct err *e) MUST
 
 /*
  * Remove chunks for which keep() says 0, rewriting packs; local cache eviction.  *freed in
- * bytes.  ERR_DENIED while any txn is open, in this process or another.  Roots above what goes
- * are pending from then on.
+ * bytes.  ERR_DENIED while any txn is open or the store is held, in this process or another.
+ * choose() (may be NULL) is called before, under the lock: what it finds named then nobody takes
+ * up or gives up meanwhile.  Roots above what goes are pending from then on.
  */
+typedef int (*store_choose_fn)(void *arg, struct err *e);
 typedef int (*store_keep_fn)(void *arg, const struct chunkkey *key);
-int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed,
-		struct err *e) MUST_CHECK;
+int store_evict(struct store *s, store_choose_fn choose, store_keep_fn keep, void *arg,
+		uint64_t *freed, struct err *e) MUST_CHECK;
+/* Does a server keep roots here for those who push?  1, 0. */
+int store_has_roots(struct store *s, struct err *e) MUST_CHECK;
+
+/*
+ * Since when does nothing name a chunk?  Kept in <dir>/gc.db, which may be lost: then each grace
+ * period begins anew.  A session that would store the chunk and finds it here renews it: the row
+ * goes.  Only under the lock, from choose():
+ *
+ *	store_unnamed_begin(&u, s, now, e);
+ *	store_unnamed_note(u, &key, &since, e) ...	for every chunk that nothing names
+ *	store_unnamed_end(u, true, e);			forgets all that were not noted
+ */
+struct store_unnamed;
+int store_unnamed_begin(struct store_unnamed **out, struct store *s, int64_t now,
+			struct err *e) MUST_CHECK;
+int store_unnamed_note(struct store_unnamed *u, const struct chunkkey *key, int64_t *since,
+		       struct err *e) MUST_CHECK;
+/* keep false: as if nobody had looked.  NULL is fine. */
+int store_unnamed_end(struct store_unnamed *u, bool keep, struct err *e) MUST_CHECK;
+
 uint64_t store_bytes(struct store *s); /* of all packs */
 
 #endif

@@ -331,6 +331,8 @@ int store_commit_packs(struct store_txn *t, const struct store_proof *proof, con
 {
 	int rc = store_txn_seal(t, e);
 
+	if (rc == 0)
+		rc = store_txn_renew(t, e);
 	if (rc < 0)
 		return rc;
 	pthread_mutex_lock(&t->s->cat_lock);

@@ -17,7 +17,8 @@
 
 struct evict {
 	struct store *s;
-	store_keep_fn keep; /* NULL: all */
+	store_choose_fn choose; /* NULL: keep() needs nothing before */
+	store_keep_fn keep;     /* NULL: all */
 	void *arg;
 	const struct chunkset *salvage; /* packs to write anew whatever they hold; NULL: none */
 	uint64_t freed;
@@ -261,7 +262,8 @@ static int change_catalogue(struct evict *v, struct segment *seg, struct err *e)
 	rc = catalogue_begin(s->cat, e);
 	if (rc == 0) {
 		rc = enter(v, seg, e);
-		if (rc == 0 && v->keep) /* from now on being committed proves nothing of what is below */
+		if (rc == 0 &&
+		    v->keep) /* from now on being committed proves nothing of what is below */
 			rc = catalogue_set_suspect(s->cat, e);
 		rc = catalogue_end(s->cat, rc, e);
 	}
@@ -414,10 +416,12 @@ static int evict(struct evict *v, struct err *e)
 
 	if (s->flags & STORE_READONLY)
 		return err_set(e, ERR_DENIED, "store %s is open for reading only", s->dir);
-	lock_fd = store_lock(s->dir, true, 0, e);
+	lock_fd = store_lock(s->dir, true, v->choose ? STORE_LOCK_WAIT_MS : 0, e);
 	if (lock_fd < 0)
 		return lock_fd;
 	rc = store_refresh(s, e);
+	if (rc == 0 && v->choose)
+		rc = v->choose(v->arg, e);
 	if (rc == 0)
 		rc = store_make_staging(s, &v->dir, &session_fd, e);
 	if (rc == 0)
@@ -437,9 +441,10 @@ static int evict(struct evict *v, struct err *e)
 	return rc;
 }
 
-int store_evict(struct store *s, store_keep_fn keep, void *arg, uint64_t *freed, struct err *e)
+int store_evict(struct store *s, store_choose_fn choose, store_keep_fn keep, void *arg,
+		uint64_t *freed, struct err *e)
 {
-	struct evict v = {.s = s, .keep = keep, .arg = arg};
+	struct evict v = {.s = s, .choose = choose, .keep = keep, .arg = arg};
 	int rc = evict(&v, e);
 
 	*freed = v.freed;

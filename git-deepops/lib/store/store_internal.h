@@ -62,6 +62,8 @@ struct store {
 	pthread_rwlock_t view_lock;
 	struct store_view view;
 
+	int hold_fd; /* of store_hold; -1 */
+
 	int64_t tick_seen; /* atomic; of the coarse clock, when a miss last looked for changes */
 
 	pthread_mutex_t fd_lock;
@@ -97,6 +99,7 @@ struct store_txn {
 	bool dir_dirty;          /* has names that are not durable */
 	struct chunkset *have;   /* key -> pack number << 32 | row number */
 	struct chunkset *proved; /* nodes and recipes that passed the closure check */
+	struct chunkset *found;  /* here already, to be renewed; NULL: gc waits for nothing */
 	uint64_t bytes, count;
 };
 
@@ -165,6 +168,14 @@ int store_txn_load_unhashed(struct store_txn *t, const struct chunkid *id, struc
 int store_put_decoded(struct store_txn *t, const struct chunkkey *key,
 		      const struct store_info *info, const void *stored, struct store_scratch *x,
 		      struct err *e) MUST_CHECK;
+
+/* Does gc.db hold any chunk?  Else there is nothing to renew. */
+bool store_waits_unnamed(struct store *s);
+/* The session would have stored this committed chunk: it is in use again.  1, or an error. */
+int store_txn_found(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
+		    struct err *e) MUST_CHECK;
+/* Enter what was found; txn->lock held or no other user. */
+int store_txn_renew(struct store_txn *t, struct err *e) MUST_CHECK;
 
 /* A session directory for work that is no txn: after a crash a sweep clears it up too. */
 int store_make_staging(struct store *s, char **dir, int *lock_fd, struct err *e) MUST_CHECK;

@@ -364,6 +364,8 @@ static int begin(struct store_txn *t, bool keep, struct err *e)
 	sweep(s);
 	if (s->flags & STORE_VERIFY)
 		store_make_room(s, t->dir);
+	if (!(s->flags & STORE_VERIFY) && store_waits_unnamed(s))
+		t->found = chunkset_new();
 	rc = lock_session(t, e);
 	if (rc == 0 && keep)
 		rc = mark_kept(t, e);
@@ -421,6 +423,9 @@ void store_txn_reset(struct store_txn *t)
 
 void store_txn_free(struct store_txn *t)
 {
+	/* Pointers to what was only found may be written although nothing was stored. */
+	(void)!store_txn_renew(t, NULL);
+	chunkset_free(t->found);
 	store_txn_reset(t);
 	free(t->packs);
 	free(t->sealed);

@@ -184,8 +184,12 @@ static int is_here(struct store_txn *t, enum chunk_kind kind, const struct chunk
 		   struct err *e)
 {
 	struct store_place at;
+	int rc;
 
-	return txn_knows(t, kind, id) ? 1 : store_find(t->s, kind, id, 0, &at, e);
+	if (txn_knows(t, kind, id))
+		return 1;
+	rc = store_find(t->s, kind, id, 0, &at, e);
+	return rc == 1 ? store_txn_found(t, kind, id, e) : rc;
 }
 
 static int check_put(enum chunk_kind kind, const struct chunkid *id, size_t plain, struct err *e)
@@ -327,6 +331,7 @@ int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunki
 {
 	const struct pack_row *row;
 	struct pack_writer *w;
+	int rc;
 
 	pthread_mutex_lock(&t->lock);
 	row = own_row(t, kind, id, &w);
@@ -336,7 +341,10 @@ int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunki
 		info->encoding = row->encoding;
 	}
 	pthread_mutex_unlock(&t->lock);
-	return row ? 1 : store_has(t->s, kind, id, info, e);
+	if (row)
+		return 1;
+	rc = store_has(t->s, kind, id, info, e);
+	return rc == 1 ? store_txn_found(t, kind, id, e) : rc;
 }
 
 /* Read an own entry into `stored`; txn->lock held. 1, 0 if it is not ours. */
@@ -385,6 +393,8 @@ static int txn_load(struct store_txn *t, const struct chunkkey *key, bool unhash
 	} else if (rc == 0) {
 		rc = unhashed ? store_load_unhashed(t->s, &key->id, out, e)
 			      : store_load(t->s, kind, &key->id, out, e);
+		if (rc == 0)
+			rc = MIN(store_txn_found(t, kind, &key->id, e), 0);
 	}
 	store_scratch_put(t->s, x);
 	return rc;

@@ -3,9 +3,11 @@
 
 #include "sync/bring.h"
 
+#include "base/json.h"
 #include "base/path.h"
 #include "data/dataset.h"
 #include "run/journal.h"
+#include "run/spool.h"
 #include "sync/sync_internal.h"
 
 /* Glob characters of a name stand for themselves. */
@@ -73,8 +75,48 @@ struct all_walk {
 static int on_pointer(void *arg, const struct journal_pointer *p, struct err *e)
 {
 	struct all_walk *w = arg;
+	int rc = sync_plan_add(w->plan, p->what, p->text->p, p->text->len, true, e);
 
-	return sync_plan_add(w->plan, p->what, p->text->p, p->text->len, true, e);
+	if (rc == ERR_INPUT || rc == ERR_LIMIT) { /* somebody else's bad entry is not in our way */
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
+}
+
+/* A record of another schema than ours is a later one: malformed ones have none. */
+static bool is_later_record(const struct journal_entry *entry)
+{
+	struct json *j = NULL;
+	const char *schema;
+	bool later = false;
+
+	if (!entry->ok &&
+	    json_parse(&j, entry->bytes.p, entry->bytes.len, RECORD_MAX_BYTES, NULL) == 0) {
+		schema = json_get_str(j, "schema");
+		later = schema && str_startswith(schema, "deepops.run/", NULL) &&
+			strcmp(schema, RECORD_SCHEMA) != 0;
+	}
+	json_unref(j);
+	return later;
+}
+
+/* What its tree names is kept, however little of the record is understood. */
+static int add_journal_entry(struct all_walk *w, const struct journal_entry *entry, struct err *e)
+{
+	char name[64];
+	int rc;
+
+	if (is_later_record(entry)) {
+		snprintf(name, sizeof(name), "journal commit %.12s", entry->commit.hex);
+		sync_plan_later(w->plan, name);
+	}
+	rc = journal_pointers(w->repo, entry, on_pointer, w, e);
+	if (!entry->ok && rc < 0 && rc != ERR_SYS) { /* no journal entry at all */
+		err_clear(e);
+		rc = 0;
+	}
+	return rc;
 }
 
 static int on_journal(void *arg, const char *ref, const struct repo_oid *tip, struct err *e)
@@ -87,7 +129,7 @@ static int on_journal(void *arg, const char *ref, const struct repo_oid *tip, st
 	(void)ref;
 	journal_iter_init(&it, w->repo, tip);
 	while ((rc = journal_next(&it, &entry, e)) == 1) {
-		rc = entry->ok ? journal_pointers(w->repo, entry, on_pointer, w, e) : 0;
+		rc = entry->tree.hex[0] ? add_journal_entry(w, entry, e) : 0;
 		if (rc < 0)
 			break;
 	}
@@ -101,6 +143,27 @@ int bring_all(struct repo *r, struct sync_plan *plan, struct err *e)
 	int rc = sync_plan_refs(plan, r, e);
 
 	return rc < 0 ? rc : journal_refs(r, on_journal, &w, e);
+}
+
+static int on_spooled(void *arg, const char *ref, const struct repo_oid *id, struct err *e)
+{
+	struct all_walk *w = arg;
+	struct journal_entry entry;
+	int rc;
+
+	(void)ref;
+	journal_entry_init(&entry);
+	entry.tree = *id; /* as it will be in the journal, as far as it is known */
+	rc = journal_pointers(w->repo, &entry, on_pointer, w, e);
+	journal_entry_release(&entry);
+	return rc;
+}
+
+int bring_spooled(struct repo *r, struct sync_plan *plan, struct err *e)
+{
+	struct all_walk w = {r, plan};
+
+	return repo_ref_each(r, SPOOL_REFS, on_spooled, &w, e);
 }
 
 int bring_nodes(struct repo *r, const char *root, const struct pointer *versions, size_t n,

@@ -20,6 +20,9 @@ int bring_current(struct repo *r, const struct strvec *paths, struct sync_plan *
 /* Items for every pointer in every branch, tag and journal; leniently. */
 int bring_all(struct repo *r, struct sync_plan *plan, struct err *e) MUST_CHECK;
 
+/* Items for what runs that are going on, or wait to be recovered, have pinned. */
+int bring_spooled(struct repo *r, struct sync_plan *plan, struct err *e) MUST_CHECK;
+
 /* The nodes of `n` versions of one dataset, for who has to read their lists of files but not the files. */
 int bring_nodes(struct repo *r, const char *root, const struct pointer *versions, size_t n,
 		struct err *e) MUST_CHECK;

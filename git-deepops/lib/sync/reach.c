@@ -182,5 +182,15 @@ int reach_plan(struct repo *r, struct sync_plan *plan, size_t *current, struct e
 		rc = add_other_indexes(r, plan, e);
 	if (rc == 0)
 		rc = sync_plan_reflogs(plan, r, e);
-	return rc < 0 ? rc : bring_all(r, plan, e);
+	if (rc == 0)
+		rc = bring_all(r, plan, e);
+	if (rc == 0)
+		rc = bring_spooled(r, plan, e);
+	if (rc == 0 && plan->later) {
+		err_set(e, ERR_INPUT,
+			"%s is of a later version of git-deepops: what it names cannot be told",
+			plan->later);
+		return err_hint(e, "update git-deepops: until then nothing is removed");
+	}
+	return rc;
 }

@@ -16,9 +16,10 @@ int reach_add(struct store *s, const struct pointer *p, struct chunkset *set,
 	      struct err *e) MUST_CHECK;
 
 /*
- * Every pointer in any commit that a ref or a reflog leads to, in the index, in the work tree and
- * in any journal: leniently, malformed ones left out.  The first `*current` items are those of the
- * index and the work tree.
+ * Every pointer in any commit that a ref or a reflog leads to, in the index, in the work tree, in
+ * any journal and in a run that goes on or waits to be recovered: leniently, malformed ones left
+ * out.  One of a later version than ours is ERR_INPUT.  The first `*current` items are those of
+ * the index and the work tree.
  */
 int reach_plan(struct repo *r, struct sync_plan *plan, size_t *current, struct err *e) MUST_CHECK;
 

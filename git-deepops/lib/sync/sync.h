@@ -35,6 +35,7 @@ struct sync_plan {
 	struct repo_oid journal; /* own tip covered by the plan; empty if none */
 	struct strvec tips;      /* commits covered */
 	uint64_t unread;         /* pointers that a partial clone has not here */
+	char *later; /* the first pointer or record of a later version: what it names is not known; NULL: none */
 };
 
 void sync_plan_init(struct sync_plan *p);
@@ -118,12 +119,5 @@ struct sync_fetch_opts {
 int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *items, size_t n,
 	       const struct sync_fetch_opts *opts, struct sync_result *out,
 	       struct err *e) MUST_CHECK;
-
-/*
- * Ask the remote, now, whether every root of the pointer is complete and named by a ref or a
- * hold there: what drop and eviction need.  *rooted false: `why` says which shard.
- */
-int sync_is_rooted(struct remote *remote, const struct pointer *p, bool *rooted, struct buf *why,
-		   struct err *e) MUST_CHECK;
 
 #endif

@@ -99,6 +99,9 @@ int sync_send(struct repo *r, struct remote *remote, struct sync_plan *p,
 int sync_own_journal(struct repo *r, struct buf *ref, struct repo_oid *tip,
 		     struct err *e) MUST_CHECK;
 
+/* Something of a later version was met: see struct sync_plan. */
+void sync_plan_later(struct sync_plan *p, const char *name);
+
 /* Open the local store, made if it is not there. */
 int sync_open_store(struct repo *r, struct store **out, struct err *e) MUST_CHECK;
 

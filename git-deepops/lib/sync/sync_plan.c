@@ -57,7 +57,24 @@ void sync_plan_release(struct sync_plan *p)
 	free(p->items);
 	chunkset_free(p->seen);
 	strvec_release(&p->tips);
+	free(p->later);
 	memset(p, 0, sizeof(*p));
+}
+
+void sync_plan_later(struct sync_plan *p, const char *name)
+{
+	if (!p->later)
+		p->later = xstrdup(name);
+}
+
+/* "[deepops] version = 2": not malformed, but not for us. */
+static bool is_later_pointer(const char *text, size_t len)
+{
+	static const char head[] = "[deepops]\n\tversion = ";
+	size_t n = sizeof(head) - 1;
+
+	return len > n + 1 && !memcmp(text, head, n) && strspn(text + n, "0123456789") > 0 &&
+	       strncmp(text + n, "1\n", 2) != 0;
 }
 
 int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_t len, bool lenient,
@@ -72,6 +89,8 @@ int sync_plan_add(struct sync_plan *p, const char *name, const void *text, size_
 	pointer_init(&pointer);
 	rc = pointer_parse(&pointer, text, len, name, e);
 	if (rc < 0) {
+		if (is_later_pointer(text, len))
+			sync_plan_later(p, name);
 		pointer_release(&pointer);
 		return rc;
 	}

@@ -730,27 +730,3 @@ int sync_send(struct repo *r, struct remote *remote, struct sync_plan *p,
 	sender_release(&s);
 	return rc;
 }
-
-int sync_is_rooted(struct remote *remote, const struct pointer *p, bool *rooted, struct buf *why,
-		   struct err *e)
-{
-	struct sync_item item = {.pointer = *p};
-	struct sync_plan plan = {.items = &item, .n = 1, .tips = STRVEC_INIT};
-	struct question q;
-	int rc;
-
-	question_init(&q, &plan, NULL, 0);
-	rc = remote_roots(remote, q.refs, q.n, q.states, e);
-	*rooted = rc == 0;
-	for (size_t i = 0; rc == 0 && *rooted && i < q.n; i++) {
-		if (q.refs[i].kind == STORE_ROOT_SPLIT || q.states[i] == STORE_ROOT_ROOTED ||
-		    chunkid_is_empty_file(&q.refs[i].id))
-			continue;
-		*rooted = false;
-		buf_addf(why, "%s is %s", chunkid_text(&q.refs[i].id).s,
-			 q.states[i] == STORE_ROOT_COMPLETE ? "only pinned there: no ref names it"
-							    : "not complete there");
-	}
-	question_release(&q);
-	return rc;
-}
