@@ -77,6 +77,9 @@ static int configure(struct setup *s, struct err *e)
 		rc = set_config(s, "receive.certNonceSeed", seed, e);
 	if (rc == 0)
 		rc = set_config(s, "core.logAllRefUpdates", "always", e);
+	/* By itself git syncs no loose object: a branch would outlive what it names. */
+	if (rc == 0)
+		rc = set_config(s, "core.fsync", "committed", e);
 	for (size_t i = 0; rc == 0 && i < ARRAY_SIZE(own_refs); i++)
 		rc = repo_config_add(s->repo, "receive.hideRefs", own_refs[i], e);
 	return rc;
