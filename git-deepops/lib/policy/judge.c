@@ -145,7 +145,10 @@ int judge_record(struct judge *j, const struct journal_entry *entry, const struc
 
 bool judge_lacks_data(const struct rules_rule *rule, const struct record *r)
 {
-	return r->no_data && !rule->no_data_allowed && rule->level > 1;
+	/* R0 asks for nothing but a record, so there it has to be written. */
+	bool asked = rule->level > 0 || rules_has(rule, "noData");
+
+	return asked && !rule->no_data_allowed && (r->no_data || !triple_has_data(r));
 }
 
 /* ---- one ref under one rule ---- */

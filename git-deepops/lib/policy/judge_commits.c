@@ -174,7 +174,7 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 	struct experiment *x = arg;
 	const struct rules_rule *rule = x->p->rule;
 	const struct triple *t;
-	bool good = true;
+	bool lacks = judge_lacks_data(rule, &entry->rec), good = true;
 	int rc = 0;
 
 	if (x->good.nr > 1 || judge_expired(x->p))
@@ -184,7 +184,7 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 	rc = judge_record(x->p->j, entry, &t, e);
 	if (rc < 0)
 		return rc;
-	if (judge_lacks_data(rule, &entry->rec)) {
+	if (lacks) {
 		struct buf text = BUF_INIT;
 
 		buf_addf(&text, "run %.12s read no data, and noData = refuse", entry->rec.run);
@@ -193,7 +193,7 @@ static int one_experiment(void *arg, const struct journal_entry *entry, struct e
 		good = false;
 	}
 	for (size_t i = 0; t->level < rule->level && i < t->n; i++) {
-		if (triple_is_leg(&t->v[i]))
+		if (triple_is_leg(&t->v[i]) && !(lacks && t->v[i].reason == REASON_DATA_NONE))
 			add_bad(x, entry, t->v[i].reason, t->v[i].text, t->v[i].fix);
 		good = false;
 	}

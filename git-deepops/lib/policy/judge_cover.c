@@ -2,10 +2,13 @@
 /* judge_cover.c - a result is the output of a record that counts; see judge_internal.h */
 #include <math.h>
 
+#include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "policy/judge_internal.h"
+#include "run/metrics.h"
+#include "run/samecode.h"
 
 /* A result, and the best record that was found for it. */
 struct cover {
@@ -37,12 +40,11 @@ static void reject(struct cover *v, const struct journal_entry *entry, enum reas
 	v->record = xstrdup(chunkid_text(&entry->id).s);
 }
 
-static bool passes_gate(const struct rules_gate *g, const struct record *r)
+static bool passes_gate(const struct rules_gate *g, const char *text)
 {
-	const char *text = record_pair_get(&r->metrics_final, g->metric);
 	double v;
 
-	if (!text || !num_parse_real(text, &v) || isnan(v))
+	if (!num_parse_real(text, &v) || isnan(v))
 		return false;
 	switch (g->compare) {
 	case RULES_GE:
@@ -57,53 +59,137 @@ static bool passes_gate(const struct rules_gate *g, const struct record *r)
 	return false;
 }
 
-struct tree_match {
-	const struct judge_pass *p;
-	const struct record *rec;
-	char *first; /* path that differs */
-};
-
-static bool is_output(const struct record *r, const char *path)
+/* The value that a file of metrics gives, as the client reads it; 1 found, 0 not. */
+static int metric_of_file(struct cover *v, const char *path, const struct repo_oid *blob,
+			  struct buf *value, struct err *e)
 {
-	for (size_t i = 0; i < r->noutputs; i++) {
-		const char *rest;
+	const char *metric = v->p->rule->gate.metric, *found;
+	struct buf text = BUF_INIT;
+	struct metrics m;
+	int rc = repo_read_blob(v->p->j->in->repo, blob, JSON_MAX_BYTES, &text, e);
 
-		if (str_startswith(path, r->outputs[i].path, &rest) &&
-		    (!*rest || *rest == '/' || !strcmp(rest, POINTER_SUFFIX)))
-			return true;
+	if (rc < 0 && rc != ERR_LIMIT) {
+		buf_release(&text);
+		return rc;
 	}
-	return false;
+	metrics_init(&m);
+	/* What can't be parsed to its end gives nothing. */
+	found = rc == 0 && metrics_parse(&m, path, text.p, text.len, NULL) == 0
+			? record_pair_get(&m.final, metric)
+			: NULL;
+	if (rc == ERR_LIMIT)
+		err_clear(e);
+	if (found)
+		buf_sets(value, found);
+	metrics_release(&m);
+	buf_release(&text);
+	return found != NULL;
 }
 
-static int note_difference(void *arg, const char *path, const struct tree_entry *a,
-			   const struct tree_entry *b, struct err *e)
+static int metric_of_output(struct cover *v, const struct record_output *out, struct buf *value,
+			    struct err *e)
 {
-	struct tree_match *m = arg;
+	struct judge_content want = {.kind = JUDGE_FILE, .known = true};
+	struct tree_entry found;
+	int rc = out->id ? chunkid_parse(&want.id, out->id, e) : ERR_NOTFOUND;
+
+	if (rc == 0)
+		rc = tree_find(v->p->j->in->repo, v->r->tree, out->path, &found, e);
+	if (rc == 1 && (found.mode == TREE_MODE_FILE || found.mode == TREE_MODE_EXEC))
+		rc = judge_stands(v->p->j, v->r->tree, out->path, &want, e);
+	else
+		rc = MIN(rc, 0);
+	if (rc == ERR_NOTFOUND || rc == ERR_INPUT) {
+		err_clear(e);
+		return 0;
+	}
+	return rc == 1 ? metric_of_file(v, out->path, &found.id, value, e) : rc;
+}
+
+/*
+ * The value that the gate is about: of the result itself where it is a file of metrics that has
+ * one, else of another result of the run, as the commit has it.  What a run wrote into a
+ * file that is thrown away counts only where none of its results could hold a metric.
+ */
+static int gate_value(struct cover *v, const struct record *r, struct buf *value, struct err *e)
+{
+	bool held = false;
+	const char *last;
+	int rc = 0;
+
+	if (v->r->entry && !v->r->content.pointer && metrics_known(v->r->path)) {
+		held = true;
+		rc = metric_of_file(v, v->r->path, &v->r->entry->id, value, e);
+	}
+	for (size_t i = 0; rc == 0 && i < r->noutputs; i++) {
+		const struct record_output *out = &r->outputs[i];
+
+		if (!metrics_known(out->path) || !rules_is_place(v->p->rule, out->path))
+			continue;
+		held = true;
+		rc = metric_of_output(v, out, value, e);
+	}
+	last = record_pair_get(&r->metrics_final, v->p->rule->gate.metric);
+	if (rc != 0 || held || !last)
+		return rc;
+	buf_sets(value, last);
+	return 1;
+}
+
+static int meets_gate(struct cover *v, const struct journal_entry *entry, bool *meets,
+		      struct err *e)
+{
+	const struct rules_gate *g = &v->p->rule->gate;
+	struct buf value = BUF_INIT;
+	int rc = gate_value(v, &entry->rec, &value, e);
+
+	*meets = rc == 1 && passes_gate(g, value.p);
+	if (rc == 0)
+		reject(v, entry, REASON_EXEC_METRIC,
+		       xstrfmt("%s of run %.12s comes without %s: no result in the commit has it",
+			       v->r->path, entry->rec.run, g->metric),
+		       NULL);
+	else if (rc == 1 && !*meets)
+		reject(v, entry, REASON_EXEC_METRIC,
+		       xstrfmt("%s comes from run %.12s, which misses %s: it is %s", v->r->path,
+			       entry->rec.run, g->text, value.p),
+		       NULL);
+	buf_release(&value);
+	return MIN(rc, 0);
+}
+
+static bool is_left_out(void *arg, const char *path, const struct tree_entry *a,
+			const struct tree_entry *b)
+{
+	const struct rules_rule *rule = arg;
 
 	(void)a;
 	(void)b;
-	(void)e;
-	if (!m->first && !is_output(m->rec, path) && !rules_is_result(m->p->rule, path) &&
-	    !rules_is_exempt(m->p->rule, path))
-		m->first = xstrdup(path);
-	return 0;
+	return rules_is_place(rule, path) || rules_is_exempt(rule, path);
 }
 
 /* match = tree: what ran is what is pushed, but for results and what doesn't matter. */
 static int same_code(struct cover *v, const struct journal_entry *entry, bool *same, struct err *e)
 {
-	struct tree_match m = {v->p, &entry->rec, NULL};
-	struct repo_oid ran;
-	int rc;
+	const struct judge *j = v->p->j;
+	struct samecode s = {.repo = j->in->repo,
+			     .entry = entry,
+			     .tree = v->r->tree,
+			     .skip = is_left_out,
+			     .skip_arg = (void *)(uintptr_t)v->p->rule,
+			     .dataset = j->evidence.dataset,
+			     .node = j->evidence.node,
+			     .data_arg = j->evidence.arg,
+			     .exact = true};
+	struct buf differs = BUF_INIT;
+	int rc = samecode_differs(&s, &differs, e);
 
-	memcpy(ran.hex, entry->rec.code.tree, sizeof(ran.hex));
-	rc = tree_diff(v->p->j->in->repo, &ran, v->r->tree, note_difference, &m, e);
-	*same = rc == 0 && !m.first;
-	if (m.first)
+	*same = rc == 0;
+	if (rc == 1)
 		reject(v, entry, REASON_CODE_STALE,
-		       xstrfmt("%s comes from other code: %s differs", v->r->path, m.first), NULL);
-	free(m.first);
-	return rc;
+		       xstrfmt("%s comes from other code: %s", v->r->path, differs.p), NULL);
+	buf_release(&differs);
+	return MIN(rc, 0);
 }
 
 /* What the rule asks beyond the level. */
@@ -112,6 +198,7 @@ static int meets_rule(struct cover *v, const struct journal_entry *entry, bool *
 {
 	const struct rules_rule *rule = v->p->rule;
 	const struct record *r = &entry->rec;
+	int rc = 0;
 
 	*meets = false;
 	if (judge_lacks_data(rule, r))
@@ -123,14 +210,11 @@ static int meets_rule(struct cover *v, const struct journal_entry *entry, bool *
 		       xstrfmt("%s comes from a run beside %" PRId64 " ignored files", v->r->path,
 			       r->code.ignored_count),
 		       NULL);
-	else if (rule->gate.metric && !passes_gate(&rule->gate, r))
-		reject(v, entry, REASON_EXEC_METRIC,
-		       xstrfmt("%s comes from run %.12s, which misses %s", v->r->path, r->run,
-			       rule->gate.text),
-		       NULL);
 	else
 		*meets = true;
-	return *meets && rule->match_tree && r->code.tree ? same_code(v, entry, meets, e) : 0;
+	if (*meets && rule->gate.metric)
+		rc = meets_gate(v, entry, meets, e);
+	return rc == 0 && *meets && rule->match_tree ? same_code(v, entry, meets, e) : rc;
 }
 
 /* ---- which records have its content? ---- */

@@ -37,9 +37,20 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "Run the experiment again with the dataset in one version."},
 	[REASON_CODE_SCRIPT] =
 		{"E-CODE-SCRIPT", "code", "the program that ran is in no place that was recorded",
-		 "The command names a script outside the code tree, the inputs and the\n"
-		 "directories of the operating system, so nobody else can run it.",
+		 "A program or script that ran lies outside the code tree, the inputs, the\n"
+		 "Python or conda environment that was captured and the packages of the\n"
+		 "system; or ran with bytes that the tree does not hold.",
 		 "Put the script into the repository and run again."},
+	[REASON_CODE_OUTSIDE] =
+		{"E-CODE-OUTSIDE", "code", "code is read from outside the tree",
+		 "A link that leads out of the tree, a package installed as editable or the\n"
+		 "like: what stands there is in no record, and may be another tomorrow.",
+		 "Put the code into the repository, or add it as a submodule; run again."},
+	[REASON_CODE_BYTES] =
+		{"E-CODE-BYTES", "code", "bytes that ran are in no record",
+		 "A clean filter makes git store other bytes than those that ran, and the\n"
+		 "journal entry does not hold them under filtered/.",
+		 "Run the experiment again."},
 	[REASON_CODE_SECRET] =
 		{"E-CODE-SECRET", "code", "something that looks like a secret key was recorded",
 		 "A file that only the run has (not the commit it started from), or the\n"
@@ -67,7 +78,8 @@ static const struct reason_info reasons[REASON_COUNT] = {
 	[REASON_DATA_NONE] =
 		{"E-DATA-NONE", "data", "the record names no input",
 		 "A run either declares what it reads (-i) or says --no-data, and then the\n"
-		 "rule has to allow that (noData = allow).",
+		 "rule has to allow that (noData = allow).  An empty file, and the script\n"
+		 "that ran, are no data.",
 		 "Run again with -i PATH."},
 	[REASON_DATA_MISMATCH] =
 		{"E-DATA-MISMATCH", "data", "an input is not what its pointer says",
@@ -170,6 +182,11 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		 "The parameters and the series of metrics in the journal have the digest\n"
 		 "that the record names, and the recipe follows from the record.",
 		 "Run the experiment again."},
+	[REASON_EXEC_STDIN] =
+		{"E-EXEC-STDIN", "exec", "what was read from standard input is not kept",
+		 "Standard input came from a file or another program, and the journal entry\n"
+		 "does not hold what was read: nobody can run this again.",
+		 "Run again with </dev/null, or with the bytes in a file that -i names."},
 	[REASON_EXEC_METRIC] =
 		{"E-EXEC-METRIC", "exec", "a metric is missing or beyond the rule's gate",
 		 "The rule asks for a value of a metric that the run does not reach.",

@@ -309,10 +309,19 @@ static int parse_key(const struct place *p, struct rules_rule *rule, unsigned in
 			return err_set(p->e, ERR_INPUT, "%s:%u: %s is given twice", p->name,
 				       p->line->line, p->line->key);
 		*seen |= 1U << i;
+		rule->given |= 1U << i;
 		return keys[i].set(p, rule);
 	}
 	return err_set(p->e, ERR_INPUT, "%s:%u: unknown key %s", p->name, p->line->line,
 		       p->line->key);
+}
+
+bool rules_has(const struct rules_rule *rule, const char *key)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(keys[i].name, key))
+			return rule->given & (1U << i);
+	return false;
 }
 
 static int parse_header(struct rules *r, const struct place *p)

@@ -42,7 +42,8 @@ struct rules_gate {   /* metric = val_acc >= 0.90 */
 
 struct rules_rule {
 	char *name;
-	unsigned int line; /* of its header */
+	unsigned int line;  /* of its header */
+	unsigned int given; /* keys that stand in it, for rules_has() */
 	struct strvec refs;
 	enum rules_mode mode;
 	bool mode_given;
@@ -79,6 +80,9 @@ void rules_default(struct rules *r, const char *ref, enum rules_mode mode);
 void rules_default_text(struct buf *out, const char *ref, enum rules_mode mode);
 
 const struct rules_rule *rules_match(const struct rules *r, const char *ref);
+
+/* Does this key stand in the rule, or is its value the default? */
+bool rules_has(const struct rules_rule *rule, const char *key);
 
 /* Is this path a result / left out of comparisons?  Result means: and not exempt. */
 bool rules_is_result(const struct rules_rule *rule, const char *path);

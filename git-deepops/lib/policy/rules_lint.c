@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* rules_lint.c - what in a policy does not do what it seems to; see rules.h */
 #include "base/wildmatch.h"
+#include "base/xalloc.h"
 #include "policy/rules.h"
 
 static void warn(const struct rules *r, const struct rules_rule *rule, struct strvec *out,
@@ -71,6 +72,21 @@ static void lint_shadowed(const struct rules *r, size_t at, struct strvec *out)
 	}
 }
 
+/* Keys that say something of results, where there are none. */
+static void lint_without_results(const struct rules *r, const struct rules_rule *rule,
+				 struct strvec *out)
+{
+	static const char *const keys[] = {"match", "require", "exempt", "ignored", "metric"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		char *what = xstrfmt("%s has no effect without results", keys[i]);
+
+		if (rules_has(rule, keys[i]))
+			warn(r, rule, out, what);
+		free(what);
+	}
+}
+
 static void lint_rule(const struct rules *r, const struct rules_rule *rule, struct strvec *out)
 {
 	const char *beyond = rules_unsupported(rule);
@@ -81,6 +97,8 @@ static void lint_rule(const struct rules *r, const struct rules_rule *rule, stru
 		return;
 	if (!rule->results.nr)
 		warn(r, rule, out, "no results: only what records say of new commits is judged");
+	if (!rule->results.nr)
+		lint_without_results(r, rule, out);
 	if (rule->override_by.nr && rule->override == RULES_NO_OVERRIDE)
 		warn(r, rule, out, "overrideBy without override = option or signed");
 	if (rule->override != RULES_NO_OVERRIDE && !rule->override_by.nr)

@@ -52,6 +52,9 @@ void triple_release(struct triple *t);
 int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, struct triple *out,
 		 struct err *e) MUST_CHECK;
 
+/* Is there an input that is data: not empty, and not what ran? */
+bool triple_has_data(const struct record *r);
+
 /* Does the finding concern code, data or machine (not only the execution)? */
 bool triple_is_leg(const struct triple_finding *f);
 

@@ -270,6 +270,52 @@ static int pointers(struct triple_pass *p, struct err *e)
 	return rc;
 }
 
+/* ---- bytes that ran, and that the tree does not hold ---- */
+
+/* Kept as filtered/<n>, or as a pointer to them, which D2 looks at. */
+static int one_filtered(struct triple_pass *p, size_t n, struct err *e)
+{
+	const struct record_filtered *f = &p->rec->code.filtered[n];
+	struct buf text = BUF_INIT;
+	struct pointer ptr;
+	struct chunkid id;
+	char name[48];
+	int rc;
+
+	pointer_init(&ptr);
+	snprintf(name, sizeof(name), "filtered/%zu", n);
+	rc = journal_file(p->ctx->repo, p->j, name, TRIPLE_HASH_BYTES, &text, e);
+	if (rc == 1) {
+		chunkid_of(&id, text.p, text.len);
+	} else if (rc == 0) {
+		snprintf(name, sizeof(name), "filtered/%zu" POINTER_SUFFIX, n);
+		rc = journal_file(p->ctx->repo, p->j, name, POINTER_MAX_BYTES, &text, e);
+		if (rc == 1)
+			rc = pointer_parse(&ptr, text.p, text.len, name, NULL) == 0 &&
+			     ptr.kind == POINTER_FILE;
+		id = ptr.id;
+	}
+	if (rc == 0 || (rc == 1 && !same(f->id, chunkid_text(&id).s)))
+		triple_add(p, REASON_CODE_BYTES,
+			   "%s ran with other bytes than git has, and they are not kept", f->path);
+	pointer_release(&ptr);
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
+static int elsewhere(struct triple_pass *p, struct err *e)
+{
+	const struct record_code *c = &p->rec->code;
+	int rc = 0;
+
+	if (c->outside.nr)
+		triple_add(p, REASON_CODE_OUTSIDE, "code is read from outside the tree: %s%s",
+			   c->outside.v[0], c->outside.nr > 1 ? " and more" : "");
+	for (size_t i = 0; rc == 0 && i < c->nfiltered; i++)
+		rc = one_filtered(p, i, e);
+	return rc;
+}
+
 int triple_code(struct triple_pass *p, struct err *e)
 {
 	struct repo_oid tree;
@@ -281,6 +327,8 @@ int triple_code(struct triple_pass *p, struct err *e)
 			   p->rec->changed.v[0], p->rec->changed.nr > 1 ? " and others" : "");
 	if (rc == 0)
 		rc = base_commit(p, e);
+	if (rc == 0)
+		rc = elsewhere(p, e);
 	if (rc < 0 || !there)
 		return rc;
 	oid_of(&tree, p->rec->code.tree);

@@ -2,6 +2,7 @@
 /* triple_data.c - D1 to D5: what the run read and wrote; see triple_internal.h */
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "data/dataset_links.h"
 #include "policy/triple_internal.h"
@@ -10,7 +11,7 @@
 
 struct data_pass {
 	struct triple_pass *p;
-	bool *has_input, *has_output; /* its pointer is in the journal */
+	bool *has_input, *has_output, *has_large; /* its pointer is in the journal */
 };
 
 /* What the record says of something that a pointer of the journal stands for. */
@@ -170,35 +171,75 @@ static struct claim log_claim(const char *name, const struct record_log *log)
 	return (struct claim){name, log->id, RECORD_NONE, log->bytes, NULL, false, false};
 }
 
+/* Of a stream that was too long for the journal. */
+static bool stream_claim(const struct record *r, const char *name, struct claim *out)
+{
+	static const struct record_log rows = {NULL, RECORD_NONE}; /* the series is what counts */
+	struct record_log in = {r->stdin_id, RECORD_NONE};
+
+	if (!strcmp(name, "stdout.deepops"))
+		*out = log_claim("stdout.deepops", &r->out_log);
+	else if (!strcmp(name, "stderr.deepops"))
+		*out = log_claim("stderr.deepops", &r->err_log);
+	else if (!strcmp(name, "stdin.deepops"))
+		*out = log_claim("stdin.deepops", &in);
+	else if (!strcmp(name, "metrics.jsonl.deepops"))
+		*out = log_claim("metrics.jsonl.deepops", &rows);
+	else
+		return false;
+	return true;
+}
+
+/* filtered/<n>.deepops */
+static bool filtered_claim(const struct record *r, const char *name, struct claim *out)
+{
+	for (size_t i = 0; i < r->code.nfiltered; i++) {
+		const struct record_filtered *f = &r->code.filtered[i];
+		char want[48];
+
+		snprintf(want, sizeof(want), "filtered/%zu" POINTER_SUFFIX, i);
+		if (strcmp(name, want) != 0)
+			continue;
+		*out = (struct claim){
+			.path = f->path, .id = f->id, .files = RECORD_NONE, .bytes = RECORD_NONE};
+		return true;
+	}
+	return false;
+}
+
+static bool numbered_claim(struct data_pass *d, const char *name, struct claim *c)
+{
+	const struct record *r = d->p->rec;
+	const char *rest = strrchr(name, '/');
+	uint64_t n = 0;
+
+	if (!rest || num_parse_u64(rest + 1, 0, UINT32_MAX, &n, NULL) < 0)
+		return filtered_claim(r, name, c);
+	if (str_startswith(name, "inputs/", NULL) && n < r->ninputs) {
+		d->has_input[n] = true;
+		*c = input_claim(&r->inputs[n]);
+	} else if (str_startswith(name, "outputs/", NULL) && n < r->noutputs) {
+		d->has_output[n] = true;
+		*c = output_claim(&r->outputs[n]);
+	} else if (str_startswith(name, "large/", NULL) && n < r->code.nlarge) {
+		d->has_large[n] = true;
+		*c = large_claim(&r->code.large[n]);
+	} else {
+		return false;
+	}
+	return true;
+}
+
 static int one_pointer(void *arg, const struct journal_pointer *ptr, struct err *e)
 {
 	struct data_pass *d = arg;
-	const struct record *r = d->p->rec;
-	const char *rest;
 	struct claim c;
-	uint64_t n = 0;
 
-	if (!strcmp(ptr->name, "stdout.deepops") || !strcmp(ptr->name, "stderr.deepops")) {
-		c = log_claim(ptr->name, ptr->name[3] == 'o' ? &r->out_log : &r->err_log);
+	if (stream_claim(d->p->rec, ptr->name, &c) || numbered_claim(d, ptr->name, &c))
 		return check_pointer(d->p, &c, ptr->text, e);
-	}
-	rest = strrchr(ptr->name, '/');
-	if (!rest || num_parse_u64(rest + 1, 0, UINT32_MAX, &n, NULL) < 0)
-		n = UINT64_MAX;
-	if (str_startswith(ptr->name, "inputs/", NULL) && n < r->ninputs) {
-		d->has_input[n] = true;
-		c = input_claim(&r->inputs[n]);
-	} else if (str_startswith(ptr->name, "outputs/", NULL) && n < r->noutputs) {
-		d->has_output[n] = true;
-		c = output_claim(&r->outputs[n]);
-	} else if (str_startswith(ptr->name, "large/", NULL) && n < r->code.nlarge) {
-		c = large_claim(&r->code.large[n]);
-	} else {
-		triple_add(d->p, REASON_DATA_MISMATCH, "the journal holds %s for nothing recorded",
-			   ptr->name);
-		return 0;
-	}
-	return check_pointer(d->p, &c, ptr->text, e);
+	triple_add(d->p, REASON_DATA_MISMATCH, "the journal holds %s for nothing recorded",
+		   ptr->name);
+	return 0;
 }
 
 /* An input without a pointer is a file of the code tree. */
@@ -225,12 +266,45 @@ static int plain_input(struct triple_pass *p, const struct record_input *in, str
 	return 0;
 }
 
-static bool has_input(const struct record *r)
+/* Is all of it what ran, or a file that only git reads? */
+static bool is_code(const struct record *r, const struct record_input *in)
+{
+	static const char *const gits[] = {".gitignore", ".gitattributes", ".gitmodules"};
+	int64_t ran = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(gits); i++)
+		if (!strcmp(in->path, gits[i]))
+			return true;
+	for (size_t i = 0; i < r->nprograms; i++)
+		ran += path_is_in(r->programs[i].path, in->path);
+	return (ran && ran >= in->files) || triple_is_program(r, in->path);
+}
+
+bool triple_has_data(const struct record *r)
 {
 	for (size_t i = 0; i < r->ninputs; i++)
-		if (r->inputs[i].role == RECORD_ROLE_INPUT)
+		if (r->inputs[i].role == RECORD_ROLE_INPUT && r->inputs[i].bytes > 0 &&
+		    !is_code(r, &r->inputs[i]))
 			return true;
 	return false;
+}
+
+/* D5 */
+static void any_input(struct triple_pass *p)
+{
+	const struct record *r = p->rec;
+	const struct record_input *in = NULL;
+
+	if (r->no_data || triple_has_data(r))
+		return;
+	for (size_t i = 0; i < r->ninputs && !in; i++)
+		if (r->inputs[i].role == RECORD_ROLE_INPUT)
+			in = &r->inputs[i];
+	if (!in)
+		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run);
+	else
+		triple_add(p, REASON_DATA_NONE, "run %.12s read no data: %s is %s", r->run,
+			   in->path, in->bytes > 0 ? "code" : "empty");
 }
 
 /* D4: a run that failed may have left nothing; a rerun keeps what it compared only in part. */
@@ -249,35 +323,35 @@ static void outputs(struct data_pass *d)
 	}
 }
 
+/* D2: large files of the code. */
+static void large(struct data_pass *d)
+{
+	const struct record_code *c = &d->p->rec->code;
+
+	for (size_t i = 0; i < c->nlarge; i++)
+		if (!d->has_large[i])
+			triple_add(d->p, REASON_DATA_MISMATCH, "%s has no pointer in the journal",
+				   c->large[i].path);
+}
+
 int triple_data(struct triple_pass *p, struct err *e)
 {
 	const struct record *r = p->rec;
 	struct data_pass d = {p, xcalloc(r->ninputs + 1, sizeof(bool)),
-			      xcalloc(r->noutputs + 1, sizeof(bool))};
+			      xcalloc(r->noutputs + 1, sizeof(bool)),
+			      xcalloc(r->code.nlarge + 1, sizeof(bool))};
 	int rc = journal_pointers(p->ctx->repo, p->j, one_pointer, &d, e);
 
 	for (size_t i = 0; rc == 0 && i < r->ninputs; i++)
 		if (!d.has_input[i])
 			rc = plain_input(p, &r->inputs[i], e);
-	if (rc == 0)
+	if (rc == 0) {
 		outputs(&d);
+		large(&d);
+		any_input(p);
+	}
 	free(d.has_input);
 	free(d.has_output);
-	if (rc < 0)
-		return rc;
-	for (size_t i = 0; i < r->code.nlarge; i++) {
-		struct tree_entry found;
-		char name[32];
-
-		snprintf(name, sizeof(name), "large/%zu", i);
-		rc = tree_find(p->ctx->repo, &p->j->tree, name, &found, e);
-		if (rc < 0)
-			return rc;
-		if (rc == 0)
-			triple_add(p, REASON_DATA_MISMATCH, "%s has no pointer in the journal",
-				   r->code.large[i].path);
-	}
-	if (!has_input(r) && !r->no_data)
-		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run);
-	return 0;
+	free(d.has_large);
+	return rc;
 }

@@ -76,6 +76,33 @@ static int one_part(struct triple_pass *p, const char *name, const char *digest,
 	return rc < 0 ? rc : 0;
 }
 
+/* What was read from a file or a pipe can be read again only where it is kept. */
+static int input_stream(struct triple_pass *p, struct err *e)
+{
+	const struct record *r = p->rec;
+	struct tree_entry found;
+	struct buf text = BUF_INIT;
+	struct chunkid id;
+	int rc;
+
+	if (!r->stdin_id) {
+		if (r->command_stdin == RECORD_STDIN_FILE || r->command_stdin == RECORD_STDIN_PIPE)
+			triple_add(p, REASON_EXEC_STDIN,
+				   "run %.12s read standard input, which is not kept", r->run);
+		return 0;
+	}
+	rc = tree_find(p->ctx->repo, &p->j->tree, "stdin" POINTER_SUFFIX, &found, e);
+	if (rc != 0)
+		return MIN(rc, 0); /* its data is looked at with the others */
+	rc = journal_file(p->ctx->repo, p->j, "stdin", JSON_MAX_BYTES, &text, e);
+	chunkid_of(&id, text.p, text.len);
+	if (rc == 0 || (rc == 1 && strcmp(r->stdin_id, chunkid_text(&id).s) != 0))
+		triple_add(p, REASON_EXEC_STDIN,
+			   "standard input in the journal is not what was recorded");
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
 /* X4: what says which runs are the same experiment is not for the writer to choose. */
 static void recipe(struct triple_pass *p)
 {
@@ -123,6 +150,8 @@ int triple_exec(struct triple_pass *p, struct err *e)
 		rc = one_part(p, "params.json", p->rec->params_digest, e);
 	if (rc == 0)
 		rc = one_part(p, "metrics.tsv", p->rec->series, e);
+	if (rc == 0)
+		rc = input_stream(p, e);
 	recipe(p);
 	if (rc == 0)
 		rc = chain(p, e);

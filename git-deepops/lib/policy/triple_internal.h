@@ -29,4 +29,7 @@ int triple_exec(struct triple_pass *p, struct err *e);    /* X1 to X5, X7 */
 /* The file or link at `path` of the code tree or a module's; 1 found, 0 absent. */
 int triple_find(struct triple_pass *p, const char *path, struct tree_entry *out, struct err *e);
 
+/* Is this path of the tree a program or script of the run, as it was seen or by its words? */
+bool triple_is_program(const struct record *r, const char *path);
+
 #endif

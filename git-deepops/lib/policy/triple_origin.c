@@ -66,44 +66,174 @@ static bool in_inputs(const struct record *r, const char *path)
 	return false;
 }
 
-static int check_program(struct triple_pass *p, const char *path, struct err *e)
+/* A word of the command as a path below the top; false: it is absolute, or leads out. */
+static bool word_path(const struct record *r, const char *word, struct buf *out)
 {
-	struct buf joined = BUF_INIT, clean = BUF_INIT;
+	struct buf joined = BUF_INIT;
+	bool inside = word[0] != '/';
+
+	buf_reset(out);
+	path_join(&joined, r->cwd ? r->cwd : "", word);
+	inside = inside && path_normalize(out, joined.p, NULL) == 0;
+	buf_release(&joined);
+	return inside;
+}
+
+static bool names(const struct record *r, const char *word, const char *path)
+{
+	struct buf at = BUF_INIT;
+	const char *rest;
+	bool same = word_path(r, word, &at) && !strcmp(at.p, path);
+
+	buf_release(&at);
+	/* The record does not say where the top of the tree was. */
+	return same || !strcmp(word, path) ||
+	       (word[0] == '/' && str_endswith(word, path) &&
+		(rest = word + strlen(word) - strlen(path)) > word && rest[-1] == '/');
+}
+
+bool triple_is_program(const struct record *r, const char *path)
+{
+	const char *script =
+		r->argv.nr && is_interpreter(r->argv.v[0]) ? script_of(&r->argv) : NULL;
+
+	for (size_t i = 0; i < r->nprograms; i++)
+		if (!strcmp(r->programs[i].path, path))
+			return true;
+	return r->argv.nr && !r->shell &&
+	       (names(r, r->argv.v[0], path) || (script && names(r, script, path)));
+}
+
+/* ---- what was seen to run ---- */
+
+static int has_bytes(struct triple_pass *p, const struct tree_entry *file, const char *id,
+		     struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct chunkid got;
+	int rc = repo_read_blob(p->ctx->repo, &file->id, TRIPLE_HASH_BYTES, &text, e);
+
+	if (rc == ERR_LIMIT) {
+		err_clear(e);
+		rc = 0;
+	} else if (rc == 0) {
+		chunkid_of(&got, text.p, text.len);
+		rc = !strcmp(id, chunkid_text(&got).s);
+	}
+	buf_release(&text);
+	return rc;
+}
+
+/* Its bytes stand beside the record under this name: an input, an output, a file not as git has it. */
+static bool is_kept(const struct record *r, const struct record_program *g)
+{
+	for (size_t i = 0; i < r->ninputs; i++)
+		if (path_is_in(g->path, r->inputs[i].path) &&
+		    (!g->id || strcmp(r->inputs[i].path, g->path) != 0 ||
+		     !strcmp(r->inputs[i].id, g->id)))
+			return true;
+	for (size_t i = 0; i < r->noutputs; i++)
+		if (path_is_in(g->path, r->outputs[i].path) && r->outputs[i].id &&
+		    (!g->id || strcmp(r->outputs[i].path, g->path) != 0 ||
+		     !strcmp(r->outputs[i].id, g->id)))
+			return true;
+	for (size_t i = 0; i < r->code.nlarge; i++)
+		if (!strcmp(r->code.large[i].path, g->path))
+			return true;
+	for (size_t i = 0; i < r->code.nfiltered; i++)
+		if (!strcmp(r->code.filtered[i].path, g->path))
+			return true;
+	return false;
+}
+
+static void say_script(struct triple_pass *p, const char *path)
+{
+	triple_add(p, REASON_CODE_SCRIPT, "%s is in neither the code tree nor an input", path);
+}
+
+static int tree_program(struct triple_pass *p, const struct record_program *g, struct err *e)
+{
 	struct tree_entry found;
-	bool known = false;
+	int rc = is_kept(p->rec, g) ? 1 : triple_find(p, g->path, &found, e);
+
+	if (rc == 0)
+		say_script(p, g->path);
+	if (rc != 1 || !g->id || is_kept(p->rec, g) || found.mode == TREE_MODE_LINK)
+		return MIN(rc, 0);
+	rc = has_bytes(p, &found, g->id, e);
+	if (rc == 0)
+		triple_add(p, REASON_CODE_SCRIPT, "%s ran with bytes that are not in the code tree",
+			   g->path);
+	return MIN(rc, 0);
+}
+
+static int one_program(struct triple_pass *p, const struct record_program *g, struct err *e)
+{
+	switch (g->from) {
+	case RECORD_FROM_TREE:
+		return tree_program(p, g, e);
+	case RECORD_FROM_INPUT:
+		if (!in_inputs(p->rec, g->path))
+			say_script(p, g->path);
+		return 0;
+	case RECORD_FROM_SYSTEM:
+		if (g->path[0] != '/')
+			say_script(p, g->path);
+		return 0;
+	case RECORD_FROM_ENVIRONMENT:
+		return 0;
+	case RECORD_FROM_OUTSIDE:
+		break;
+	}
+	say_script(p, g->path);
+	return 0;
+}
+
+/* ---- what the words of the command say ---- */
+
+static bool was_seen(const struct record *r, const char *word)
+{
+	for (size_t i = 0; i < r->nprograms; i++)
+		if (names(r, word, r->programs[i].path))
+			return true;
+	return false;
+}
+
+static int check_word(struct triple_pass *p, const char *word, struct err *e)
+{
+	struct buf clean = BUF_INIT;
+	struct tree_entry found;
+	bool known = was_seen(p->rec, word);
 	int rc = 0;
 
-	if (path[0] == '/') {
-		known = of_the_system(path);
-	} else {
-		path_join(&joined, p->rec->cwd ? p->rec->cwd : "", path);
-		if (path_normalize(&clean, joined.p, NULL) == 0) {
-			known = in_inputs(p->rec, clean.p);
-			if (!known)
-				rc = triple_find(p, clean.p, &found, e);
-			known = known || rc == 1;
-		}
+	if (word[0] == '/') {
+		known = known || of_the_system(word);
+	} else if (!known && word_path(p->rec, word, &clean)) {
+		known = in_inputs(p->rec, clean.p);
+		if (!known)
+			rc = triple_find(p, clean.p, &found, e);
+		known = known || rc == 1;
 	}
 	if (rc >= 0 && !known)
-		triple_add(p, REASON_CODE_SCRIPT, "%s is in neither the code tree nor an input",
-			   path);
-	buf_release(&joined);
+		say_script(p, word);
 	buf_release(&clean);
-	return rc < 0 ? rc : 0;
+	return MIN(rc, 0);
 }
 
 static int program(struct triple_pass *p, struct err *e)
 {
-	const struct strvec *argv = &p->rec->argv;
+	const struct record *r = p->rec;
 	const char *script;
 	int rc = 0;
 
-	if (p->rec->shell || !argv->nr)
-		return 0; /* a command line for the shell: its words can't be told apart */
-	if (strchr(argv->v[0], '/'))
-		rc = check_program(p, argv->v[0], e);
-	script = is_interpreter(argv->v[0]) ? script_of(argv) : NULL;
-	return rc == 0 && script ? check_program(p, script, e) : rc;
+	for (size_t i = 0; rc == 0 && i < r->nprograms; i++)
+		rc = one_program(p, &r->programs[i], e);
+	if (rc < 0 || r->shell || !r->argv.nr)
+		return rc; /* a command line for the shell: its words can't be told apart */
+	if (strchr(r->argv.v[0], '/'))
+		rc = check_word(p, r->argv.v[0], e);
+	script = is_interpreter(r->argv.v[0]) ? script_of(&r->argv) : NULL;
+	return rc == 0 && script ? check_word(p, script, e) : rc;
 }
 
 /* ---- C7 ---- */

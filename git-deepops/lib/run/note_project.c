@@ -11,6 +11,7 @@
 #include "repo/settings.h"
 #include "repo/tree.h"
 #include "run/note.h"
+#include "run/samecode.h"
 
 #define OURS "Deepops-Run" /* also begins the summary's prefix */
 #define SUMMARY_PREFIX OURS "s: "
@@ -224,53 +225,51 @@ static int level_from_server(struct project *p, struct err *e)
 
 /* ---- stale or not ---- */
 
-struct compare {
-	const struct record *rec;
-	bool differs;
-};
-
-static int is_other(void *arg, const char *path, const struct tree_entry *a,
-		    const struct tree_entry *b, struct err *e)
+/* A result of this or of another run is no code: those of a sweep are committed together. */
+static int see_output(void *arg, const struct runindex_row *row, struct err *e)
 {
-	struct compare *c = arg;
-	struct buf root = BUF_INIT;
-	bool output = false;
-
-	(void)a;
-	(void)b;
 	(void)e;
-	if (!pointer_root_of(path, &root))
-		buf_sets(&root, path);
-	for (size_t i = 0; i < c->rec->noutputs; i++) {
-		const char *out = c->rec->outputs[i].path, *rest;
-
-		if (!strcmp(out, root.p) || (str_startswith(path, out, &rest) && *rest == '/'))
-			output = true;
-	}
-	buf_release(&root);
-	if (!output)
-		c->differs = true;
+	if (!strcmp(row->kind, "run") || !strcmp(row->kind, "rerun"))
+		*(bool *)arg = true;
 	return 0;
 }
 
-/* 1: the commit's tree is what ran, outputs aside; 0: it is not. */
-static int same_code(struct project *p, const struct record *rec, struct err *e)
+static bool is_some_output(void *arg, const char *path, const struct tree_entry *a,
+			   const struct tree_entry *b)
 {
-	struct compare c = {rec, false};
-	struct repo_oid tree, ran;
-	int rc;
+	struct project *p = arg;
+	const struct tree_entry *const sides[] = {a, b};
+	struct buf root = BUF_INIT;
+	bool all = true;
 
-	if (!rec->code.tree)
-		return 0;
-	snprintf(ran.hex, sizeof(ran.hex), "%s", rec->code.tree);
-	rc = repo_commit_tree(p->repo, p->commit, &tree, e);
-	if (rc == 0)
-		rc = tree_diff(p->repo, &ran, &tree, is_other, &c, e);
-	if (rc == ERR_LIMIT) { /* a tree without an end is not what somebody committed */
-		err_clear(e);
-		return 0;
+	if (!pointer_root_of(path, &root))
+		buf_sets(&root, path);
+	for (size_t i = 0; i < ARRAY_SIZE(sides) && all; i++) {
+		bool seen = !sides[i]->mode;
+
+		if (!seen && runindex_by_output_blob(p->ix, root.p, &sides[i]->id, see_output,
+						     &seen, NULL) < 0)
+			seen = false;
+		all = seen;
 	}
-	return rc < 0 ? rc : !c.differs;
+	buf_release(&root);
+	return all;
+}
+
+/* 1: the commit's tree is what ran, results aside; 0: it is not. */
+static int same_code(struct project *p, const struct journal_entry *entry, struct err *e)
+{
+	struct repo_oid tree;
+	struct samecode s = {.repo = p->repo,
+			     .entry = entry,
+			     .tree = &tree,
+			     .skip = is_some_output,
+			     .skip_arg = p};
+	int rc = repo_commit_tree(p->repo, p->commit, &tree, e);
+
+	if (rc == 0)
+		rc = samecode_differs(&s, NULL, e);
+	return rc < 0 ? rc : !rc;
 }
 
 /* ---- lines ---- */
@@ -288,7 +287,7 @@ static int add_line(struct project *p, const struct shown *s, struct buf *out, s
 	if (rc == 0 && entry.ok && p->o->level)
 		rc = p->o->level(p->o->arg, &entry, level, e);
 	if (rc == 0 && entry.ok && s->elsewhere)
-		rc = same = same_code(p, &entry.rec, e);
+		rc = same = same_code(p, &entry, e);
 	o.stale = s->elsewhere && !same;
 	o.same = s->elsewhere && same;
 	if (rc >= 0 && entry.ok)
