@@ -162,4 +162,25 @@ test_expect_success 'a loop around runs keeps its input, and a long file goes to
 	)
 '
 
+test_expect_success 'code that comes from outside is named: links, PYTHONPATH, editable packages, .pth' '
+	(
+		cd repo && mkdir ../shared ../pkg && echo "X = 1" >../shared/util.py && echo "Y = 1" >../pkg/pkg.py &&
+		ln -s ../shared/util.py util.py && ln -s in.sh alias.sh && ln -s /no/where dangling && ln -s /dev/null null &&
+		PYTHONPATH="$TRASH/shared:$PWD" git-deepops run --no-data -- true &&
+		git-deepops show --raw $(last) >../got &&
+		test_grep "\"outside\":\[\"PYTHONPATH: $TRASH/shared\",\"util.py -> ../shared/util.py\"\]" ../got &&
+		rm util.py alias.sh dangling null &&
+		v=.venv/lib/python3.9/site-packages && mkdir -p $v/pkg-1.dist-info $v/two-2.dist-info .venv/bin && echo .venv >>.gitignore &&
+		ln -s lib .venv/lib64 && echo "home = /usr/bin" >.venv/pyvenv.cfg && cp /bin/true .venv/bin/python &&
+		echo "x.py,," >$v/pkg-1.dist-info/RECORD && echo "{\"dir_info\": {\"editable\": true}, \"url\": \"file://$TRASH/pkg\"}" >$v/pkg-1.dist-info/direct_url.json &&
+		printf "two.py,,\n../../../bin/tool,sha256=1,3\n" >$v/two-2.dist-info/RECORD && echo "$TRASH/shared" >$v/more.pth &&
+		printf "#!$PWD/.venv/bin/python\n" >.venv/bin/tool && cp .venv/bin/tool .venv/bin/other && chmod +x .venv/bin/tool .venv/bin/other &&
+		git-deepops run --no-data -- env A=1 nice .venv/bin/tool && saw environment .venv/bin/tool && saw environment .venv/bin/python &&
+		git-deepops show --raw $(last) >../got && test_grep "\"more.pth: $TRASH/shared\",\"pkg: $TRASH/pkg\"" ../got &&
+		git cat-file -p refs/deepops/log/$(cat .git/deepops/writer):machine >../machine &&
+		test_grep "os.pkg.python.*/.venv/lib/python3.9/site-packages/two=2 sha256:" ../machine && test_grep ! lib64 ../machine &&
+		git-deepops run --no-data -- sh -c ".venv/bin/other" && saw outside .venv/bin/other
+	)
+'
+
 test_done

@@ -470,6 +470,25 @@ int proc_exec(const struct strvec *args, struct err *e)
 	return err_sys(e, "%s", args->v[0]);
 }
 
+pid_t proc_helper(void (*fn)(void *arg), void *arg)
+{
+	sigset_t all, old;
+	pid_t pid;
+	int saved;
+
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &old); /* no handler of ours may run in it */
+	pid = fork();
+	if (!pid) {
+		fn(arg);
+		_exit(0);
+	}
+	saved = errno;
+	sigprocmask(SIG_SETMASK, &old, NULL);
+	errno = saved;
+	return pid;
+}
+
 void proc_release(struct proc *p)
 {
 	proc_close(&p->in);

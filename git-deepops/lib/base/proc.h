@@ -70,6 +70,9 @@ int proc_capture(struct proc *p, const struct buf *input, size_t max, struct buf
 /* Become this program: returns only if it can't be started. */
 int proc_exec(const struct strvec *args, struct err *e);
 
+/* A child of ours that runs `fn` with all signals blocked, and ends with it.  -1: errno says why. */
+pid_t proc_helper(void (*fn)(void *arg), void *arg);
+
 void proc_release(struct proc *p); /* also kills nothing: wait first */
 
 /*

@@ -305,6 +305,9 @@ int snapshot_capture(struct snapshot_site *s, struct repo_oid *tree, struct err 
 		strvec_pushf(&s->snap->ignored, "%s%s", s->prefix, s->ignored.v[i]);
 	if (rc == 0)
 		rc = update_index(s, e);
+	for (size_t i = 0; rc == 0 && i < s->nentries; i++)
+		if (s->entries[i].mode == TREE_MODE_LINK)
+			strvec_pushf(&s->snap->out->links, "%s%s", s->prefix, s->entries[i].path);
 	if (rc == 0)
 		rc = snapshot_filter_check(s, e);
 	if (rc == 0)
@@ -387,6 +390,8 @@ static void finish(struct snapshot *out)
 	struct strvec *ignored = &out->priv->ignored;
 	struct hash *h = hash_new();
 
+	strvec_sort(&out->links);
+	strvec_uniq(&out->links);
 	strvec_sort(ignored);
 	for (size_t i = 0; i < ignored->nr; i++)
 		hash_update(h, ignored->v[i], strlen(ignored->v[i]) + 1);
@@ -411,6 +416,7 @@ int snapshot_take(struct repo *r, const struct snapshot_opts *o, struct snapshot
 	int rc;
 
 	memset(out, 0, sizeof(*out));
+	strvec_init(&out->links);
 	if (!repo_worktree(r))
 		return err_set(e, ERR_INPUT, "%s is bare: there is no code to capture",
 			       repo_gitdir(r));
@@ -467,6 +473,7 @@ void snapshot_release(struct snapshot *out)
 {
 	struct snapshot_private *snap = out->priv;
 
+	strvec_release(&out->links);
 	release_files(&out->large);
 	release_files(&out->filtered);
 	for (size_t i = 0; i < out->nmodules; i++) {

@@ -89,6 +89,7 @@ struct snapshot {
 	struct snapshot_files
 		large; /* left out of `tree`: the caller puts them in the chunk store */
 	struct snapshot_files filtered;  /* in `tree`, but with other bytes than on disk */
+	struct strvec links;             /* symbolic links in `tree` and in modules; sorted */
 	struct snapshot_module *modules; /* in bytewise order of path */
 	size_t nmodules;
 	/*

@@ -24,6 +24,7 @@
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
+#include "base/proc.h"
 #include "base/xalloc.h"
 
 #define NOTIF_BYTES 4096   /* more than any kernel's struct */
@@ -231,7 +232,7 @@ union notif {
 	char room[NOTIF_BYTES];
 };
 
-NORETURN static void keep(int listener, int life)
+static void keep(int listener, int life)
 {
 	struct pollfd f = {.fd = life, .events = POLLIN};
 	char byte;
@@ -243,10 +244,9 @@ NORETURN static void keep(int listener, int life)
 	for (;;) {
 		union notif req;
 
-		if (poll(&f, 1, -1) < 0 && errno != EINTR)
-			_exit(0);
-		if (f.revents & (POLLHUP | POLLERR | POLLNVAL))
-			_exit(0);
+		if ((poll(&f, 1, -1) < 0 && errno != EINTR) ||
+		    (f.revents & (POLLHUP | POLLERR | POLLNVAL)))
+			return;
 		memset(&req, 0, sizeof(req));
 		if ((f.revents & POLLIN) && ioctl(listener, SECCOMP_IOCTL_NOTIF_RECV, &req.n) == 0)
 			let_go(listener, req.n.id);
@@ -265,28 +265,29 @@ static void close_others(int a, int b)
 	(void)close_range((unsigned int)high + 1, ~0U, 0);
 }
 
+struct keeper {
+	int listener, life[2];
+};
+
+static void be_keeper(void *arg)
+{
+	struct keeper *k = arg;
+
+	setsid();
+	close_others(k->listener, k->life[0]);
+	if (chdir("/") == 0)
+		keep(k->listener, k->life[0]);
+}
+
 static void start_keeper(struct execwatch *w)
 {
-	sigset_t all, old;
-	int life[2];
-	pid_t pid;
+	struct keeper k = {.listener = w->listener};
 
-	if (w->listener < 0 || pipe2(life, O_CLOEXEC) < 0)
+	if (w->listener < 0 || pipe2(k.life, O_CLOEXEC) < 0)
 		return;
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &old); /* no handler of ours may run in it */
-	pid = fork();
-	if (!pid) {
-		setsid();
-		close_others(w->listener, life[0]);
-		if (chdir("/") < 0)
-			_exit(1);
-		keep(w->listener, life[0]);
-	}
-	sigprocmask(SIG_SETMASK, &old, NULL);
-	close(life[0]);
-	w->keeper = life[1];
-	w->keeper_pid = pid;
+	w->keeper_pid = proc_helper(be_keeper, &k);
+	close(k.life[0]);
+	w->keeper = k.life[1];
 }
 
 /* ---- looking at a process that is about to call execve ---- */

@@ -306,6 +306,59 @@ static int fill_code(struct job *j, struct err *e)
 	return rc < 0 ? rc : fill_tree_hash(j, e);
 }
 
+/* ---- code from outside ---- */
+
+/* Is `path`, which is there, inside of the work tree, or a device that holds nothing? */
+static bool is_harmless(const struct job *j, const char *path)
+{
+	char *real = realpath(path, NULL);
+	const char *rest;
+	bool harmless =
+		!real || str_startswith(real, "/dev/", NULL) ||
+		(str_startswith(real, repo_worktree(j->repo), &rest) && (*rest == '/' || !*rest));
+
+	free(real);
+	return harmless;
+}
+
+/* What such a link leads to is in no capture; one that leads nowhere is what it is everywhere. */
+static void fill_links(struct job *j)
+{
+	char target[PATH_MAX_BYTES + 1];
+	struct buf full = BUF_INIT;
+
+	for (size_t i = 0; i < j->snap.links.nr; i++) {
+		const char *path = j->snap.links.v[i];
+		ssize_t n = readlinkat(repo_worktree_fd(j->repo), path, target, PATH_MAX_BYTES);
+
+		buf_reset(&full);
+		path_join(&full, repo_worktree(j->repo), path);
+		if (n <= 0 || is_harmless(j, full.p))
+			continue;
+		target[n] = '\0';
+		strvec_pushf(&j->rec.code.outside, "%s -> %s", path, target);
+	}
+	buf_release(&full);
+}
+
+/* A directory of PYTHONPATH: its packages are captured, loose modules in it are not. */
+static void fill_pythonpath(struct job *j)
+{
+	const char *path = getenv("PYTHONPATH");
+	struct buf dir = BUF_INIT;
+
+	while (path && *path) {
+		size_t len = strcspn(path, ":");
+
+		buf_reset(&dir);
+		buf_add(&dir, path, len);
+		if (len && !is_harmless(j, dir.p) && !str_endswith(dir.p, "-packages"))
+			strvec_pushf(&j->rec.code.outside, "PYTHONPATH: %s", dir.p);
+		path += len + (path[len] == ':');
+	}
+	buf_release(&dir);
+}
+
 int job_capture_code(struct job *j, struct err *e)
 {
 	int rc = take_snapshot(j, e);
@@ -323,6 +376,11 @@ int job_capture_code(struct job *j, struct err *e)
 	rc = scan_secrets(j, e);
 	if (rc == 0 && j->has_snap)
 		rc = fill_code(j, e);
+	if (rc == 0) {
+		fill_links(j);
+		fill_pythonpath(j);
+		record_limit(&j->rec.code.outside, RECORD_OUTSIDE_BYTES);
+	}
 	if (rc == 0)
 		rc = fill_branch(j, e);
 	return rc < 0 ? rc : fill_remote(j, e);
