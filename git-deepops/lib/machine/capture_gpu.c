@@ -88,16 +88,26 @@ static void add_device(struct capture_lines *l, unsigned int i, const char *mode
 	capture_addf(l, key, "%llu", bytes);
 }
 
+/* Not 0: nobody could tell. */
+static void unknown_count(struct capture_lines *l, const char *why)
+{
+	capture_add(l, "gpu.count", "unknown");
+	strvec_pushf(&l->absent, "GPU: %s", why);
+}
+
 static void nvml_devices(struct capture_lines *l, const struct nvml *n, char *device, size_t len)
 {
 	char text[NVML_TEXT_BYTES] = "", first[NVML_TEXT_BYTES] = "";
 	unsigned int count = 0;
 	int cuda = 0;
 
-	if (n->count(&count) != NVML_OK)
+	if (n->count(&count) == NVML_OK) {
+		count = MIN(count, GPU_MAX_COUNT);
+		capture_addf(l, "gpu.count", "%u", count);
+	} else {
 		count = 0;
-	count = MIN(count, GPU_MAX_COUNT);
-	capture_addf(l, "gpu.count", "%u", count);
+		unknown_count(l, "NVML does not tell how many there are");
+	}
 	if (n->driver(text, sizeof(text)) == NVML_OK)
 		capture_add(l, "gpu.driver", text);
 	if (n->cuda(&cuda) == NVML_OK)
@@ -140,18 +150,26 @@ static bool smi_line(struct capture_lines *l, unsigned int i, char *line, struct
 	return true;
 }
 
-/* True if the program was there and answered. */
-static bool smi_devices(struct capture_lines *l, char *device, size_t len)
+/* A driver that is broken may let the program hang. */
+#define SMI_SECONDS "5"
+#define EXIT_NOT_FOUND 127 /* of timeout(1) */
+
+static void smi_devices(struct capture_lines *l, char *device, size_t len)
 {
 	struct proc p = PROC_INIT;
 	struct buf out = BUF_INIT, first = BUF_INIT;
 	unsigned int n = 0;
-	bool good;
+	bool good, none;
+	int rc;
 
-	strvec_pushl(&p.args, "nvidia-smi", "--query-gpu=name,memory.total,driver_version",
+	strvec_pushl(&p.args, "timeout", "-k", "1", SMI_SECONDS, "nvidia-smi",
+		     "--query-gpu=name,memory.total,driver_version",
 		     "--format=csv,noheader,nounits", NULL);
 	p.err = PROC_NULL;
-	good = proc_capture(&p, NULL, 64 * KIB, &out, NULL) == 0;
+	rc = proc_capture(&p, NULL, 64 * KIB, &out, NULL);
+	good = rc == 0;
+	none = rc == EXIT_NOT_FOUND || rc == ERR_NOTFOUND ||
+	       (rc >= 0 && strstr(out.p, "No devices were found"));
 	for (char *at = out.p; good && at && *at && n < GPU_MAX_COUNT;) {
 		char *eol = strchr(at, '\n');
 
@@ -161,14 +179,15 @@ static bool smi_devices(struct capture_lines *l, char *device, size_t len)
 			n++;
 		at = eol ? eol + 1 : NULL;
 	}
-	if (good)
+	if (n || none)
 		capture_addf(l, "gpu.count", "%u", n);
+	else
+		unknown_count(l, good ? "nvidia-smi names no device" : "nvidia-smi fails or hangs");
 	if (n)
 		device_word(first.p, n, device, len);
 	buf_release(&first);
 	buf_release(&out);
 	proc_release(&p);
-	return good;
 }
 
 void capture_gpu(struct capture_lines *l, char *device, size_t len)
@@ -179,7 +198,7 @@ void capture_gpu(struct capture_lines *l, char *device, size_t len)
 		nvml_devices(l, &n, device, len);
 		n.shutdown();
 		dlclose(n.lib);
-	} else if (!smi_devices(l, device, len)) {
-		capture_add(l, "gpu.count", "0");
+	} else {
+		smi_devices(l, device, len);
 	}
 }

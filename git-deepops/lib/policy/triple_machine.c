@@ -66,11 +66,16 @@ static void hardware(struct triple_pass *p, const struct buf *text)
 {
 	static const char *const always[] = {"kernel.machine", "kernel.release", "cpu.flags"};
 	uint64_t gpus = gpu_count(text);
+	struct buf count = BUF_INIT;
 
 	for (size_t i = 0; i < ARRAY_SIZE(always); i++)
 		want(p, text, always[i]);
 	if (gpus)
 		want(p, text, "gpu.driver");
+	if (capture_value(text->p, text->len, "gpu.count", &count) == 1 &&
+	    !strcmp(count.p, "unknown"))
+		triple_add(p, REASON_MACHINE_HARDWARE, "the capture could not tell the GPUs");
+	buf_release(&count);
 	for (uint64_t i = 0; i < gpus; i++) {
 		char key[32];
 

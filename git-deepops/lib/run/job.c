@@ -157,12 +157,14 @@ static int read_secrets(struct job *j, struct err *e)
 
 static void fill_command(struct job *j)
 {
-	struct buf clean = BUF_INIT;
+	struct buf clean = BUF_INIT, word = BUF_INIT;
 	const char *prefix = repo_prefix(j->repo);
 
 	for (size_t i = 0; i < j->o->argv.nr; i++) {
 		buf_reset(&clean);
-		scrub_text(&j->secrets, j->o->argv.v[i], &clean);
+		buf_reset(&word);
+		job_relative_word(j, j->o->argv.v[i], i == 0, &word);
+		scrub_text(&j->secrets, word.p, &clean);
 		strvec_push(&j->rec.argv, clean.p);
 	}
 	if (*prefix)
@@ -171,13 +173,37 @@ static void fill_command(struct job *j)
 	for (size_t i = 0; i < j->o->tags.nr; i++)
 		strvec_push(&j->rec.tags, j->o->tags.v[i]);
 	j->rec.no_data = j->o->no_data;
+	buf_release(&word);
 	buf_release(&clean);
+}
+
+/* `git deepops` puts git's own programs in front of PATH: a run does not depend on how we are called. */
+static void forget_git_core(void)
+{
+	const char *path = getenv("PATH");
+	char *rest = NULL;
+
+	while (path) {
+		size_t len = strcspn(path, ":");
+
+		if (!path[len] || len < 9 || strncmp(path + len - 9, "/git-core", 9) != 0)
+			break;
+		path += len + 1;
+		free(rest);
+		rest = xstrdup(path);
+		path = rest;
+	}
+	if (rest)
+		setenv("PATH", rest, 1);
+	free(rest);
 }
 
 static struct job *make(struct repo *r, enum record_kind kind)
 {
 	struct job *j = xcalloc(1, sizeof(*j));
 	char run[RECORD_RUN_HEX + 1];
+
+	forget_git_core();
 
 	j->repo = j->site = r;
 	record_init(&j->rec);
@@ -527,6 +553,10 @@ static int supervise(struct job *j, struct err *e)
 
 	path_join(&dir, repo_worktree(j->site), j->rec.cwd ? j->rec.cwd : "");
 	s.dir = dir.p;
+	if (j->of) { /* what the shell says of the user's own directory */
+		strvec_pushf(&j->env, "PWD=%s", dir.p);
+		strvec_push(&j->env, "OLDPWD");
+	}
 	rc = j->of ? job_rerun_stdin(j, &s.in, e) : 0;
 	if (rc == 0)
 		rc = supervise_run(&s, e);

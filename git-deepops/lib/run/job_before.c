@@ -7,10 +7,8 @@
  * executed in place, a table that is appended to.  Where it is not what HEAD has it
  * is pinned as an input of role `before`, and a rerun begins with it.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <unistd.h>
 
 #include "base/xalloc.h"
 #include "run/job_internal.h"
@@ -42,23 +40,6 @@ static int is_as_in_head(struct job *j, const char *path, const struct stat *st,
 	return rc;
 }
 
-static bool is_empty_dir(struct job *j, const char *path)
-{
-	int fd = openat(repo_worktree_fd(j->repo), path,
-			O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	DIR *d = fd < 0 ? NULL : fdopendir(fd);
-	struct dirent *ent;
-	bool empty = d != NULL;
-
-	while (empty && (ent = readdir(d)))
-		empty = !strcmp(ent->d_name, ".") || !strcmp(ent->d_name, "..");
-	if (d)
-		closedir(d);
-	else if (fd >= 0)
-		close(fd);
-	return empty;
-}
-
 static int before_one(struct job *j, const struct strvec *roots, const char *path, struct err *e)
 {
 	struct stat st;
@@ -71,7 +52,8 @@ static int before_one(struct job *j, const struct strvec *roots, const char *pat
 	if (strvec_has(roots, path))
 		return job_pin_dataset_before(j, path, e);
 	if (S_ISDIR(st.st_mode))
-		return is_empty_dir(j, path) ? 0 : job_pin_dir_before(j, path, e);
+		return job_pin_dir_before(j, path,
+					  e); /* an empty one, too: no tree of git has it */
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "no regular file");
 	rc = is_as_in_head(j, path, &st, e);

@@ -26,6 +26,29 @@ static void excluded_paths(const struct job *j, struct strvec *out)
 	}
 }
 
+/* A log that a shell redirected us into changes with each word that the command prints. */
+static void exclude_own_output(const struct job *j, struct strvec *out)
+{
+	char name[32], path[PATH_MAX_BYTES + 1];
+	const char *rest;
+	struct stat st;
+
+	for (int fd = STDOUT_FILENO; fd <= STDERR_FILENO; fd++) {
+		ssize_t n;
+
+		snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
+		n = fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
+			    ? readlink(name, path, PATH_MAX_BYTES)
+			    : -1;
+		if (n <= 0)
+			continue;
+		path[n] = '\0';
+		if (str_startswith(path, repo_worktree(j->repo), &rest) && *rest == '/' &&
+		    !strvec_has(out, rest + 1))
+			strvec_push(out, rest + 1);
+	}
+}
+
 static int snapshot_limit(struct job *j, uint64_t *limit, struct err *e)
 {
 	struct buf text = BUF_INIT;
@@ -45,6 +68,7 @@ static int take_snapshot(struct job *j, struct err *e)
 	int rc = snapshot_limit(j, &o.limit, e);
 
 	excluded_paths(j, &exclude);
+	exclude_own_output(j, &exclude);
 	o.exclude = &exclude;
 	o.replace = j->replace;
 	o.nreplace = j->nreplace;

@@ -12,6 +12,8 @@
 #include "run/job_internal.h"
 #include "run/note.h"
 
+#define SHOWN_CHANGES 5
+
 static void fill_exec(struct job *j)
 {
 	struct record *r = &j->rec;
@@ -43,6 +45,8 @@ static int recheck(struct job *j, struct err *e)
 	}
 	if (rc == 0)
 		rc = job_recheck_inputs(j, e);
+	for (size_t i = 0; i < j->rec.changed.nr && i < SHOWN_CHANGES; i++)
+		strvec_pushf(&j->warnings, "%s changed while the command ran", j->rec.changed.v[i]);
 	record_limit(&j->rec.changed, RECORD_CHANGED_BYTES);
 	return rc;
 }

@@ -187,6 +187,9 @@ int job_capture_host(struct job *j, struct err *e)
 		return err_wrap(e, "the machine cannot be captured");
 	record_set_digest(&j->rec.machine_capture, &j->machine.id);
 	record_set(&j->rec.machine_class, j->machine.device);
+	for (size_t i = 0; i < j->machine.absent.nr; i++)
+		job_notice(j, "%s", j->machine.absent.v[i]);
+	record_limit(&j->rec.notices, RECORD_NOTICES_BYTES);
 	if (j->machine.undigested)
 		strvec_pushf(&j->warnings,
 			     "%zu installed packages have no digest (git deepops machine capture)",

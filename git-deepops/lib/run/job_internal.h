@@ -12,6 +12,7 @@
  *	job_logs.c	logs
  *	job_programs.c	what really ran
  *	job_stdin.c	standard input
+ *	job_words.c	words that name this work tree
  *	job_notice.c	what goes wrong with one thing
  *	job_finish.c	the record, and what a dead supervisor left
  *	job_rerun.c	what a rerun takes from the first run, and how they compare
@@ -133,6 +134,11 @@ void job_recheck_stdin(struct job *j);
 int job_add_stdin(const struct job *j, struct tree_builder *parts, struct err *e) MUST_CHECK;
 /* What a rerun's command reads: a descriptor to be closed, or PROC_NULL or PROC_INHERIT. */
 int job_rerun_stdin(struct job *j, int *in, struct err *e) MUST_CHECK;
+/*
+ * `word` of the command with paths below the top of the work tree as seen from the working
+ * directory; appended.  `program`: it is looked up in PATH unless it has a slash.
+ */
+void job_relative_word(const struct job *j, const char *word, bool program, struct buf *out);
 /* An execwatch_fn; `j` is a struct job. */
 void job_note_program(void *j, const struct execwatch_seen *seen);
 /* What a dead supervisor had noted. */

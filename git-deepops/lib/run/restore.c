@@ -79,16 +79,56 @@ static int copy_config(struct restore *x, struct repo *site, struct err *e)
 	return MIN(rc, 0);
 }
 
+/* Tags of the history, for `git describe`: setuptools_scm, versioneer. */
+static int copy_tags(struct restore *x, struct repo *site, const char *commit, struct err *e)
+{
+	struct proc p = PROC_INIT, to = PROC_INIT;
+	struct buf refs = BUF_INIT;
+	int rc;
+
+	repo_git(x->from, &p);
+	strvec_pushl(&p.args, "for-each-ref", "--format=create %(refname) %(objectname)", NULL);
+	strvec_pushf(&p.args, "--merged=%s", commit);
+	strvec_push(&p.args, "refs/tags");
+	rc = repo_git_finish(&p, NULL, &refs, e);
+	if (rc == 0 && refs.len) {
+		repo_git(site, &to);
+		strvec_pushl(&to.args, "update-ref", "--stdin", NULL);
+		rc = repo_git_finish(&to, &refs, NULL, e);
+	}
+	buf_release(&refs);
+	return rc;
+}
+
+/* What a script that asks git for its version is told: branch, commit, tags. */
 static int point_head(struct restore *x, struct repo *site, struct err *e)
 {
+	const struct record_code *code = &x->of->rec.code;
 	struct repo_oid commit;
+	struct err own = ERR_INIT;
+	char *ref;
+	int rc = 0;
 
-	if (!x->of->rec.code.commit)
+	if (code->branch) {
+		ref = xstrfmt("refs/heads/%s", code->branch);
+		if (repo_git_run(site, NULL, &own, "symbolic-ref", "HEAD", ref, NULL) < 0)
+			strvec_pushf(x->warnings, "the branch is not %s: %s", code->branch,
+				     own.msg);
+		free(ref);
+	}
+	if (!code->commit)
 		return 0;
-	snprintf(commit.hex, sizeof(commit.hex), "%s", x->of->rec.code.commit);
+	snprintf(commit.hex, sizeof(commit.hex), "%s", code->commit);
 	if (!repo_has_object(x->from, &commit))
 		return 0; /* journals bring the tree, not the history */
-	return repo_git_run(site, NULL, e, "update-ref", "HEAD", commit.hex, NULL);
+	if (code->branch)
+		rc = repo_git_run(site, NULL, e, "update-ref", "HEAD", commit.hex, NULL);
+	else
+		rc = repo_git_run(site, NULL, e, "update-ref", "--no-deref", "HEAD", commit.hex,
+				  NULL);
+	if (rc == 0 && copy_tags(x, site, commit.hex, &own) < 0)
+		strvec_pushf(x->warnings, "the tags are not there: %s", own.msg);
+	return rc;
 }
 
 /* ---- code ---- */
@@ -218,6 +258,33 @@ static int one_pointer(void *arg, const struct journal_pointer *p, struct err *e
 	return restore_pointer(arg, p->what, p->text, e);
 }
 
+/* ---- directories that git does not keep ---- */
+
+static int make_place(struct restore *x, const char *path, struct err *e)
+{
+	if (!*path || !strcmp(path, "."))
+		return 0;
+	if (!path_is_safe(path, strlen(path)))
+		return err_set(e, ERR_INPUT, "path %s", path);
+	return path_mkdirs_beneath(x->dirfd, path, 0777, e);
+}
+
+/* Where the command ran, and where its outputs went: such a directory may have held nothing else. */
+static int make_places(struct restore *x, struct err *e)
+{
+	const struct record *r = &x->of->rec;
+	int rc = r->cwd ? make_place(x, r->cwd, e) : 0;
+
+	for (size_t i = 0; rc == 0 && i < r->noutputs; i++) {
+		struct buf parent = BUF_INIT;
+
+		path_dirname(&parent, r->outputs[i].path);
+		rc = make_place(x, parent.p, e);
+		buf_release(&parent);
+	}
+	return rc;
+}
+
 /* ---- all of it ---- */
 
 static int fill(struct restore *x, struct repo *site, struct err *e)
@@ -233,6 +300,8 @@ static int fill(struct restore *x, struct repo *site, struct err *e)
 		rc = check_out_module(x, site, &code->modules[i], e);
 	if (rc == 0)
 		rc = journal_pointers(x->from, x->of, one_pointer, x, e);
+	if (rc == 0)
+		rc = make_places(x, e);
 	if (rc == 0)
 		check_filtered(x);
 	return rc;

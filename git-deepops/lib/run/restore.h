@@ -3,8 +3,9 @@
  * restore.h - code and data of a run, as they were, in a fresh directory
  *
  * The directory is a repository of its own that borrows the objects of the one the run is
- * recorded in (alternates), with HEAD at the recorded commit where that is here: a
- * script that asks git what it runs from gets its answer.
+ * recorded in (alternates), with HEAD at the recorded commit where that is here, on the
+ * recorded branch and with the tags of its history: a script that asks git what it
+ * runs from gets its answer.
  */
 #ifndef RUN_RESTORE_H
 #define RUN_RESTORE_H
