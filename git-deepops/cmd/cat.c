@@ -5,6 +5,7 @@
 
 #include <stdio.h>
 
+#include "base/path.h"
 #include "data/locate.h"
 
 static const char *const usage[] = {"git deepops cat [REV:]PATH", NULL};
@@ -24,8 +25,11 @@ static int print_file(struct dataset_env *d, const struct locate *where, const c
 	int rc = dataset_find(&where->pointer, where->inside.p, dataset_load_node, d, &entry, e);
 
 	if (rc == 0 && (entry.kind == NODE_DIR || entry.kind == NODE_PART)) {
+		char *word = path_word(arg);
+
 		err_set(e, ERR_INPUT, "%s is a directory", arg);
-		err_hint(e, "git deepops ls %s", arg);
+		err_hint(e, "git deepops ls %s", word);
+		free(word);
 		return ERR_INPUT;
 	}
 	return rc < 0 ? err_wrap(e, "%s", arg)

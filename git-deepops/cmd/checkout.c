@@ -109,10 +109,10 @@ static void report(const struct checkout *c, const char *root,
 {
 	if (log_level() == LOG_QUIET || (!res->written && !res->removed))
 		return;
-	printf("%s: %s %" PRIu64 " file%s (%s), %s %" PRIu64 "\n", root,
-	       c->opts.dry_run ? "would write" : "wrote", res->written,
-	       res->written == 1 ? "" : "s", num_human_bytes(res->bytes).s,
-	       c->opts.dry_run ? "remove" : "removed", res->removed);
+	log_print("%s: %s %" PRIu64 " file%s (%s), %s %" PRIu64, root,
+		  c->opts.dry_run ? "would write" : "wrote", res->written,
+		  res->written == 1 ? "" : "s", num_human_bytes(res->bytes).s,
+		  c->opts.dry_run ? "remove" : "removed", res->removed);
 }
 
 /* What the work tree is thought to hold where state.db has been lost: HEAD's version. */

@@ -7,7 +7,9 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "repo/hooks.h"
@@ -25,9 +27,9 @@ static void doctor_add(struct doctor *d, enum doctor_state state, const char *pa
 
 	d->broken = d->broken || state == DOCTOR_BROKEN;
 	if (!d->list) {
-		printf("%-9s %s: %s\n", state_names[state], part, detail);
+		log_print("%-9s %s: %s", state_names[state], part, detail);
 		if (*mend)
-			printf("          mend: %s\n", mend);
+			log_print("          mend: %s", mend);
 		return;
 	}
 	item = json_mkobj();
@@ -177,7 +179,8 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 	enum hooks_state state;
 	struct buf line = BUF_INIT;
 	char *part = xstrfmt("hook %s", name);
-	char *mend, *run_bit = xstrfmt("chmod +x %s/%s", place->dir.p, name);
+	char *path = xstrfmt("%s/%s", place->dir.p, name), *word = path_word(path);
+	char *mend, *run_bit = xstrfmt("chmod +x %s", word);
 	int rc = hooks_look(place, name, &state, e);
 
 	hooks_line(name, &line);
@@ -200,6 +203,8 @@ static int check_hook(struct doctor *d, const struct hooks_place *place, const c
 	free(part);
 	free(mend);
 	free(run_bit);
+	free(word);
+	free(path);
 	buf_release(&line);
 	return rc;
 }
@@ -255,6 +260,15 @@ static void print_json(struct doctor *d)
 	buf_release(&text);
 }
 
+static int hint_server(const char *dir, struct err *e)
+{
+	char *word = path_word(dir);
+
+	err_hint(e, "git deepops server doctor %s", word);
+	free(word);
+	return e ? e->code : ERR_INPUT;
+}
+
 int cmd_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
 	static const char *const usage[] = {"git deepops doctor [--json] [--offline]", NULL};
@@ -272,7 +286,7 @@ int cmd_doctor(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE, "unexpected argument '%s'", argv[1]);
 	if (!repo_worktree(ctx->repo)) {
 		err_set(e, ERR_INPUT, "%s is a bare repository", repo_gitdir(ctx->repo));
-		return err_hint(e, "git deepops server doctor %s", repo_gitdir(ctx->repo));
+		return hint_server(repo_gitdir(ctx->repo), e);
 	}
 	d.list = json ? json_mkarr() : NULL;
 	rc = check_all(&d, offline, e);

@@ -80,8 +80,11 @@ static int has_changes(struct drop *d, const char *root, struct err *e)
 		rc = dataset_status(d->env, root, &p, &st, e);
 	if (rc == 0 && st.state != DATASET_CLEAN && st.state != DATASET_MISSING &&
 	    st.state != DATASET_PARTIAL) {
+		char *word = path_word(root);
+
 		log_warn("%s has changes that are recorded nowhere", root);
-		log_hint("git deepops track %s records them; --force drops them", root);
+		log_hint("git deepops track %s records them; --force drops them", word);
+		free(word);
 		rc = 1;
 	}
 	dataset_status_release(&st);
@@ -198,7 +201,7 @@ static int drop_all(struct drop *d, struct err *e)
 	for (size_t i = 0; rc == 0 && i < d->chosen.nr; i++) {
 		rc = remove_root(d, d->chosen.v[i], e);
 		if (rc == 0 && log_level() > LOG_QUIET)
-			printf("dropped %s\n", d->chosen.v[i]);
+			log_print("dropped %s", d->chosen.v[i]);
 	}
 	if (rc == 0 && freed)
 		log_note("freed %s of the local store", num_human_bytes(freed).s);

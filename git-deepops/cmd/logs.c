@@ -20,10 +20,83 @@
 
 /* ---- of a run that is in the journal ---- */
 
+/*
+ * The bytes of a log are somebody's: to a terminal go only characters, line ends and colours, no title, answer
+ * or movement that an escape sequence can ask for.  To a file or a pipe they go as they are.
+ */
+enum shown { SHOWN_TEXT, SHOWN_ESC, SHOWN_COLOUR, SHOWN_C2 };
+
+#define COLOUR_MAX_BYTES 32
+
+static struct {
+	enum shown state;
+	char held[COLOUR_MAX_BYTES]; /* a sequence that has begun */
+	size_t n;
+} screen;
+
+static void show_held(bool as_it_is)
+{
+	for (size_t i = 0; i < screen.n; i++)
+		putchar(as_it_is || (unsigned char)screen.held[i] >= 0x20 ? screen.held[i] : '?');
+	screen.n = 0;
+	screen.state = SHOWN_TEXT;
+}
+
+static void hold(char c, enum shown state)
+{
+	screen.held[screen.n++] = c;
+	screen.state = state;
+}
+
+static void show_text(unsigned char c)
+{
+	if (c == 0x1b)
+		hold((char)c, SHOWN_ESC);
+	else if (c == 0xc2) /* of U+0080 to U+00BF; terminals obey the first half of them */
+		screen.state = SHOWN_C2;
+	else
+		putchar((c < 0x20 && !strchr("\n\r\t\b", c)) || c == 0x7f || !c ? '?' : c);
+}
+
+static void show(unsigned char c)
+{
+	if (screen.state == SHOWN_C2) {
+		screen.state = SHOWN_TEXT;
+		if (c >= 0xa0)
+			putchar(0xc2);
+		if (c >= 0x80 && c < 0xa0)
+			putchar('?');
+		else
+			show_text(c);
+	} else if (screen.state == SHOWN_ESC && c == '[') {
+		hold((char)c, SHOWN_COLOUR);
+	} else if (screen.state == SHOWN_COLOUR && c == 'm') {
+		hold((char)c, SHOWN_COLOUR);
+		show_held(true);
+	} else if (screen.state == SHOWN_COLOUR && strchr("0123456789;:", c) && c &&
+		   screen.n < COLOUR_MAX_BYTES - 1) {
+		hold((char)c, SHOWN_COLOUR);
+	} else {
+		show_held(false);
+		show_text(c);
+	}
+}
+
+static int put_bytes(const void *p, size_t len, struct err *e)
+{
+	const unsigned char *s = p;
+
+	if (!isatty(STDOUT_FILENO))
+		return fwrite(p, 1, len, stdout) == len ? 0 : err_sys(e, "writing to stdout");
+	for (size_t i = 0; i < len; i++)
+		show(s[i]);
+	return ferror(stdout) ? err_sys(e, "writing to stdout") : 0;
+}
+
 static int write_out(void *arg, const void *p, size_t len, struct err *e)
 {
 	(void)arg;
-	return fwrite(p, 1, len, stdout) == len ? 0 : err_sys(e, "writing to stdout");
+	return put_bytes(p, len, e);
 }
 
 /* The whole of a long log lies in the store: 1 printed, 0 it is not here. */
@@ -61,8 +134,8 @@ static int print_recorded(struct repo *r, const struct journal_entry *j, const c
 	if (rc == 0) {
 		buf_reset(&text);
 		rc = journal_file(r, j, name, LOG_BLOB_MAX_BYTES, &text, e);
-		if (rc == 1)
-			fwrite(text.p, 1, text.len, stdout);
+		if (rc == 1 && put_bytes(text.p, text.len, e) < 0)
+			rc = e->code;
 	}
 	buf_release(&text);
 	free(pointer);
@@ -96,8 +169,9 @@ static int copy_new(int fd, struct err *e)
 
 		if (rc < 0)
 			return rc;
-		if (fwrite(piece, 1, got, stdout) != got)
-			return err_sys(e, "writing to stdout");
+		rc = put_bytes(piece, got, e);
+		if (rc < 0)
+			return rc;
 	}
 	fflush(stdout);
 	return 0;

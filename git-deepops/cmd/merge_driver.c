@@ -122,6 +122,7 @@ int cmd_merge_driver(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	static const char *const usage[] = {"git deepops merge-driver BASE OURS THEIRS PATH", NULL};
 	struct opt opts[] = {OPT_END};
 	struct dataset_env *d;
+	char *word;
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
 
 	if (rc)
@@ -136,9 +137,11 @@ int cmd_merge_driver(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc < 0) {
 		/* Above 128 git gives the whole merge up; a conflict leaves ours, which is valid. */
 		log_fatal(e);
+		word = path_word(argv[4]);
 		log_hint("%s is left as it was on this side; to merge it again: git checkout "
 			 "--merge -- %s",
-			 argv[4], argv[4]);
+			 argv[4], word);
+		free(word);
 		return 1;
 	}
 	if (rc > 0)

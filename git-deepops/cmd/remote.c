@@ -4,6 +4,7 @@
 
 #include "base/hex.h"
 #include "base/json.h"
+#include "base/path.h"
 #include "base/urltext.h"
 #include "base/xalloc.h"
 #include "cmd.h"
@@ -116,6 +117,14 @@ static int set_key(struct repo *r, const char *name, const char *key, const char
 	return rc;
 }
 
+static void hint_add(const char *name, struct err *e)
+{
+	char *word = path_word(name);
+
+	err_hint(e, "git remote add %s URL", word);
+	free(word);
+}
+
 static int must_exist(struct repo *r, const char *name, struct err *e)
 {
 	char *key = xstrfmt("remote.%s.url", name);
@@ -124,7 +133,7 @@ static int must_exist(struct repo *r, const char *name, struct err *e)
 
 	if (rc == 0) {
 		rc = err_set(e, ERR_NOTFOUND, "no git remote named '%s'", name);
-		err_hint(e, "git remote add %s URL", name);
+		hint_add(name, e);
 	}
 	free(key);
 	buf_release(&url);

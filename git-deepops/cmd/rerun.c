@@ -87,19 +87,22 @@ static int bring_data(struct rerun *x, struct dataset_env *d, struct err *e)
 
 static void say_comparison(const struct record *r)
 {
+	struct buf keys = BUF_INIT;
+
 	if (!r->ncompared)
 		puts("nothing to compare: the run declared no outputs");
 	for (size_t i = 0; i < r->ncompared; i++)
-		printf("%s: %s%s%s\n", r->compared[i].path,
-		       record_verdict_name(r->compared[i].verdict),
-		       r->compared[i].detail ? ": " : "",
-		       r->compared[i].detail ? r->compared[i].detail : "");
+		log_print("%s: %s%s%s", r->compared[i].path,
+			  record_verdict_name(r->compared[i].verdict),
+			  r->compared[i].detail ? ": " : "",
+			  r->compared[i].detail ? r->compared[i].detail : "");
 	if (!r->machine_diff.nr)
 		return;
-	printf("machine: differs in %zu facts:", r->machine_diff.nr);
 	for (size_t i = 0; i < r->machine_diff.nr && i < SHOWN_MACHINE_KEYS; i++)
-		printf(" %s", r->machine_diff.v[i]);
-	printf("%s\n", r->machine_diff.nr > SHOWN_MACHINE_KEYS ? " ..." : "");
+		buf_addf(&keys, " %s", r->machine_diff.v[i]);
+	log_print("machine: differs in %zu facts:%s%s", r->machine_diff.nr, keys.p,
+		  r->machine_diff.nr > SHOWN_MACHINE_KEYS ? " ..." : "");
+	buf_release(&keys);
 }
 
 static void say_verdict(enum record_verdict v)

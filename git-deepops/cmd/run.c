@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "base/log.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "base/xalloc.h"
 #include "cmd.h"
@@ -63,6 +64,14 @@ static bool in_index(struct repo *repo, const char *path)
 }
 
 /* A model that is no dataset yet: `git add -A` would put all of it into git, where it stays for ever. */
+static void hint_track(const char *output)
+{
+	char *word = path_word(output);
+
+	log_hint("git deepops track %s keeps that output out of git", word);
+	free(word);
+}
+
 static void say_large_outputs(struct repo *repo, const struct record *r)
 {
 	struct strvec large = STRVEC_INIT, loose = STRVEC_INIT;
@@ -74,27 +83,26 @@ static void say_large_outputs(struct repo *repo, const struct record *r)
 	if (large.nr && dataset_unignored(repo, &large, &loose, NULL, &e) == 0)
 		for (size_t i = 0; i < loose.nr; i++)
 			if (!in_index(repo, loose.v[i]))
-				log_hint("git deepops track %s keeps that output out of git",
-					 loose.v[i]);
+				hint_track(loose.v[i]);
 	strvec_release(&large);
 	strvec_release(&loose);
 }
 
 static void say_plan(const struct record *r)
 {
-	printf("code %s%s\n", r->code.tree ? r->code.tree : "not captured",
-	       r->code.dirty ? " (differs from HEAD)" : "");
+	log_print("code %s%s", r->code.tree ? r->code.tree : "not captured",
+		  r->code.dirty ? " (differs from HEAD)" : "");
 	for (size_t i = 0; i < r->ninputs; i++)
-		printf("%s %s %.19s %" PRId64 " files, %" PRId64 " bytes\n",
-		       record_input_role_name(r->inputs[i].role), r->inputs[i].path,
-		       r->inputs[i].id, r->inputs[i].files, r->inputs[i].bytes);
+		log_print("%s %s %.19s %" PRId64 " files, %" PRId64 " bytes",
+			  record_input_role_name(r->inputs[i].role), r->inputs[i].path,
+			  r->inputs[i].id, r->inputs[i].files, r->inputs[i].bytes);
 	for (size_t i = 0; i < r->noutputs; i++)
-		printf("%s %s%s%s\n", record_output_role_name(r->outputs[i].role),
-		       r->outputs[i].path, r->outputs[i].match ? " " : "",
-		       r->outputs[i].match ? r->outputs[i].match : "");
+		log_print("%s %s%s%s", record_output_role_name(r->outputs[i].role),
+			  r->outputs[i].path, r->outputs[i].match ? " " : "",
+			  r->outputs[i].match ? r->outputs[i].match : "");
 	for (size_t i = 0; i < r->params.n; i++)
-		printf("param %s=%s\n", r->params.v[i].name, r->params.v[i].value);
-	printf("machine %s %s\n", r->machine_class, r->machine_capture);
+		log_print("param %s=%s", r->params.v[i].name, r->params.v[i].value);
+	log_print("machine %s %s", r->machine_class, r->machine_capture);
 }
 
 static int execute(struct job *job, struct repo *repo, struct err *e)

@@ -415,10 +415,11 @@ static void report(const struct track *t)
 		for (size_t k = 0; k < s->warnings.nr; k++)
 			log_warn("%s", s->warnings.v[k]);
 		if (log_level() > LOG_QUIET)
-			printf("%s %s: %" PRIu64 " file%s, %s, %s\n",
-			       t->changed[i] ? t->dry_run ? "would track" : "tracked" : "unchanged",
-			       t->roots.v[i], s->pointer.files, s->pointer.files == 1 ? "" : "s",
-			       num_human_bytes(s->pointer.bytes).s, chunkid_short(&s->id).s);
+			log_print("%s %s: %" PRIu64 " file%s, %s, %s",
+				  t->changed[i] ? t->dry_run ? "would track" : "tracked"
+						: "unchanged",
+				  t->roots.v[i], s->pointer.files, s->pointer.files == 1 ? "" : "s",
+				  num_human_bytes(s->pointer.bytes).s, chunkid_short(&s->id).s);
 	}
 }
 

@@ -70,7 +70,7 @@ static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 		return rc;
 	dataset_forget(d, root);
 	if (log_level() > LOG_QUIET)
-		printf("no longer tracked: %s\n", root);
+		log_print("no longer tracked: %s", root);
 	return 0;
 }
 
@@ -78,15 +78,18 @@ static int untrack(struct dataset_env *d, int n, char **paths, struct err *e)
 {
 	struct strvec roots = STRVEC_INIT, picked = STRVEC_INIT, insides = STRVEC_INIT;
 	int rc = dataset_roots(dataset_repo(d), NULL, &roots, e), lock;
+	char *word;
 
 	if (rc == 0)
 		rc = dataset_pick(dataset_repo(d), &roots, n, paths, &picked, &insides, e);
 	for (size_t i = 0; rc == 0 && i < picked.nr; i++) {
 		if (!*insides.v[i])
 			continue;
+		word = path_word(picked.v[i]);
 		rc = err_set(e, ERR_INPUT, "'%s/%s' is a part of dataset '%s'", picked.v[i],
 			     insides.v[i], picked.v[i]);
-		err_hint(e, "git deepops untrack %s stops tracking all of it", picked.v[i]);
+		err_hint(e, "git deepops untrack %s stops tracking all of it", word);
+		free(word);
 	}
 	strvec_sort(&picked);
 	strvec_uniq(&picked);

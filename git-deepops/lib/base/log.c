@@ -22,7 +22,7 @@ enum log_level log_level(void)
 }
 
 /* One write a line, so that lines of several processes do not mix. */
-static void log_emit(const char *prefix, const char *text)
+static void log_emit_to(FILE *to, const char *prefix, const char *text)
 {
 	size_t n = strlen(prefix), room = strlen(text) + 1;
 	struct buf line = BUF_INIT;
@@ -32,8 +32,25 @@ static void log_emit(const char *prefix, const char *text)
 	err_sanitize(line.p + n, room, text);
 	buf_setlen(&line, n + strlen(line.p + n));
 	buf_addch(&line, '\n');
-	fwrite(line.p, 1, line.len, stderr);
+	fwrite(line.p, 1, line.len, to);
 	buf_release(&line);
+}
+
+static void log_emit(const char *prefix, const char *text)
+{
+	log_emit_to(stderr, prefix, text);
+}
+
+void log_print(const char *fmt, ...)
+{
+	struct buf text = BUF_INIT;
+	va_list ap;
+
+	va_start(ap, fmt);
+	buf_vaddf(&text, fmt, ap);
+	va_end(ap);
+	log_emit_to(stdout, "", text.p);
+	buf_release(&text);
 }
 
 static void log_line(const char *prefix, const char *fmt, va_list ap)

@@ -389,6 +389,15 @@ static bool has_moved_on(struct dataset_env *d, const char *root)
 	return moved;
 }
 
+static void hint_local(const char *root, struct err *e)
+{
+	char *word = path_word(root);
+
+	err_hint(e, "git deepops track %s records them; git deepops checkout --force gives them up",
+		 word);
+	free(word);
+}
+
 static int blocked_error(struct dataset_env *d, const struct plan *p, const char *root,
 			 struct err *e)
 {
@@ -398,10 +407,7 @@ static int blocked_error(struct dataset_env *d, const struct plan *p, const char
 		err_hint(e, "commit them on a branch from the version they were made on and merge "
 			    "that, or give them up with git deepops checkout --force");
 	else
-		err_hint(e,
-			 "record them with 'git deepops track %s', or give them up with "
-			 "git deepops checkout --force",
-			 root);
+		hint_local(root, e);
 	return ERR_EXISTS;
 }
 

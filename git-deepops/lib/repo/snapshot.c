@@ -53,7 +53,7 @@ static void find_crowd(const struct strvec *files, struct buf *name)
 		if (j - i > best) {
 			best = j - i;
 			buf_reset(name);
-			path_quote(name, files->v[i], len);
+			buf_add(name, files->v[i], len);
 		}
 		i = j;
 	}
@@ -62,6 +62,7 @@ static void find_crowd(const struct strvec *files, struct buf *name)
 static int too_many(const struct snapshot_site *s, struct err *e)
 {
 	struct buf name = BUF_INIT;
+	char *path, *word;
 
 	find_crowd(&s->untracked, &name);
 	if (s->snap->untracked > s->snap->opts->max_untracked)
@@ -70,10 +71,14 @@ static int too_many(const struct snapshot_site *s, struct err *e)
 	else
 		err_set(e, ERR_LIMIT, "%s in untracked files are no code: most files are in '%s%s'",
 			num_human_bytes(s->snap->untracked_bytes).s, s->prefix, name.p);
+	path = xstrfmt("%s%s", s->prefix, name.p);
+	word = path_word(path);
 	err_hint(
 		e,
 		"add it to .gitignore or .deepops/snapshot, or if it is data: git deepops track %s",
-		name.p);
+		word);
+	free(path);
+	free(word);
 	buf_release(&name);
 	return ERR_LIMIT;
 }

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/killpoint.h"
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "repo/tree.h"
@@ -225,9 +226,15 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 
 static int unrecoverable(struct repo *r, const char *run, struct err *e)
 {
+	struct buf path = BUF_INIT, word = BUF_INIT;
+
+	buf_addf(&path, "%s/spool/%s", repo_deepops_dir(r), run);
+	path_shell_quote(&word, path.p);
 	err_wrap(e, "run %.12s", run);
 	if (e && (e->code == ERR_CORRUPT || e->code == ERR_INPUT))
-		err_hint(e, "to give it up: rm -r '%s/spool/%s'", repo_deepops_dir(r), run);
+		err_hint(e, "to give it up: rm -r %s", word.p);
+	buf_release(&path);
+	buf_release(&word);
 	return e ? e->code : ERR_INPUT;
 }
 

@@ -148,17 +148,42 @@ static int refresh(struct job *j, struct job_pin *pin, struct chunkid *id, struc
 	return rc;
 }
 
+static int hint_checkout(const char *root, struct err *e)
+{
+	struct buf word = BUF_INIT;
+
+	path_shell_quote(&word, root);
+	err_hint(e, "git deepops checkout -- %s", word.p);
+	buf_release(&word);
+	return ERR_INPUT;
+}
+
+static int refuse_directory(const char *path, struct err *e)
+{
+	struct buf word = BUF_INIT;
+
+	path_shell_quote(&word, path);
+	err_set(e, ERR_INPUT, "input %s is a directory that is not tracked", path);
+	err_hint(e, "git deepops track %s", word.p);
+	buf_release(&word);
+	return ERR_INPUT;
+}
+
 static int absent_input(struct job_pin *pin, struct err *e)
 {
+	struct buf word = BUF_INIT;
+
 	err_set(e, ERR_NOTFOUND, "not in the work tree");
-	return err_hint(e, "git deepops fetch '%s' && git deepops checkout -- '%s'", pin->path,
-			pin->path);
+	path_shell_quote(&word, pin->path);
+	err_hint(e, "git deepops fetch %s && git deepops checkout -- %s", word.p, word.p);
+	buf_release(&word);
+	return ERR_NOTFOUND;
 }
 
 static int unfinished_input(struct job_pin *pin, struct err *e)
 {
 	err_set(e, ERR_INPUT, "its last checkout was cut off");
-	return err_hint(e, "git deepops checkout -- '%s'", pin->path);
+	return hint_checkout(pin->path, e);
 }
 
 /* 0: pinned; 1: nothing of it is here and its id is not known either: nothing to record. */
@@ -310,8 +335,7 @@ static int pin_path(struct job *j, const struct strvec *roots, const char *path,
 	} else if (fstatat(repo_worktree_fd(j->repo), path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		rc = err_sys(e, "input %s", path);
 	} else if (S_ISDIR(st.st_mode)) {
-		rc = err_set(e, ERR_INPUT, "input %s is a directory that is not tracked", path);
-		err_hint(e, "git deepops track '%s'", path);
+		rc = refuse_directory(path, e);
 	} else {
 		rc = job_pin_file(j, path, RECORD_ROLE_INPUT, e);
 	}
@@ -339,7 +363,7 @@ static int check_output(struct job *j, const char *root, struct err *e)
 
 	if (dataset_is_partial(j->data, root)) {
 		err_set(e, ERR_INPUT, "only a part of the output %s is in the work tree", root);
-		return err_hint(e, "git deepops checkout -- '%s'", root);
+		return hint_checkout(root, e);
 	}
 	pointer_init(&p);
 	rc = dataset_pointer(j->repo, NULL, root, &p, e);
