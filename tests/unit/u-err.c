@@ -50,6 +50,19 @@ static void test_sanitize(void)
 	is_str(out, "a?[1m?b?", "control bytes are replaced");
 	err_sanitize(out, sizeof(out), "x\xc2\x9by\xc3\xa9");
 	is_str(out, "x?y\xc3\xa9", "C1 controls too, letters not");
+	err_sanitize(out, sizeof(out),
+		     "a\xe2\x80\xae"
+		     "b\xe2\x81\xa6"
+		     "c\xd8\x9c"
+		     "d\xe2\x80\xa8");
+	is_str(out, "a?b?c?d?", "what turns text around or breaks lines, too");
+	err_sanitize(out, sizeof(out),
+		     "a\x9b"
+		     "b\xe2\x80"
+		     "c\xff\xf0\x9f\x98\x80");
+	is_str(out, "a?b??c?\xf0\x9f\x98\x80", "and bytes that are no UTF-8");
+	err_sanitize(out, 4, "ab\xc3\xa9z");
+	is_str(out, "ab", "no half character at the end");
 	err_sanitize(out, 4, "abcdef");
 	is_str(out, "abc", "cut to the room there is");
 }

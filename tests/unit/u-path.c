@@ -113,6 +113,7 @@ static void test_word(void)
 		     {"it's!", "'it'\\''s'\\!''"},
 		     {"~x", "'~x'"},
 		     {"\xc3\xa9", "'\xc3\xa9'"},
+		     {"x\xe2\x80\xaey", "$'x\\342\\200\\256y'"},
 		     {"a\033[31m'\\", "$'a\\033[31m\\'\\\\'"}};
 
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

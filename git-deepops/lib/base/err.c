@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "base/utf8.h"
+
 static void err_format(char *out, size_t n, const char *fmt, va_list ap) PRINTF_LIKE(3, 0);
 
 static void err_format(char *out, size_t n, const char *fmt, va_list ap)
@@ -99,18 +101,23 @@ void err_clear(struct err *e)
 
 void err_sanitize(char *out, size_t n, const char *text)
 {
-	const unsigned char *s = (const unsigned char *)text;
+	const unsigned char *s = (const unsigned char *)text, *end = s + strlen(text);
 	size_t i = 0;
 
 	if (!n)
 		return;
-	for (; *s && i + 1 < n; s++) {
-		/* U+0080..U+009F, which terminals obey as well, are C2 80..9F in UTF-8. */
-		bool c1 = *s == 0xc2 && s[1] >= 0x80 && s[1] <= 0x9f;
+	while (s < end) {
+		size_t whole = utf8_length(s, (size_t)(end - s));
+		size_t shown = utf8_shown(s, (size_t)(end - s));
 
-		out[i++] = (char)(*s < 0x20 || *s == 0x7f || c1 ? '?' : *s);
-		if (c1)
-			s++;
+		if (i + MAX(shown, (size_t)1) >= n)
+			break;
+		if (shown)
+			memcpy(out + i, s, shown);
+		else
+			out[i] = '?';
+		i += MAX(shown, (size_t)1);
+		s += MAX(whole, (size_t)1);
 	}
 	out[i] = '\0';
 }

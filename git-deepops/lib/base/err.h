@@ -78,7 +78,10 @@ static inline int err_negative(int rc)
 /* Forget the error. */
 void err_clear(struct err *e);
 
-/* Copy `text` to `out` (size n, always terminated), control bytes replaced by '?'. */
+/*
+ * Copy `text` to `out` (size n, always terminated), control characters, what is no UTF-8 and what turns the
+ * direction of text (utf8.h) replaced by '?'.
+ */
 void err_sanitize(char *out, size_t n, const char *text);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* path_quote.c - names as text: C-quoting, shell words, UTF-8; see path.h */
 #include "base/path.h"
+#include "base/utf8.h"
 
 static bool byte_needs_quote(unsigned char c)
 {
@@ -138,13 +139,23 @@ static bool is_plain_word(const char *s)
 	return *s && *s != '-' && !s[strspn(s, plain)];
 }
 
+static bool is_shown(const char *s)
+{
+	const unsigned char *p = (const unsigned char *)s, *end = p + strlen(s);
+	size_t n = 1;
+
+	for (; n && p < end; p += n)
+		n = utf8_shown(p, (size_t)(end - p));
+	return n;
+}
+
 char *path_word(const char *s)
 {
 	struct buf out = BUF_INIT;
 
 	if (is_plain_word(s)) {
 		buf_addstr(&out, s);
-	} else if (path_is_clean_utf8(s, strlen(s))) {
+	} else if (is_shown(s)) {
 		path_shell_quote(&out, s);
 	} else {
 		buf_addstr(&out, "$'");
@@ -161,30 +172,12 @@ char *path_word(const char *s)
 	return buf_detach(&out, NULL);
 }
 
-/* Length of the UTF-8 sequence at p, 0 if malformed (Unicode 15, table 3-7). */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
-{
-	size_t n = *p < 0x80 ? 1 : *p >= 0xc2 && *p <= 0xdf ? 2 : (*p & 0xf0) == 0xe0 ? 3 : 4;
-
-	if (n == 1)
-		return 1;
-	if (left < n || *p < 0xc2 || *p > 0xf4)
-		return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	for (size_t i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return n;
-}
-
 bool path_is_clean_utf8(const char *s, size_t len)
 {
 	const unsigned char *p = (const unsigned char *)s, *end = p + len;
 
 	while (p < end) {
-		size_t n = utf8_sequence(p, (size_t)(end - p));
+		size_t n = utf8_length(p, (size_t)(end - p));
 
 		/* U+0080 to U+009F are control characters as well. */
 		if (!n || *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0))
