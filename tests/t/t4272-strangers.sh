@@ -77,6 +77,25 @@ test_expect_success 'nor do they when nobody had the time to judge them' '
 	policy_push_only work main
 '
 
+test_expect_success 'a list without end is refused; one that got in costs the row of its run' '
+	fresh && forge_many 1 $w "
+import json
+one = json.loads(re.search(rb\"\\\"outputs\\\":(\\[.*?\\])\", rec).group(1))[0]
+items = [dict(one, path=\"o%06d\" % i) for i in range(12000)]
+text = json.dumps(items, separators=(\",\", \":\"), sort_keys=True).encode()
+parts[b\"outputs.json\"] = text + b\"\\n\"
+rec = re.sub(rb\"\\\"outputs\\\":\\[.*?\\],\", b\"\", rec)
+digest = b\"sha256:\" + hashlib.sha256(parts[b\"outputs.json\"]).hexdigest().encode()
+rec = rec.replace(b\"\\\"tool\\\":\", b\"\\\"spill\\\":{\\\"outputs\\\":\\\"\" + digest + b\"\\\"},\\\"tool\\\":\", 1)
+" &&
+	test_must_fail git -C work push --no-verify origin refs/deepops/log/$w 2>err &&
+	tr "\n" " " <err | sed "s/remote: *//g; s/  */ /g" >flat &&
+	test_grep "lists 12000 outputs; at most 10000" flat &&
+	git -C srv.git fetch -q ../work refs/deepops/log/$w:refs/deepops/log/$w &&
+	git deepops server index srv.git &&
+	policy_push_only work main
+'
+
 test_expect_success 'a bad record of her commit, by another, does not matter beside a good one' '
 	fresh && forge_many 1 $w "parts[b\"machine\"] = b\"x\"" &&
 	policy_push_only work refs/deepops/log/$w && policy_settle srv.git &&
@@ -119,6 +138,30 @@ test_expect_success 'retract = writer: only the journal that has a run takes it 
 	(cd work && git deepops retract "$run") && policy_push_only work "$(policy_journal work)" &&
 	policy_refused work E-EXEC-NORECORD main &&
 	git deepops policy explain --policy floor >words && test_grep "retracting by the run.s own journal" words
+'
+
+test_expect_success 'what every reader of a journal would stumble over is refused when it is pushed' '
+	fresh && (
+		cd work && tip=$(git rev-parse "$(policy_journal .)") && empty=$(git mktree </dev/null) &&
+		for name in machine stdout.deepops metrics.tsv commit; do
+			tree=$({ git ls-tree $tip | grep -v "	$name\$"; printf "040000 tree %s\t%s\n" $empty $name; } | git mktree) &&
+			git update-ref refs/deepops/log/$w $(git commit-tree -m x -p $tip^ $tree) &&
+			test_must_fail git push --no-verify origin refs/deepops/log/$w:$(policy_journal .) 2>../err &&
+			tr "\n" " " <../err | sed "s/remote: *//g; s/  */ /g" >../flat &&
+			test_grep -F "[E-RECORD-MALFORMED]" ../flat && test_grep "$name of entry [0-9a-f]* is a directory" ../flat ||
+			exit 1
+		done
+	)
+'
+
+test_expect_success 'a hundred thousand loose tags' '
+	fresh && id=$(git -C srv.git rev-parse main) && mkdir -p srv.git/refs/tags/x &&
+	"$TEST_PYTHON" -c "
+import sys
+for i in range(100000):
+    with open(\"srv.git/refs/tags/x/%d\" % i, \"w\") as f: f.write(sys.argv[1] + \"\\n\")
+" $id &&
+	policy_push_only work main && rm -rf srv.git
 '
 
 test_done

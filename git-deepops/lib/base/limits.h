@@ -73,6 +73,7 @@
 #define RECORD_NOTICES_BYTES (4 * KIB)
 #define RECORD_OUTSIDE_BYTES (3 * KIB)
 #define RECORD_MAX_ITEMS 100      /* of a list in the record itself; longer ones spill */
+#define RECORD_MAX_LIST 10000     /* of any list in a pushed record: the server finds runs by them */
 #define JSON_MAX_DEPTH 32         /* bounds the parser's stack and ours */
 #define JSON_MAX_BYTES (16 * MIB) /* user files such as metrics.json */
 

@@ -26,6 +26,7 @@ struct wanted {
 struct search {
 	struct finder *f;
 	finder_fn cb;
+	finder_skip_fn skip;
 	void *arg;
 	bool good; /* of the index: those that were found to count, or the others */
 	bool stopped;
@@ -211,6 +212,8 @@ static int give_row(void *arg, const struct runindex_row *row, struct err *e)
 
 	if (s->stopped || (row->found >= 2) != s->good)
 		return 0;
+	if (s->good && s->skip && s->skip(s->arg, row))
+		return 0;
 	journal_entry_init(&j);
 	rc = journal_read(s->f->repo, &row->journal, &j, e);
 	if (rc == 0)
@@ -284,10 +287,10 @@ static int ask_id(struct search *s, const struct wanted *w, struct err *e)
 	return rc < 0 ? rc : runindex_by_output_id(s->f->index, NULL, &id, give_row, s, e);
 }
 
-int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,
-		     struct err *e)
+int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_skip_fn skip,
+		     finder_fn cb, void *arg, struct err *e)
 {
-	struct search s = {.f = f, .cb = cb, .arg = arg};
+	struct search s = {.f = f, .cb = cb, .skip = skip, .arg = arg};
 	struct wanted w = {.commit = commit};
 
 	return search(&s, &w, ask_commit, e);

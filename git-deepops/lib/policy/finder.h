@@ -55,8 +55,13 @@ struct runindex *finder_index(struct finder *f);
 
 /* Runs and reruns only, well-formed, not retracted; `cb` positive stops with 0. */
 typedef int (*finder_fn)(void *arg, const struct journal_entry *entry, struct err *e);
-int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_fn cb, void *arg,
-		     struct err *e) MUST_CHECK;
+/*
+ * `skip` (may be NULL): asked before a record is read that was found to count when the server
+ * looked; true passes it over.
+ */
+typedef bool (*finder_skip_fn)(void *arg, const struct runindex_row *row);
+int finder_by_commit(struct finder *f, const struct repo_oid *commit, finder_skip_fn skip,
+		     finder_fn cb, void *arg, struct err *e) MUST_CHECK;
 /* Whose outputs hold this git blob, or this content or dataset. */
 int finder_by_blob(struct finder *f, const struct repo_oid *blob, finder_fn cb, void *arg,
 		   struct err *e) MUST_CHECK;

@@ -169,6 +169,15 @@ static bool is_outweighed(const struct experiment *x, const char *writer)
 	return x->good.nr > 1 || (x->good.nr && strcmp(x->good.v[0], writer) != 0);
 }
 
+/* More of what that journal has already, by what the server found. */
+static bool is_more_of_it(void *arg, const struct runindex_row *row)
+{
+	const struct experiment *x = arg;
+
+	/* One that reads nothing may be refused for that. */
+	return strvec_has(&x->good, row->writer) && strstr(row->inputs, "\"role\":\"input\"");
+}
+
 static int one_experiment(void *arg, const struct journal_entry *entry, struct err *e)
 {
 	struct experiment *x = arg;
@@ -238,7 +247,7 @@ int judge_experiments(struct judge_pass *p, struct err *e)
 	for (size_t i = 0; f && rc == 0 && i < p->n && !judge_expired(p); i++) {
 		struct experiment x = {.p = p, .commit = &p->commits[i], .good = STRVEC_INIT};
 
-		rc = finder_by_commit(f, &p->commits[i], one_experiment, &x, e);
+		rc = finder_by_commit(f, &p->commits[i], is_more_of_it, one_experiment, &x, e);
 		if (rc == 0)
 			say_bad(&x);
 		else

@@ -70,6 +70,58 @@ static int is_servers_own(struct chain *c, bool *own, struct err *e)
 	return rc;
 }
 
+/* ---- what an entry holds ---- */
+
+/* What the parts of an entry must be, gitformat-deepops-record(5); other names are nobody's. */
+static bool has_wrong_type(const struct tree_entry *entry)
+{
+	static const char *const dirs[] = {"code",    "modules", "inputs",
+					   "outputs", "large",   "filtered"};
+	static const char *const files[] = {
+		"record.json",    "record.sig",    "commit",     "machine", "params.json",
+		"metrics.tsv",    "stdout",        "stderr",     "stdin",   "stdout.deepops",
+		"stderr.deepops", "stdin.deepops", "certificate"};
+
+	for (size_t i = 0; i < ARRAY_SIZE(dirs); i++)
+		if (!strcmp(entry->name, dirs[i]))
+			return entry->mode != TREE_MODE_DIR;
+	for (size_t i = 0; i < ARRAY_SIZE(files); i++)
+		if (!strcmp(entry->name, files[i]))
+			return entry->mode != TREE_MODE_FILE;
+	return false;
+}
+
+static int check_part(void *arg, const struct tree_entry *entry, struct err *e)
+{
+	if (!has_wrong_type(entry))
+		return 0;
+	return err_set(e, ERR_INPUT, "%s of entry %.12s is a %s", entry->name,
+		       ((struct chain *)arg)->at.commit.hex,
+		       entry->mode == TREE_MODE_DIR    ? "directory"
+		       : entry->mode == TREE_MODE_LINK ? "symbolic link"
+						       : "file, program or submodule");
+}
+
+/* Every reader of the journal, here and in all clones, will meet this entry. */
+static int check_content(struct chain *c, struct err *why)
+{
+	const struct record *r = &c->at.rec;
+	const struct {
+		const char *what;
+		size_t n;
+	} lists[] = {{"inputs", r->ninputs},          {"outputs", r->noutputs},
+		     {"programs", r->nprograms},      {"submodules", r->code.nmodules},
+		     {"large files", r->code.nlarge}, {"filtered files", r->code.nfiltered},
+		     {"parameters", r->params.n},     {"names of variables", r->env_names.nr}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
+		if (lists[i].n > RECORD_MAX_LIST)
+			return err_set(why, ERR_LIMIT, "record %s lists %zu %s; at most %d",
+				       chunkid_short(&c->at.id).s, lists[i].n, lists[i].what,
+				       RECORD_MAX_LIST);
+	return tree_list(c->j->in->repo, &c->at.tree, check_part, c, why);
+}
+
 /* The entry at hand against the one before it.  1: fine, 0: refused. */
 static int check_entry(struct chain *c, bool has_before)
 {
@@ -81,6 +133,10 @@ static int check_entry(struct chain *c, bool has_before)
 	}
 	if (journal_check_link(&c->at, has_before ? &c->before : NULL, c->writer, &why) < 0) {
 		refuse(c, REASON_RECORD_CHAIN, why.msg);
+		return 0;
+	}
+	if (check_content(c, &why) < 0) {
+		refuse(c, REASON_RECORD_MALFORMED, why.msg);
 		return 0;
 	}
 	if (++c->j->records > PUSH_MAX_RECORDS) {

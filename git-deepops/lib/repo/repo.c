@@ -312,6 +312,7 @@ void repo_close(struct repo *r)
 	free(r->ident[1]);
 	strvec_release(&r->overrides);
 	commitgraph_close(r->graph);
+	repo_refs_free(r->refs);
 	git_config_free(r->cfg);
 	git_odb_free(r->odb);
 	git_repository_free(r->git);

@@ -27,7 +27,8 @@ struct repo {
 	bool partial_known;
 	struct commitgraph *graph; /* opened by the first walk; NULL: none */
 	bool graph_known;
-	uint64_t commits_read; /* by walks in this process: what tests hold them to */
+	struct repo_refs *refs; /* in a hook, once all were asked for */
+	uint64_t commits_read;  /* by walks in this process: what tests hold them to */
 };
 
 /* "context: libgit2's message" with the nearest of our codes.  `rc` is libgit2's. */
@@ -38,6 +39,7 @@ void repo_oid_from(struct repo_oid *out, const git_oid *id);
 int repo_may_write(const struct repo *r, const char *what, struct err *e) MUST_CHECK;
 /* Unset what a hook's environment says about places and objects. */
 void repo_git_clean(struct proc *p);
+void repo_refs_free(struct repo_refs *refs);
 /* repo_walk() and repo_is_ancestor() in this process. */
 int repo_walk_here(struct repo *r, const struct repo_walk *w, repo_walk_fn cb, void *arg,
 		   struct err *e) MUST_CHECK;

@@ -181,52 +181,88 @@ static int by_name(const void *a, const void *b)
 	return strcmp(((const struct found_ref *)a)->name, ((const struct found_ref *)b)->name);
 }
 
-struct found_refs {
+struct repo_refs {
 	struct found_ref *v;
 	size_t nr, alloc;
 };
 
-static int collect_refs(struct repo *r, const char *prefix, struct found_refs *found, struct err *e)
+void repo_refs_free(struct repo_refs *refs)
+{
+	if (!refs)
+		return;
+	for (size_t i = 0; i < refs->nr; i++)
+		free(refs->v[i].name);
+	free(refs->v);
+	free(refs);
+}
+
+/* What a ref names; 0: it is symbolic, to a branch that is not there. */
+static int id_of(struct repo *r, const git_reference *ref, struct repo_oid *id, struct err *e)
+{
+	if (git_reference_type(ref) == GIT_REFERENCE_SYMBOLIC)
+		return repo_ref_get(r, git_reference_name(ref), id, e);
+	repo_oid_from(id, git_reference_target(ref));
+	return 1;
+}
+
+/* Each ref is read once: there may be a hundred thousand, each in a file of its own. */
+static int collect_refs(struct repo *r, const char *prefix, struct repo_refs *found, struct err *e)
 {
 	git_reference_iterator *it = NULL;
-	const char *name;
+	git_reference *ref;
 	char *glob = xstrfmt("%s*", prefix);
-	int rc = git_reference_iterator_glob_new(&it, r->git, glob);
+	int rc = git_reference_iterator_glob_new(&it, r->git, glob), got = 0;
 
-	while (rc == 0 && (rc = git_reference_next_name(&name, it)) == 0) {
+	while (rc == 0 && got >= 0 && (rc = git_reference_next(&ref, it)) == 0) {
 		struct repo_oid id;
-		int got = repo_ref_get(r, name, &id, e);
 
-		if (got < 0) {
-			rc = got;
-			break;
+		got = id_of(r, ref, &id, e);
+		if (got == 1) {
+			XGROW(found->v, found->nr + 1, found->alloc);
+			found->v[found->nr].name = xstrdup(git_reference_name(ref));
+			found->v[found->nr++].id = id;
 		}
-		if (got == 0)
-			continue; /* symbolic, to a branch that is not there */
-		XGROW(found->v, found->nr + 1, found->alloc);
-		found->v[found->nr].name = xstrdup(name);
-		found->v[found->nr++].id = id;
+		git_reference_free(ref);
 	}
 	git_reference_iterator_free(it);
 	free(glob);
-	if (rc == 0 || rc == GIT_ITEROVER)
-		return 0;
-	return e && e->code ? e->code : repo_lgerr(e, rc, "refs below %s", prefix);
+	if (got < 0)
+		return got;
+	if (rc < 0 && rc != GIT_ITEROVER)
+		return repo_lgerr(e, rc, "refs below %s", prefix);
+	if (found->nr)
+		qsort(found->v, found->nr, sizeof(*found->v), by_name);
+	return 0;
+}
+
+static int each_of(const struct repo_refs *refs, const char *prefix, repo_ref_fn cb, void *arg,
+		   struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < refs->nr; i++)
+		if (str_startswith(refs->v[i].name, prefix, NULL))
+			rc = cb(arg, refs->v[i].name, &refs->v[i].id, e);
+	return rc;
 }
 
 int repo_ref_each(struct repo *r, const char *prefix, repo_ref_fn cb, void *arg, struct err *e)
 {
-	struct found_refs found = {NULL, 0, 0};
-	int rc = collect_refs(r, prefix, &found, e);
+	struct repo_refs *found = r->refs;
+	int rc = 0;
 
+	if (!found) {
+		found = xcalloc(1, sizeof(*found));
+		rc = collect_refs(r, prefix, found, e);
+		/* A hook moves none, and asks for all of them once for each rule. */
+		if (rc == 0 && r->hook && !strcmp(prefix, "refs/"))
+			r->refs = found;
+	}
 	/* First all, then the callbacks: they may move refs. */
-	if (found.nr)
-		qsort(found.v, found.nr, sizeof(*found.v), by_name);
-	for (size_t i = 0; rc == 0 && i < found.nr; i++)
-		rc = cb(arg, found.v[i].name, &found.v[i].id, e);
-	for (size_t i = 0; i < found.nr; i++)
-		free(found.v[i].name);
-	free(found.v);
+	if (rc == 0)
+		rc = each_of(found, prefix, cb, arg, e);
+	if (found != r->refs)
+		repo_refs_free(found);
 	return rc;
 }
 

@@ -14,6 +14,7 @@
 #define SCHEMA_VERSION 2
 #define BATCH 64 /* entries of one transaction: readers wait no longer than that */
 #define SUMMARY_METRICS 4
+#define LISTED_ITEMS 1000 /* inputs and outputs that a row shows; the record has all */
 
 static const char schema[] =
 	"CREATE TABLE entry ("
@@ -224,7 +225,7 @@ static struct json *inputs_json(const struct record *r)
 {
 	struct json *arr = json_mkarr();
 
-	for (size_t i = 0; i < r->ninputs; i++) {
+	for (size_t i = 0; i < MIN(r->ninputs, LISTED_ITEMS); i++) {
 		const struct record_input *in = &r->inputs[i];
 		struct json *o = json_mkobj();
 
@@ -242,7 +243,7 @@ static struct json *outputs_json(const struct record *r)
 {
 	struct json *arr = json_mkarr();
 
-	for (size_t i = 0; i < r->noutputs; i++) {
+	for (size_t i = 0; i < MIN(r->noutputs, LISTED_ITEMS); i++) {
 		const struct record_output *out = &r->outputs[i];
 		struct json *o = json_mkobj();
 
