@@ -8,6 +8,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "repo/gitargs.h"
+#include "store/remote.h"
 #include "sync/sync.h"
 
 static const char *const usage[] = {"git deepops push [options] [REMOTE] [REFSPEC...]", NULL};
@@ -221,6 +222,28 @@ static int push_all(struct push *p, const struct where *w, int argc, char **argv
 	return rc == 0 && p->skipped ? 1 : rc;
 }
 
+/*
+ * In a clone that was never set up nothing says of any remote that it takes data.  Where there is a store
+ * already, others send theirs, and whoever types this command means it.
+ */
+static bool takes_data_already(struct repo *r, const struct where *w)
+{
+	static const uint8_t none[STORE_NONCE_BYTES];
+	struct remote_where view = where_view(w);
+	struct err ignored = ERR_INIT;
+	struct remote *remote = NULL;
+	bool mirror, yes;
+
+	if (cmd_init_done(r) || where_is_mirror(r, w->name.p, &mirror, &ignored) < 0 || mirror ||
+	    remote_open(&remote, &view, &ignored) < 0)
+		return false;
+	yes = memcmp(remote_uuid(remote), none, sizeof(none)) != 0;
+	remote_close(&remote);
+	if (yes)
+		log_hint("git deepops init: then a plain git push sends data and records, too");
+	return yes;
+}
+
 /* To a public mirror, by a slip of the fingers, must go neither data nor records. */
 static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
 {
@@ -228,7 +251,7 @@ static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
 	bool ours;
 	int rc = where_is_ours(r, w->name.p, &ours, e);
 
-	if (rc < 0 || ours)
+	if (rc < 0 || ours || takes_data_already(r, w))
 		return rc;
 	path_shell_quote(&quoted, w->name.p);
 	err_set(e, ERR_DENIED, "%s takes no data: remote.%s.deepops is not true", w->name.p,
@@ -238,7 +261,7 @@ static int must_be_ours(struct repo *r, const struct where *w, struct err *e)
 	else
 		err_hint(e,
 			 "git config remote.%s.deepops true; or for the branch alone: git push %s",
-			 w->name.p, quoted.p);
+			 quoted.p, quoted.p);
 	buf_release(&quoted);
 	return ERR_DENIED;
 }

@@ -125,6 +125,17 @@ test_expect_success 'push passes options of git push on' '
 	test_must_fail git -C opts.git rev-parse -q --verify v1
 '
 
+test_expect_success 'in a clone without init, push works where others have data already, and says what init does' '
+	git clone -q opts.git noinit && git -C noinit deepops pull -q && echo 3 >noinit/data/f &&
+	git -C noinit deepops track data && git -C noinit commit -q -a -m three &&
+	git -C noinit deepops push origin main 2>err && test_grep "^hint: git deepops init" err &&
+	git clone -q opts.git noinit2 && git -C noinit2 deepops pull -q && test_cmp noinit/data/f noinit2/data/f &&
+	git init -q --bare fresh.git && git -C noinit remote set-url origin "$TRASH/fresh.git" &&
+	test_expect_code 128 git -C noinit deepops push origin main 2>err && test_grep "^hint: git deepops init" err &&
+	git -C noinit remote set-url origin "$TRASH/opts.git" && git -C noinit config remote.origin.deepops false &&
+	test_expect_code 128 git -C noinit deepops push origin main
+'
+
 # kept CLONE: what is kept of the floor policy.
 kept () {
 	cat "$1"/.git/deepops/floor/*

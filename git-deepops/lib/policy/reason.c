@@ -225,10 +225,9 @@ static const struct reason_info reasons[REASON_COUNT] = {
 	[REASON_REF_DELETE] = {"E-REF-DELETE", "ref", "this ref may not be deleted",
 			       "A rule governs it, and rewind = refuse.",
 			       "An administrator sets rewind = allow for the time needed."},
-	[REASON_REF_REWIND] =
-		{"E-REF-REWIND", "ref", "this ref may only be fast-forwarded",
-		 "A rule governs it, and rewind = refuse.",
-		 "Merge or rebase onto the server's branch and push without --force."},
+	[REASON_REF_REWIND] = {"E-REF-REWIND", "ref", "this ref may only be fast-forwarded",
+			       "A rule governs it, and rewind = refuse.",
+			       "git deepops pull --rebase && git push"},
 	[REASON_REF_OBJECT] = {"E-REF-OBJECT", "ref", "the ref does not name a commit",
 			       "A ref with a rule has to name a commit, or a tag of one.",
 			       "Push a commit."},

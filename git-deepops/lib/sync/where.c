@@ -334,6 +334,15 @@ int where_is_ours(struct repo *r, const char *name, bool *ours, struct err *e)
 	return rc;
 }
 
+int where_is_mirror(struct repo *r, const char *name, bool *mirror, struct err *e)
+{
+	enum where_ours ours;
+	int rc = where_said(r, name, &ours, e);
+
+	*mirror = ours == WHERE_MIRROR;
+	return rc;
+}
+
 static const char *or_null(const struct buf *b)
 {
 	return b->len ? b->p : NULL;

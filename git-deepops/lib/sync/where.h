@@ -69,6 +69,9 @@ bool where_is_same_place(struct repo *r, const char *a, const char *b);
 /* remote.<name>.deepops is true: hooks act on it. */
 int where_is_ours(struct repo *r, const char *name, bool *ours, struct err *e) MUST_CHECK;
 
+/* It is false, not merely absent: no data by intention. */
+int where_is_mirror(struct repo *r, const char *name, bool *mirror, struct err *e) MUST_CHECK;
+
 /* The view remote_open() takes; borrows from `w`. */
 struct remote_where where_view(const struct where *w);
 
