@@ -2,25 +2,7 @@
 test_description='what was sent is remembered of a store, never of a name: no older version stays behind'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-data.sh"
-
-# version N: one more version of data, committed.
-version () {
-	mkdir -p data && echo "version $1" >data/a && git deepops track -q data &&
-	git add -A && git commit -q -m "version $1"
-}
-
-# all_there SERVER N...: a fresh clone reads every version that its history names, and it is those.
-all_there () {
-	rm -rf there && git clone -q --no-checkout "$1" there && git -C there deepops init && shift &&
-	(
-		cd there && git deepops fetch --all 2>err && test_grep ! "not on the remote" err &&
-		for commit in $(git rev-list --branches --remotes)
-		do
-			git deepops cat "$commit:data/a" || exit 1
-		done | sort -u >got &&
-		for n; do echo "version $n"; done | sort >want && test_cmp want got
-	)
-}
+. "$TESTS_DIR/lib-sent.sh"
 
 # Nothing to send is said by nothing at all.
 says_nothing () {
@@ -28,15 +10,8 @@ says_nothing () {
 }
 
 test_expect_success 'a clone with three versions, never pushed' '
-	new_pair start &&
-	(cd start && for n in 1 2 3; do version $n || return 1; done)
+	three_versions
 '
-
-# again: the same clone and an empty server at one.git, whatever was done before.
-again () {
-	rm -rf one.git one && git init -q --bare one.git && cp -r start one &&
-	git -C one remote set-url origin "$TRASH/one.git"
-}
 
 test_expect_success '--no-verify first: a plain push with nothing new for git makes all of it good' '
 	again && git -C one push -q --no-verify origin main &&

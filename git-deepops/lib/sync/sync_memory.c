@@ -350,16 +350,21 @@ static bool put_absent(struct buf *text, const struct sync_plan *plan)
 	return text->len - before < MEMORY_MAX_ABSENT_BYTES;
 }
 
-/* Servers that give another name each time must not fill the disk: the oldest files go. */
-static void keep_few(const char *dir)
+static bool is_newer(const struct timespec *a, const struct timespec *b)
 {
-	DIR *d = opendir(dir);
-	struct buf oldest = BUF_INIT;
+	return a->tv_sec > b->tv_sec || (a->tv_sec == b->tv_sec && a->tv_nsec >= b->tv_nsec);
+}
+
+/* The oldest file in `d`, and how many there are. */
+static size_t find_oldest(DIR *d, struct buf *oldest)
+{
 	struct timespec when = {0, 0};
 	const struct dirent *entry;
 	size_t n = 0;
 
-	while (d && (entry = readdir(d))) {
+	buf_reset(oldest);
+	rewinddir(d);
+	while ((entry = readdir(d))) {
 		struct stat st;
 
 		if (entry->d_name[0] == '.' ||
@@ -367,15 +372,23 @@ static void keep_few(const char *dir)
 		    !S_ISREG(st.st_mode))
 			continue;
 		n++;
-		if (oldest.len &&
-		    (st.st_mtim.tv_sec > when.tv_sec ||
-		     (st.st_mtim.tv_sec == when.tv_sec && st.st_mtim.tv_nsec >= when.tv_nsec)))
+		if (oldest->len && is_newer(&st.st_mtim, &when))
 			continue;
 		when = st.st_mtim;
-		buf_sets(&oldest, entry->d_name);
+		buf_sets(oldest, entry->d_name);
 	}
-	if (n > MEMORY_MAX_FILES)
-		unlinkat(dirfd(d), oldest.p, 0);
+	return n;
+}
+
+/* Servers that give another name each time must not fill the disk: the oldest files go. */
+static void keep_few(const char *dir)
+{
+	DIR *d = opendir(dir);
+	struct buf oldest = BUF_INIT;
+
+	while (d && find_oldest(d, &oldest) > MEMORY_MAX_FILES &&
+	       unlinkat(dirfd(d), oldest.p, 0) == 0)
+		continue;
 	if (d)
 		closedir(d);
 	buf_release(&oldest);
