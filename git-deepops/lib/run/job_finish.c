@@ -253,16 +253,16 @@ int job_recover(struct repo *r, const char *run, struct journal_entry *out, stru
 	record_init(&rec);
 	rc = still_runs(&s, e);
 	if (rc == 0)
+		rc = journal_has_run(r, run, e);
+	if (rc == 1)
+		return spool_remove(&s, e);
+	if (rc == 0)
 		rc = spool_read_record(&s, &rec, &parts, e);
 	record_release(&rec);
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		return spool_remove(&s, e);
 	}
-	if (rc == 0)
-		rc = journal_has_run(r, run, e);
-	if (rc == 1)
-		return spool_remove(&s, e);
 	if (rc < 0) {
 		spool_close(&s);
 		return unrecoverable(r, run, e);

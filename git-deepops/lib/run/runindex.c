@@ -70,10 +70,13 @@ static int make_schema(struct db *db, struct err *e)
 	return rc;
 }
 
-/* A server's hooks rely on the index after a crash; a client's is only a cache. */
+/*
+ * Durable in a clone, too: after a power failure an index that was not synced may say that it has
+ * seen a journal, and lack its runs.
+ */
 static int open_db(struct runindex *ix, struct err *e)
 {
-	unsigned int flags = DB_CREATE | (repo_is_bare(ix->repo) ? DB_DURABLE : 0U);
+	unsigned int flags = DB_CREATE | DB_DURABLE;
 	int64_t version;
 	int rc;
 

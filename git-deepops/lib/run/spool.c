@@ -122,6 +122,9 @@ int spool_remove(struct spool *s, struct err *e)
 
 	ref_name(s, ref);
 	rc = path_remove_tree(s->dir.p, e);
+	/* A directory that came back without its ref would be a run that nobody can finish. */
+	if (rc == 0)
+		rc = io_fsync_parent(s->dir.p, e);
 	if (rc == 0)
 		rc = repo_ref_delete(s->repo, ref, e);
 	spool_close(s);
