@@ -36,6 +36,7 @@
 #include "chunk/node.h"
 #include "chunk/zframe.h"
 
+struct pool;
 struct store;
 struct store_txn;
 
@@ -137,7 +138,8 @@ int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out,
 
 /*
  * Encode and append unless the store or this txn has it.  1 stored, 0 was there.  `id` is believed: the
- * caller has just computed it (a recipe's: the file's hash).
+ * caller has just computed it (a recipe's: the file's hash).  So a recipe that is here with other
+ * bytes is replaced: it may be a lie.
  */
 int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id, const void *p,
 	      size_t len, bool try_compress, struct err *e) MUST_CHECK;
@@ -170,15 +172,28 @@ int store_put_piece(struct store_txn *t, struct store_stream *s, const struct ch
 int store_put_recipe(struct store_txn *t, struct store_stream *s, const struct chunkid *id,
 		     const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
 
-/* As store_put_stored for bytes that the caller has verified already (remote_get): no decoding. */
+/*
+ * As store_put_stored for bytes that the caller has verified already (remote_get): no decoding.  A
+ * recipe is put although one is here, which may be another: for a txn that is not committed.
+ */
 int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		      const struct store_info *info, const void *stored, struct err *e) MUST_CHECK;
 
 /* As store_has / store_load, seeing this txn's chunks too. */
 int store_txn_has(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		  struct store_info *info, struct err *e) MUST_CHECK;
+/* Did this txn put it itself? */
+bool store_txn_own(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id);
 int store_txn_load(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id,
 		   struct buf *out, struct err *e) MUST_CHECK;
+
+/*
+ * A recipe's key is the hash of the file, so the bytes of one that comes from outside say nothing.
+ * Do the chunks that `recipe` names, committed or in `t` (may be NULL), make up this file?  1, 0
+ * not all of them are here, ERR_CORRUPT: they make another.  `pool` reads ahead; may be NULL.
+ */
+int store_makes_file(struct store *s, struct store_txn *t, const struct chunkid *file,
+		     const struct buf *recipe, struct pool *pool, struct err *e) MUST_CHECK;
 
 /* Make what was put so far survive a crash (for cumulative ACKs). */
 int store_sync(struct store_txn *t, struct err *e) MUST_CHECK;

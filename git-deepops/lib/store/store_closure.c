@@ -46,12 +46,13 @@ static int walk_entries(struct store_assembly *a, const struct chunkid *file, re
 {
 	const struct recipe_source from = {load_piece, a};
 	struct buf text = BUF_INIT;
-	int rc = store_see_load(a->s, a->t, CHUNK_RECIPE, file, &text, e);
+	const struct buf *recipe = a->recipe ? a->recipe : &text;
+	int rc = a->recipe ? 0 : store_see_load(a->s, a->t, CHUNK_RECIPE, file, &text, e);
 
 	if (rc == ERR_NOTFOUND)
 		lack(a->missing, CHUNK_RECIPE, file);
 	else if (rc == 0)
-		rc = recipe_walk(text.p, text.len, &from, cb, arg, e);
+		rc = recipe_walk(recipe->p, recipe->len, &from, cb, arg, e);
 	buf_release(&text);
 	if (rc == ERR_NOTFOUND)
 		return 0;
@@ -168,6 +169,16 @@ int store_assemble(struct store_assembly *a, const struct chunkid *file, uint64_
 		return rc;
 	err_clear(e);
 	return assemble(a, file, true, bytes, e);
+}
+
+int store_makes_file(struct store *s, struct store_txn *t, const struct chunkid *file,
+		     const struct buf *recipe, struct pool *pool, struct err *e)
+{
+	struct store_assembly a = {
+		.s = s, .t = t, .recipe = recipe, .budget = UINT64_MAX, .pool = pool};
+	uint64_t bytes;
+
+	return store_assemble(&a, file, &bytes, e);
 }
 
 /* ---- trees ---- */

@@ -120,8 +120,9 @@ static int by_count(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* Does the segment have a row of a chunk that this txn stored anew because it was lost? */
-static int has_healed(struct store_txn *t, struct segment *seg, struct err *e)
+/* Does the segment have a row of one of these keys, which this txn stored anew? */
+static int has_old(struct store_txn *t, const struct chunkset *keys, struct segment *seg,
+		   struct err *e)
 {
 	struct segment_row row;
 	struct chunkkey key;
@@ -129,10 +130,18 @@ static int has_healed(struct store_txn *t, struct segment *seg, struct err *e)
 	size_t it = 0;
 	int rc = 0;
 
-	while (rc == 0 && t->s->view.lost && chunkset_next(t->s->view.lost, &it, &key, &value))
+	while (rc == 0 && keys && chunkset_next(keys, &it, &key, &value))
 		if (chunkset_has(t->have, key.kind, &key.id))
 			rc = segment_find(seg, key.kind, &key.id, &row, e);
 	return rc;
+}
+
+/* Does it have a copy of what this txn stored because that was lost, or wrong? */
+static int has_healed(struct store_txn *t, struct segment *seg, struct err *e)
+{
+	int rc = has_old(t, t->s->view.lost, seg, e);
+
+	return rc ? rc : has_old(t, t->better, seg, e);
 }
 
 /* Which segments to take up: moved to the front of v, their number in *n. */
@@ -166,13 +175,13 @@ static int choose(struct store_txn *t, struct segment **v, size_t all, size_t ro
 	return 0;
 }
 
-/* Of the rows taken up, those of lost chunks go: the txn's own copy is the good one. */
-static void drop_lost(struct store_index *x, size_t own, const struct chunkset *lost)
+/* Of the rows taken up, those of lost or wrong chunks go: the txn's own copy is the good one. */
+static void drop_rows(struct store_index *x, size_t own, const struct chunkset *keys)
 {
 	size_t to = own;
 
 	for (size_t i = own; i < x->n; i++)
-		if (!chunkset_has(lost, x->rows[i].kind, &x->rows[i].id))
+		if (!chunkset_has(keys, x->rows[i].kind, &x->rows[i].id))
 			x->rows[to++] = x->rows[i];
 	x->n = to;
 }
@@ -208,7 +217,9 @@ static int merge_segments(struct store_txn *t, struct store_index *x, struct seg
 			rc = catalogue_drop_segment(t->s->cat, segment_id(v[i]), e);
 	}
 	if (rc == 0 && t->s->view.lost)
-		drop_lost(x, own, t->s->view.lost);
+		drop_rows(x, own, t->s->view.lost);
+	if (rc == 0)
+		drop_rows(x, own, t->better);
 	return rc;
 }
 

@@ -99,7 +99,9 @@ struct store_txn {
 	bool dir_dirty;          /* has names that are not durable */
 	struct chunkset *have;   /* key -> pack number << 32 | row number */
 	struct chunkset *proved; /* nodes and recipes that passed the closure check */
-	struct chunkset *found;  /* here already, to be renewed; NULL: gc waits for nothing */
+	struct chunkset
+		*better;        /* recipes that are here with other bytes: the txn's replace them */
+	struct chunkset *found; /* here already, to be renewed; NULL: gc waits for nothing */
 	uint64_t bytes, count;
 };
 
@@ -234,6 +236,7 @@ int store_see_load(struct store *s, struct store_txn *t, enum chunk_kind kind,
 struct store_assembly {
 	struct store *s;
 	struct store_txn *t;      /* may be NULL */
+	const struct buf *recipe; /* in place of the one that is here; may be NULL */
 	struct chunkset *missing; /* may be NULL; gets what is not there */
 	uint64_t budget;          /* bytes that may still be hashed */
 	struct pool *pool;        /* reads ahead; may be NULL */

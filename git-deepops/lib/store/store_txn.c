@@ -398,6 +398,7 @@ int store_begin(struct store *s, const uint8_t *nonce, struct store_txn **out, s
 	t->dir = xstrfmt("%s/incoming/%s", s->dir, hex);
 	t->have = chunkset_new();
 	t->proved = chunkset_new();
+	t->better = chunkset_new();
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->idle, NULL);
 	rc = begin(t, nonce != NULL, e);
@@ -431,6 +432,7 @@ void store_txn_free(struct store_txn *t)
 	free(t->sealed);
 	chunkset_free(t->have);
 	chunkset_free(t->proved);
+	chunkset_free(t->better);
 	lockfile_release(t->session_fd);
 	lockfile_release(t->store_fd);
 	pthread_cond_destroy(&t->idle);

@@ -169,7 +169,7 @@ static int append_locked(struct store_txn *t, struct pack_entry *entry, const vo
 	return rc;
 }
 
-static bool txn_knows(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id)
+bool store_txn_own(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id)
 {
 	bool known;
 
@@ -186,7 +186,7 @@ static int is_here(struct store_txn *t, enum chunk_kind kind, const struct chunk
 	struct store_place at;
 	int rc;
 
-	if (txn_knows(t, kind, id))
+	if (store_txn_own(t, kind, id))
 		return 1;
 	rc = store_find(t->s, kind, id, 0, &at, e);
 	return rc == 1 ? store_txn_found(t, kind, id, e) : rc;
@@ -204,6 +204,29 @@ static int check_put(enum chunk_kind kind, const struct chunkid *id, size_t plai
 	return 0;
 }
 
+/* Is the recipe that is here one of these bytes?  Else the new one is stored, and the old one goes. */
+static int is_same_recipe(struct store_txn *t, const struct chunkid *id, const void *p, size_t len,
+			  struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct err why = ERR_INIT;
+	int rc = store_txn_load(t, CHUNK_RECIPE, id, &text, &why);
+
+	if (rc == 0)
+		rc = text.len == len && !memcmp(text.p, p, len);
+	else if (rc == ERR_CORRUPT || rc == ERR_NOTFOUND)
+		rc = 0;
+	else if (e)
+		*e = why;
+	buf_release(&text);
+	if (rc == 0) {
+		pthread_mutex_lock(&t->lock);
+		chunkset_add(t->better, CHUNK_RECIPE, id, 0);
+		pthread_mutex_unlock(&t->lock);
+	}
+	return rc;
+}
+
 int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *id, const void *p,
 	      size_t len, bool try_compress, struct err *e)
 {
@@ -215,6 +238,8 @@ int store_put(struct store_txn *t, enum chunk_kind kind, const struct chunkid *i
 
 	if (rc == 0)
 		rc = is_here(t, kind, id, e);
+	if (rc == 1 && kind == CHUNK_RECIPE && !store_txn_own(t, kind, id))
+		rc = is_same_recipe(t, id, p, len, e);
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
 	x = store_scratch_get(t->s);
@@ -243,9 +268,12 @@ static int check_node(const struct buf *text, struct err *e)
 	return rc;
 }
 
-/* What put_stored and put_encoded check before they look at the bytes: 1 here already. */
+/*
+ * What put_stored and put_encoded check before they look at the bytes: 1 here already.  `again`: what
+ * is committed does not count.
+ */
 static int begin_stored(struct store_txn *t, struct pack_row *row, const struct chunkkey *key,
-			const struct store_info *info, struct err *e)
+			const struct store_info *info, bool again, struct err *e)
 {
 	int rc = check_put(key->kind, &key->id, info->plain, e);
 
@@ -253,7 +281,9 @@ static int begin_stored(struct store_txn *t, struct pack_row *row, const struct 
 		rc = err_set(e, ERR_LIMIT, "%" PRIu32 " stored bytes", info->stored);
 	if (rc == 0 && info->encoding > ZFRAME_ZSTD)
 		rc = err_set(e, ERR_CORRUPT, "unknown encoding %u", info->encoding);
-	if (rc == 0)
+	if (rc == 0 && again)
+		rc = store_txn_own(t, key->kind, &key->id);
+	else if (rc == 0)
 		rc = is_here(t, key->kind, &key->id, e);
 	row->id = key->id;
 	row->kind = key->kind;
@@ -270,7 +300,7 @@ int store_put_encoded(struct store_txn *t, enum chunk_kind kind, const struct ch
 	struct chunkkey key = {(uint8_t)kind, *id};
 	struct pack_entry entry;
 	struct pack_row row;
-	int rc = begin_stored(t, &row, &key, info, e);
+	int rc = begin_stored(t, &row, &key, info, kind == CHUNK_RECIPE, e);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;
@@ -284,7 +314,7 @@ int store_put_decoded(struct store_txn *t, const struct chunkkey *key,
 {
 	struct pack_entry entry;
 	struct pack_row row;
-	int rc = begin_stored(t, &row, key, info, e);
+	int rc = begin_stored(t, &row, key, info, false, e);
 
 	if (rc != 0)
 		return rc < 0 ? rc : 0;

@@ -10,12 +10,16 @@
  * Chunks and nodes are what their ids say; a recipe may be any.  So its sum is held
  * against what the node says of the file, and a chunk's length against the
  * recipe: a hostile server can make nobody store more than the pointers promise.
+ * And recipes wait in a session of their own, which is given up in the end: one is
+ * stored for good only when the chunks that it names were put together and are the
+ * file.  A recipe that is here is doubted as well if that does not come out.
  */
 
 #include "sync/sync_internal.h"
 
 #include "base/killpoint.h"
 #include "base/path.h"
+#include "base/pool.h"
 #include "base/progress.h"
 #include "base/sig.h"
 #include "base/wildmatch.h"
@@ -42,7 +46,9 @@ struct fetcher {
 	struct repo *repo;
 	struct store *store;
 	struct store_txn *txn;
-	struct remote *remote; /* opened when the first chunk is missing */
+	struct store_txn *spill; /* recipes of the files at hand, not proven yet; NULL: none */
+	struct pool *pool;       /* to prove them */
+	struct remote *remote;   /* opened when the first chunk is missing */
 	const struct where *where;
 	const struct sync_fetch_opts *opts;
 	struct sync_result *out;
@@ -57,7 +63,7 @@ struct fetcher {
 	uint64_t empty; /* directories of this item without a file in them */
 	bool absent;    /* the remote lacks something of this item */
 	struct chunkid absent_id;
-	struct chunkkey lie; /* a recipe that can't be the file's; kind 0: none */
+	bool liar; /* that is so by a recipe of the remote itself */
 };
 
 /* ---- asking ---- */
@@ -96,6 +102,7 @@ static int on_chunk(void *arg, const struct chunkkey *key, const struct store_in
 		    const void *stored, struct err *e)
 {
 	struct fetcher *f = arg;
+	struct store_txn **into;
 	uint64_t want;
 	int rc = 0;
 
@@ -111,11 +118,12 @@ static int on_chunk(void *arg, const struct chunkkey *key, const struct store_in
 	killpoint("fetch-chunk");
 	if (f->txn && store_txn_bytes(f->txn) >= FETCH_COMMIT_BYTES)
 		rc = commit_txn(f, e);
-	if (rc == 0 && !f->txn)
-		rc = store_begin(f->store, NULL, &f->txn, e);
+	into = key->kind == CHUNK_RECIPE ? &f->spill : &f->txn;
+	if (rc == 0 && !*into)
+		rc = store_begin(f->store, NULL, into, e);
 	if (rc < 0)
 		return rc;
-	rc = store_put_encoded(f->txn, (enum chunk_kind)key->kind, &key->id, info, stored, e);
+	rc = store_put_encoded(*into, (enum chunk_kind)key->kind, &key->id, info, stored, e);
 	if (rc >= 0) {
 		f->out->chunks++;
 		f->out->bytes += info->stored;
@@ -157,6 +165,22 @@ static int get_ids(struct fetcher *f, enum chunk_kind kind, const struct sync_id
 	}
 	free(keys);
 	return rc;
+}
+
+/* Recipes that are here are asked for all the same: 1 the remote sent them all, 0 not. */
+static int ask_again(struct fetcher *f, const struct sync_ids *files, struct err *e)
+{
+	struct chunkkey *keys = xcalloc(files->n + 1, sizeof(*keys));
+	int rc = ensure_remote(f, e);
+
+	for (size_t i = 0; i < files->n; i++)
+		keys[i] = (struct chunkkey){CHUNK_RECIPE, files->v[i]};
+	f->unfound.n = 0;
+	for (size_t at = 0; rc == 0 && at < files->n; at += SYNC_BATCH_IDS)
+		rc = remote_get(f->remote, keys + at, MIN(files->n - at, SYNC_BATCH_IDS), on_chunk,
+				f, e);
+	free(keys);
+	return rc < 0 ? rc : f->unfound.n == 0;
 }
 
 static int load_here(struct fetcher *f, enum chunk_kind kind, const struct chunkid *id,
@@ -216,9 +240,21 @@ static int check_total(struct fetcher *f, const struct chunkid *file, const stru
 
 	if (rc < 0 || !chunkset_get(f->files, CHUNK_RECIPE, file, &want) || bytes == want)
 		return rc;
-	f->lie = (struct chunkkey){CHUNK_RECIPE, *file};
 	return err_set(e, ERR_CORRUPT, "recipe %s makes a file of %" PRIu64 " bytes, not %" PRIu64,
 		       chunkid_text(file).s, bytes, want);
+}
+
+/* Has the remote just sent it? */
+static bool is_spilled(struct fetcher *f, const struct chunkid *file)
+{
+	return f->spill && store_txn_own(f->spill, CHUNK_RECIPE, file);
+}
+
+static int load_recipe(struct fetcher *f, const struct chunkid *file, struct buf *text,
+		       struct err *e)
+{
+	return is_spilled(f, file) ? store_txn_load(f->spill, CHUNK_RECIPE, file, text, e)
+				   : load_here(f, CHUNK_RECIPE, file, text, e);
 }
 
 /* A long recipe names pieces, which are chunks too and have to be here before it can be read. */
@@ -227,7 +263,7 @@ static int expand_recipe(struct fetcher *f, const struct chunkid *file, struct e
 	struct recipe_source from = {load_piece, f};
 	struct recipe pieces = RECIPE_INIT;
 	struct buf text = BUF_INIT;
-	int rc = load_here(f, CHUNK_RECIPE, file, &text, e);
+	int rc = load_recipe(f, file, &text, e);
 
 	if (rc == 0)
 		rc = check_total(f, file, &text, e);
@@ -244,13 +280,132 @@ static int expand_recipe(struct fetcher *f, const struct chunkid *file, struct e
 	return rc;
 }
 
-static int expand_recipes(struct fetcher *f, const struct sync_ids *files, struct err *e)
+/* Bring what these files are made of.  One that is here and makes no sense goes to `doubted`. */
+static int expand_recipes(struct fetcher *f, const struct sync_ids *files, struct sync_ids *doubted,
+			  struct err *e)
 {
 	int rc = 0;
 
-	for (size_t i = 0; rc == 0 && i < files->n && !f->absent; i++)
+	for (size_t i = 0; rc == 0 && i < files->n && !f->absent; i++) {
 		rc = expand_recipe(f, &files->v[i], e);
+		if (rc == ERR_CORRUPT && !is_spilled(f, &files->v[i])) {
+			err_clear(e);
+			sync_ids_add(doubted, &files->v[i]);
+			rc = 0;
+		}
+	}
 	return rc < 0 ? rc : flush_chunks(f, e);
+}
+
+static void hint_remote(struct err *e)
+{
+	err_hint(e, "its store is damaged or does not tell the truth: there, git deepops fsck "
+		    "--deep --repair; then git deepops push --data-only from a clone that has "
+		    "the data");
+}
+
+/* 1: the recipe and the chunks that are here now make the file; 0: they do not. */
+static int prove(struct fetcher *f, const struct chunkid *file, struct buf *text, struct err *e)
+{
+	int rc = load_recipe(f, file, text, e);
+
+	if (!f->pool)
+		f->pool = pool_new(0, 0);
+	if (rc == 0)
+		rc = store_makes_file(f->store, f->txn, file, text, f->pool, e);
+	if (rc == ERR_CORRUPT && is_spilled(f, file)) {
+		err_wrap(e, "remote %s", f->where->name.p);
+		hint_remote(e);
+		return ERR_CORRUPT;
+	}
+	if (rc == ERR_CORRUPT)
+		err_clear(e);
+	return rc == ERR_CORRUPT ? 0 : rc;
+}
+
+/* recipe_entry_fn */
+static int is_absent_entry(void *arg, uint64_t offset, const struct recipe_entry *entry,
+			   struct err *e)
+{
+	struct fetcher *f = arg;
+
+	(void)offset;
+	(void)e;
+	f->liar = f->liar || chunkid_equal(&entry->id, &f->absent_id);
+	return 0;
+}
+
+/* Is it by this recipe of the remote's that something was asked for which it has not? */
+static void note_liar(struct fetcher *f, const struct buf *recipe)
+{
+	struct recipe_source from = {load_piece, f};
+	struct recipe pieces = RECIPE_INIT;
+
+	if (recipe_pieces(recipe->p, recipe->len, &pieces, NULL) == 0)
+		for (size_t i = 0; i < pieces.n; i++)
+			(void)!is_absent_entry(f, 0, &pieces.entries[i], NULL);
+	(void)!recipe_walk(recipe->p, recipe->len, &from, is_absent_entry, f, NULL);
+	recipe_release(&pieces);
+}
+
+/* A recipe that the remote sent is stored if it is true; one that is here may turn out to be false. */
+static int settle(struct fetcher *f, const struct chunkid *file, bool came,
+		  struct sync_ids *doubted, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	bool spilled = is_spilled(f, file);
+	int rc = spilled || came ? prove(f, file, &text, e) : 1;
+
+	if (rc == 1 && spilled) {
+		if (!f->txn)
+			rc = store_begin(f->store, NULL, &f->txn, e);
+		if (rc >= 0)
+			rc = store_put(f->txn, CHUNK_RECIPE, file, text.p, text.len, true, e);
+	} else if (rc == 0 && !spilled) {
+		sync_ids_add(doubted, file);
+	} else if (rc == 0) {
+		note_liar(f, &text);
+	}
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
+static int settle_all(struct fetcher *f, const struct sync_ids *files, struct sync_ids *doubted,
+		      struct err *e)
+{
+	uint64_t before = f->out->chunks;
+	int rc = expand_recipes(f, files, doubted, e);
+	bool came = f->out->chunks > before || f->absent;
+
+	for (size_t i = 0; rc == 0 && i < files->n; i++)
+		rc = settle(f, &files->v[i], came, doubted, e);
+	return rc;
+}
+
+/*
+ * The files whose recipes are here or were just sent.  If a recipe that is here is of no use, the
+ * remote may have a better one.
+ */
+static int bring_files(struct fetcher *f, const struct sync_ids *files, struct err *e)
+{
+	struct sync_ids doubted = SYNC_IDS_INIT, again = SYNC_IDS_INIT;
+	int rc = settle_all(f, files, &doubted, e);
+
+	if (rc == 0 && doubted.n) {
+		rc = ask_again(f, &doubted, e);
+		if (rc == 1) {
+			f->absent = false;
+			f->chunks.n = 0;
+			sync_forget(&f->seen, 0);
+			rc = settle_all(f, &doubted, &again, e);
+		}
+	}
+	if (f->spill)
+		store_abort(f->spill, false);
+	f->spill = NULL;
+	sync_ids_release(&doubted);
+	sync_ids_release(&again);
+	return rc;
 }
 
 /* Small files: by recipe where there is one, the others are one chunk each. */
@@ -293,7 +448,7 @@ static int flush_files(struct fetcher *f, struct err *e)
 	if (rc == 0)
 		note_absent(f);
 	if (rc == 0)
-		rc = expand_recipes(f, &recipes, e);
+		rc = bring_files(f, &recipes, e);
 	sync_ids_release(&recipes);
 	sync_forget(&f->files, SYNC_SEEN_MAX);
 	return rc;
@@ -511,6 +666,12 @@ static int fetch_item(struct fetcher *f, const struct sync_item *item, struct er
 		/* What was asked for in vain, or not any more, counts for the next one. */
 		sync_forget(&f->seen, 0);
 		sync_forget(&f->files, 0);
+	} else if (rc == 0 && f->absent && f->liar) {
+		err_set(e, ERR_CORRUPT,
+			"%s: remote %s lists chunk %s of a file and does not have it", item->name,
+			f->where->name.p, chunkid_text(&f->absent_id).s);
+		hint_remote(e);
+		return ERR_CORRUPT;
 	} else if (rc == 0 && f->absent) {
 		rc = err_set(e, ERR_NOTFOUND, "%s: %s is not on remote %s", item->name,
 			     chunkid_text(&f->absent_id).s, f->where->name.p);
@@ -526,6 +687,9 @@ static void fetcher_release(struct fetcher *f)
 	remote_close(&f->remote);
 	if (f->txn)
 		store_abort(f->txn, false);
+	if (f->spill)
+		store_abort(f->spill, false);
+	pool_free(f->pool);
 	store_close(f->store);
 	chunkset_free(f->seen);
 	chunkset_free(f->files);
@@ -555,8 +719,6 @@ int sync_fetch(struct repo *r, const struct where *w, const struct sync_item *it
 	for (size_t i = 0; rc == 0 && i < n; i++)
 		rc = fetch_item(&f, &items[i], e);
 	rc2 = commit_txn(&f, rc ? NULL : e); /* what did arrive is worth keeping */
-	if (rc2 == 0 && f.lie.kind)          /* but for this: the next fetch asks anew */
-		rc2 = store_mark_lost(f.store, &f.lie, 1, "fetch", NULL);
 	rc = rc ? rc : rc2;
 	if (rc == 0 && f.remote)
 		floor_refresh(r, w, f.remote);
