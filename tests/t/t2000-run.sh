@@ -252,8 +252,8 @@ test_expect_success 'a key in the arguments or in a new file refuses the run' '
 		test_expect_code 128 git deepops run --no-data --tag "$key" -- touch ran &&
 		test_expect_code 128 git deepops run --no-data -S "k=$key" -- touch ran 2>../err &&
 		test_grep "parameter k holds" ../err &&
-		TORCH_X=$key test_expect_code 128 git deepops run --no-data -- touch ran 2>../err &&
-		test_grep "environment variable TORCH_X holds" ../err &&
+		TORCH_HOME=$key test_expect_code 128 git deepops run --no-data -- touch ran 2>../err &&
+		test_grep "environment variable TORCH_HOME holds" ../err &&
 		test_grep ! "$key" ../err &&
 		echo "aws_key = $key" >settings.ini &&
 		test_expect_code 128 git deepops run --no-data -- touch ran 2>../err &&

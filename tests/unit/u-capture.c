@@ -144,7 +144,7 @@ static void environment(void)
 {
 	char *env[] = {(char[]){"PATH=/bin"},
 		       (char[]){"CUDA_VISIBLE_DEVICES=0"},
-		       (char[]){"TORCH_TOKEN=x"},
+		       (char[]){"SLURM_JWT=x"},
 		       (char[]){"HOME=/root"},
 		       (char[]){"LC_ALL=C"},
 		       (char[]){"PYTHON_API_KEY=x"},

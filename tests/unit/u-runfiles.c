@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* u-runfiles.c - what runs read and compare: metrics, parameters, secrets, tolerances */
+/* u-runfiles.c - what runs read and compare: metrics, parameters, tolerances */
 #include "run/match.h"
 #include "run/metrics.h"
 #include "run/params.h"
-#include "run/scrub.h"
-#include "run/secrets.h"
 #include "tap.h"
 
 static void pairs_text(const struct record_pairs *p, struct buf *out)
@@ -141,56 +139,6 @@ static void test_params(void)
 	params_are("p.ini", "a = 1\n", "error: p.ini: parameters are .json, .yaml or .toml");
 }
 
-/* ---- secrets ---- */
-
-static void test_scrub(void)
-{
-	struct strvec values = STRVEC_INIT;
-	const char text[] = "say password, passwords and hunter22; pass";
-	struct buf whole = BUF_INIT, pieces = BUF_INIT;
-	struct scrub_stream s;
-
-	strvec_pushl(&values, "password", "hunter22", NULL);
-	scrub_text(&values, text, &whole);
-	is_str(whole.p, "say ***, ***s and ***; pass", "values are masked");
-	scrub_stream_init(&s, &values);
-	for (size_t i = 0; text[i]; i++)
-		scrub_feed(&s, text + i, 1, &pieces);
-	scrub_finish(&s, &pieces);
-	is_str(pieces.p, whole.p, "also when they come byte by byte");
-	strvec_release(&values);
-	buf_reset(&whole);
-	scrub_text(&values, text, &whole);
-	is_str(whole.p, text, "without values nothing happens");
-	buf_release(&whole);
-	buf_release(&pieces);
-}
-
-static bool finds(const char *text)
-{
-	return secrets_find(text, strlen(text)) != NULL;
-}
-
-static void test_secrets(void)
-{
-	/* In two parts, so that no scanner takes this file for a leak. */
-	ok(finds("id = AKIA"
-		 "ABCDEFGHIJKLMNOP"),
-	   "an AWS key");
-	ok(finds("ghp_"
-		 "abcdefghijklmnopqrstuvwxyz0123456789"),
-	   "a GitHub token");
-	ok(finds("-----BEGIN OPENSSH PRIVATE "
-		 "KEY-----\nabc"),
-	   "a private key");
-	ok(!finds("AKIA is where keys begin"), "the prefix alone is none");
-	ok(!finds("xAKIA"
-		  "ABCDEFGHIJKLMNOP"),
-	   "nor inside a longer word");
-	ok(!finds("-----BEGIN PUBLIC KEY-----\n-----BEGIN CERTIFICATE-----"), "nor public things");
-	ok(!finds(""), "nor nothing");
-}
-
 /* ---- tolerances ---- */
 
 static enum record_verdict compare(const char *policy, const char *was, const char *now,
@@ -249,8 +197,6 @@ int main(void)
 {
 	test_metrics();
 	test_params();
-	test_scrub();
-	test_secrets();
 	test_match();
 	return done_testing();
 }

@@ -19,7 +19,6 @@
 #include "run/match.h"
 #include "run/metrics.h"
 #include "run/params.h"
-#include "run/scrub.h"
 #include "run/supervise.h"
 
 void job_opts_init(struct job_opts *o)
@@ -134,38 +133,16 @@ static int add_output(struct job *j, const char *typed, enum record_output_role 
 	return rc;
 }
 
-static int read_secrets(struct job *j, struct err *e)
-{
-	for (size_t i = 0; i < j->o->secrets.nr; i++) {
-		const char *value = getenv(j->o->secrets.v[i]);
-
-		if (!value || !*value)
-			return err_set(e, ERR_INPUT, "--secret %s: not in the environment",
-				       j->o->secrets.v[i]);
-		if (strlen(value) < SCRUB_MIN_BYTES)
-			return err_set(e, ERR_INPUT, "--secret %s: shorter than %d bytes",
-				       j->o->secrets.v[i], SCRUB_MIN_BYTES);
-		strvec_push(&j->secrets, value);
-	}
-	for (size_t i = 0; i < j->o->envs.nr; i++) {
-		if (strvec_has(&j->o->secrets, j->o->envs.v[i]))
-			return err_set(e, ERR_USAGE, "%s is both --env and --secret",
-				       j->o->envs.v[i]);
-	}
-	return 0;
-}
-
 static void fill_command(struct job *j)
 {
-	struct buf clean = BUF_INIT, word = BUF_INIT;
 	const char *prefix = repo_prefix(j->repo);
+	struct buf word = BUF_INIT;
 
 	for (size_t i = 0; i < j->o->argv.nr; i++) {
-		buf_reset(&clean);
+		strvec_push(&j->words, j->o->argv.v[i]);
 		buf_reset(&word);
 		job_relative_word(j, j->o->argv.v[i], i == 0, &word);
-		scrub_text(&j->secrets, word.p, &clean);
-		strvec_push(&j->rec.argv, clean.p);
+		strvec_push(&j->rec.argv, word.p);
 	}
 	if (*prefix)
 		record_set(&j->rec.cwd, prefix);
@@ -174,7 +151,6 @@ static void fill_command(struct job *j)
 		strvec_push(&j->rec.tags, j->o->tags.v[i]);
 	j->rec.no_data = j->o->no_data;
 	buf_release(&word);
-	buf_release(&clean);
 }
 
 /* `git deepops` puts git's own programs in front of PATH: a run does not depend on how we are called. */
@@ -213,7 +189,8 @@ static struct job *make(struct repo *r, enum record_kind kind)
 	buf_init(&j->stdin_head);
 	buf_init(&j->stdin_pointer);
 	strvec_init(&j->large_texts);
-	strvec_init(&j->secrets);
+	scrub_init(&j->secrets);
+	strvec_init(&j->words);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
 	random_hex(run, RECORD_RUN_HEX);
@@ -247,7 +224,7 @@ int job_new(struct job **out, struct repo *r, const struct job_opts *o, struct e
 	for (size_t i = 0; rc == 0 && i < o->metrics.nr; i++)
 		rc = add_output(j, o->metrics.v[i], RECORD_ROLE_METRICS, e);
 	if (rc == 0)
-		rc = read_secrets(j, e);
+		rc = job_read_secrets(j, e);
 	if (rc == 0)
 		fill_command(j);
 	if (rc == 0)
@@ -317,7 +294,9 @@ void job_free(struct job **p)
 	buf_release(&j->stdin_head);
 	buf_release(&j->stdin_pointer);
 	strvec_release(&j->large_texts);
-	strvec_release(&j->secrets);
+	scrub_release(&j->secrets);
+	strvec_release(&j->words);
+	record_release_pairs(&j->params);
 	strvec_release(&j->env);
 	strvec_release(&j->warnings);
 	free(j);
@@ -420,6 +399,8 @@ int job_prepare(struct job *j, struct err *e)
 	}
 	if (rc == 0)
 		rc = job_capture_host(j, e);
+	if (rc == 0)
+		rc = job_mask_record(j, e);
 	if (rc == 0 && !j->of)
 		rc = job_scan_record(j, e);
 	if (rc < 0 || j->o->dry_run)
@@ -439,8 +420,8 @@ static int make_spool(struct job *j, struct err *e)
 
 	j->spooled = rc == 0;
 	killpoint("run-spool-made");
-	if (rc == 0 && j->rec.params.n) {
-		params_json(&j->rec.params, &json);
+	if (rc == 0 && j->params.n) {
+		params_json(&j->params, &json);
 		spool_path(&j->spool, "params.json", &path);
 		rc = tempfile_write(path.p, 0600, json.p, json.len, e);
 	}
@@ -461,7 +442,7 @@ static void command_env(struct job *j)
 	strvec_pushf(&j->env, "DEEPOPS_METRICS=%s", path.p);
 	buf_reset(&path);
 	spool_path(&j->spool, "params.json", &path);
-	if (j->rec.params.n)
+	if (j->params.n)
 		strvec_pushf(&j->env, "DEEPOPS_PARAMS=%s", path.p);
 	buf_release(&path);
 }
@@ -524,7 +505,7 @@ static bool is_setuid(const char *word)
 /* sudo, apptainer: under the watch of an ordinary user they would have no effect. */
 static bool must_keep_privileges(struct job *j)
 {
-	const struct strvec *argv = j->of ? &j->rec.argv : &j->o->argv;
+	const struct strvec *argv = &j->words;
 	struct buf text = BUF_INIT;
 	bool keep = repo_config_get(j->repo, "deepops.watch", &text, NULL) == 1 &&
 		    !strcmp(text.p, "sample");
@@ -538,7 +519,7 @@ static bool must_keep_privileges(struct job *j)
 static int supervise(struct job *j, struct err *e)
 {
 	struct supervise s = {
-		.argv = j->of ? &j->rec.argv : &j->o->argv,
+		.argv = &j->words,
 		.env = &j->env,
 		.secrets = &j->secrets,
 		.log_fd = {j->spool.log_fd[0], j->spool.log_fd[1]},

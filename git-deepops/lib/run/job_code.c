@@ -86,18 +86,10 @@ struct scan {
 	struct buf content;
 };
 
-static int refuse_secret(const char *where, const char *what, struct err *e)
-{
-	err_set(e, ERR_DENIED, "%s holds what looks like %s", where, what);
-	return err_hint(e, "it would be recorded for good: take it out, or put it in the "
-			   "environment and say --secret NAME");
-}
-
 static int scan_entry(void *arg, const char *path, const struct tree_entry *a,
 		      const struct tree_entry *b, struct err *e)
 {
 	struct scan *s = arg;
-	const char *what;
 	int rc;
 
 	(void)a;
@@ -111,48 +103,7 @@ static int scan_entry(void *arg, const char *path, const struct tree_entry *a,
 	}
 	if (rc < 0)
 		return rc;
-	what = secrets_find(s->content.p, s->content.len);
-	return what ? refuse_secret(path, what, e) : 0;
-}
-
-static int scan_text(const char *text, struct err *e, const char *where, const char *name)
-{
-	const char *what = secrets_find(text, strlen(text));
-	char *full;
-	int rc;
-
-	if (!what)
-		return 0;
-	full = xstrfmt("%s%s", where, name);
-	rc = refuse_secret(full, what, e);
-	free(full);
-	return rc;
-}
-
-static int scan_pairs(const struct record_pairs *p, const char *where, struct err *e)
-{
-	int rc = 0;
-
-	for (size_t i = 0; rc == 0 && i < p->n; i++)
-		rc = scan_text(p->v[i].value, e, where, p->v[i].name);
-	return rc;
-}
-
-int job_scan_record(const struct job *j, struct err *e)
-{
-	const struct record *r = &j->rec;
-	char number[24];
-	int rc = r->title ? scan_text(r->title, e, "the title", "") : 0;
-
-	for (size_t i = 0; rc == 0 && i < r->argv.nr; i++) {
-		snprintf(number, sizeof(number), "%zu", i);
-		rc = scan_text(r->argv.v[i], e, "argument ", number);
-	}
-	for (size_t i = 0; rc == 0 && i < r->tags.nr; i++)
-		rc = scan_text(r->tags.v[i], e, "a tag", "");
-	if (rc == 0)
-		rc = scan_pairs(&r->params, "parameter ", e);
-	return rc < 0 ? rc : scan_pairs(&r->env, "environment variable ", e);
+	return job_scan_file(s->j, path, s->content.p, s->content.len, e);
 }
 
 /* What a submodule's commit holds was published by it; without that commit all of it is looked at. */

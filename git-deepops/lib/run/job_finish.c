@@ -112,6 +112,8 @@ static int job_conclude(struct job *j, struct journal_entry *out, struct err *e)
 	strvec_uniq(&j->rec.code.outside);
 	record_limit(&j->rec.code.outside, RECORD_OUTSIDE_BYTES);
 	if (rc == 0)
+		rc = job_mask_outcome(j, e);
+	if (rc == 0)
 		rc = journal_append(j->repo, &j->rec, parts, out, e);
 	tree_builder_free(parts);
 	if (rc < 0)
@@ -197,7 +199,8 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 	buf_init(&j->stdin_head);
 	buf_init(&j->stdin_pointer);
 	strvec_init(&j->large_texts);
-	strvec_init(&j->secrets);
+	scrub_init(&j->secrets);
+	strvec_init(&j->words);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
 	rc = rc < 0 ? err_set(e, rc, "%s", why.msg) : dataset_open(&j->data, j->repo, e);
@@ -208,6 +211,8 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 		job_notice(j, "where it ran: %s", why.msg);
 	if (rc == 0)
 		rc = job_load_programs(j, e);
+	if (rc == 0)
+		job_find_secrets(j);
 	if (rc == 0)
 		rc = spool_read_end(&j->spool, &j->end, e);
 	j->ended = rc == 1;

@@ -9,7 +9,6 @@
 #include "base/xalloc.h"
 #include "run/job_internal.h"
 #include "run/params.h"
-#include "run/scrub.h"
 
 extern char **environ;
 
@@ -43,8 +42,7 @@ static int read_params_file(struct job *j, const char *path, struct err *e)
 
 int job_read_params(struct job *j, struct err *e)
 {
-	struct buf path = BUF_INIT, json = BUF_INIT;
-	struct chunkid id;
+	struct buf path = BUF_INIT;
 	int rc = 0;
 
 	for (size_t i = 0; rc == 0 && i < j->o->params.nr; i++) {
@@ -55,39 +53,31 @@ int job_read_params(struct job *j, struct err *e)
 	}
 	for (size_t i = 0; rc == 0 && i < j->o->sets.nr; i++)
 		rc = params_override(&j->rec.params, j->o->sets.v[i], e);
-	if (rc == 0 && j->rec.params.n) {
-		params_json(&j->rec.params, &json);
-		chunkid_of(&id, json.p, json.len);
-		record_set_digest(&j->rec.params_digest, &id);
-	}
+	for (size_t i = 0; rc == 0 && i < j->rec.params.n; i++)
+		record_add_pair(&j->params, j->rec.params.v[i].name, j->rec.params.v[i].value);
 	buf_release(&path);
-	buf_release(&json);
 	return rc;
 }
 
 /* ---- environment ---- */
 
-static void add_assignment(struct record_pairs *out, const char *assignment)
+/* What --secret names is never recorded, whatever list it is on. */
+static const char *recordable(const struct job *j, const char *name)
 {
-	const char *eq = strchr(assignment, '=');
-	char *name = xstrndup(assignment, (size_t)(eq - assignment));
+	const char *value = strvec_has(&j->rec.secrets, name) ? NULL : getenv(name);
 
-	if (eq[1]) /* an empty value says what an absent one says */
-		record_add_pair(out, name, eq + 1);
-	free(name);
+	return value && *value ? value : NULL; /* an empty value says what an absent one says */
 }
 
 static int add_asked(struct job *j, struct err *e)
 {
 	for (size_t i = 0; i < j->o->envs.nr; i++) {
-		const char *name = j->o->envs.v[i], *value = getenv(name);
-		struct buf clean = BUF_INIT;
+		const char *value = recordable(j, j->o->envs.v[i]);
 
-		if (!value || !*value)
-			return err_set(e, ERR_INPUT, "--env %s: not in the environment", name);
-		scrub_text(&j->secrets, value, &clean);
-		record_add_pair(&j->rec.env, name, clean.p);
-		buf_release(&clean);
+		if (!value)
+			return err_set(e, ERR_INPUT, "--env %s: not in the environment",
+				       j->o->envs.v[i]);
+		record_add_pair(&j->rec.env, j->o->envs.v[i], value);
 	}
 	return 0;
 }
@@ -98,8 +88,16 @@ static int fill_env(struct job *j, struct err *e)
 	int rc;
 
 	capture_env(environ, &values, &names);
-	for (size_t i = 0; i < values.nr; i++)
-		add_assignment(&j->rec.env, values.v[i]);
+	for (size_t i = 0; i < values.nr; i++) {
+		const char *value;
+
+		values.v[i][strcspn(values.v[i], "=")] = '\0';
+		value = recordable(j, values.v[i]);
+		if (value)
+			record_add_pair(&j->rec.env, values.v[i], value);
+		else if (strvec_has(&j->rec.secrets, values.v[i]))
+			strvec_push(&names, values.v[i]);
+	}
 	rc = add_asked(j, e);
 	for (size_t i = 0; i < names.nr; i++)
 		if (!record_pair_get(&j->rec.env, names.v[i]))
@@ -140,14 +138,14 @@ static void fill_determinism(struct job *j)
 	for (size_t i = 0; i < r->params.n; i++)
 		if (is_seed(r->params.v[i].name))
 			record_add_pair(&r->seeds, r->params.v[i].name, r->params.v[i].value);
-	v = getenv("PYTHONHASHSEED");
-	if (v && *v)
+	v = recordable(j, "PYTHONHASHSEED");
+	if (v)
 		record_add_pair(&r->seeds, "PYTHONHASHSEED", v);
 	for (size_t i = 0; i < ARRAY_SIZE(flags); i++)
-		if ((v = getenv(flags[i])) && *v)
+		if ((v = recordable(j, flags[i])))
 			record_add_pair(&r->flags, flags[i], v);
 	for (size_t i = 0; i < ARRAY_SIZE(threads); i++)
-		if ((v = getenv(threads[i])) && *v)
+		if ((v = recordable(j, threads[i])))
 			record_add_pair(&r->flags, threads[i], v);
 	r->threads = j->machine.threads;
 }
@@ -178,7 +176,7 @@ static int fill_author(struct job *j, struct err *e)
 
 int job_capture_host(struct job *j, struct err *e)
 {
-	struct capture_opts o = {NULL, repo_deepops_dir(j->repo), j->rec.argv.v[0]};
+	struct capture_opts o = {NULL, repo_deepops_dir(j->repo), j->words.v[0]};
 	int rc = path_mkdirs(o.cache_dir, 0777, e);
 
 	if (rc == 0)

@@ -14,6 +14,7 @@
  *	job_stdin.c	standard input
  *	job_words.c	words that name this work tree
  *	job_notice.c	what goes wrong with one thing
+ *	job_secrets.c	what must not get into the record
  *	job_finish.c	the record, and what a dead supervisor left
  *	job_rerun.c	what a rerun takes from the first run, and how they compare
  */
@@ -29,6 +30,7 @@
 #include "run/execwatch.h"
 #include "run/job.h"
 #include "run/runindex.h"
+#include "run/scrub.h"
 #include "run/spool.h"
 
 struct job_pin { /* an input as it was before the command */
@@ -77,10 +79,12 @@ struct job {
 	struct job_program *programs;
 	size_t nprograms, programs_alloc, more_programs;
 	bool ended;
-	bool recovered;        /* outputs may have been written by others since */
-	bool site_gone;        /* recovered, and its linked work tree was removed */
-	struct strvec secrets; /* values */
-	struct strvec env;     /* for the command */
+	bool recovered;             /* outputs may have been written by others since */
+	bool site_gone;             /* recovered, and its linked work tree was removed */
+	struct scrub secrets;       /* values of --secret variables */
+	struct strvec words;        /* the command as it is executed; in the record it is masked */
+	struct record_pairs params; /* as the command gets them, likewise */
+	struct strvec env;          /* for the command */
 	struct strvec warnings;
 };
 
@@ -122,8 +126,26 @@ int job_pin_before(struct job *j, const struct strvec *roots, struct err *e) MUS
 int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
-/* ERR_DENIED: what users wrote into the record holds a key.  Names where, never the key. */
-int job_scan_record(const struct job *j, struct err *e) MUST_CHECK;
+/* Values of --secret, from the environment; their names go into the record. */
+int job_read_secrets(struct job *j, struct err *e) MUST_CHECK;
+/* The same for the names that the record holds already: a rerun. */
+int job_take_secrets(struct job *j, struct err *e) MUST_CHECK;
+/* The same as far as they are in the environment; a notice says which are not. */
+void job_find_secrets(struct job *j);
+/* Mask the values in all that the record says.  ERR_INPUT: a path would become another one. */
+int job_mask_record(struct job *j, struct err *e) MUST_CHECK;
+/* ERR_DENIED: what users wrote into the record holds a secret.  Names where, never the secret. */
+int job_scan_record(struct job *j, struct err *e) MUST_CHECK;
+/* The same for the content of a file that goes into the journal. */
+int job_scan_file(struct job *j, const char *path, const void *text, size_t len,
+		  struct err *e) MUST_CHECK;
+/* ERR_INPUT: this output holds a secret, which must not be kept. */
+int job_check_output(struct job *j, int fd, uint64_t bytes, struct err *e) MUST_CHECK;
+/* When the command has ended: mask values and keys in what it brought about.  A notice says so. */
+int job_mask_outcome(struct job *j, struct err *e) MUST_CHECK;
+void job_mask_text(const struct job *j, struct buf *text);
+/* Where keys are in that log: *fd becomes a copy without them. */
+int job_mask_log(struct job *j, const char *name, int *fd, struct err *e) MUST_CHECK;
 int job_read_params(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
 /* What standard input is, before the command; keeps the content of a file. */

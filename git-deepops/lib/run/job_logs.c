@@ -78,12 +78,13 @@ static int keep_log(struct job *j, int i, struct record_log *log, struct tree_bu
 		    struct err *e)
 {
 	const char *name = i ? "stderr" : "stdout";
-	int fd = j->spool.log_fd[i];
 	struct buf text = BUF_INIT;
 	struct chunkid id;
 	uint64_t bytes;
-	int rc = hash_log(fd, &id, &bytes, e);
+	int rc = job_mask_log(j, name, &j->spool.log_fd[i], e), fd = j->spool.log_fd[i];
 
+	if (rc == 0)
+		rc = hash_log(fd, &id, &bytes, e);
 	if (rc == 0) {
 		record_set_digest(&log->id, &id);
 		log->bytes = (int64_t)bytes;

@@ -179,6 +179,8 @@ static int read_metrics_stream(struct job *j, struct metrics *m, struct tree_bui
 	if (parse_file(m, STREAM, fd, (uint64_t)st.st_size, &bad) < 0)
 		notice_error(j, &bad);
 	if ((uint64_t)st.st_size > JSON_MAX_BYTES)
+		rc = job_mask_log(j, STREAM, &fd, e);
+	if (rc == 0 && (uint64_t)st.st_size > JSON_MAX_BYTES)
 		rc = keep_stream(j, fd, parts, e);
 	close(fd);
 	return rc;
@@ -192,6 +194,7 @@ static int keep_series(struct job *j, const struct metrics *m, struct tree_build
 	int rc = 0;
 
 	metrics_tsv(m, &tsv);
+	job_mask_text(j, &tsv);
 	if (tsv.len) {
 		chunkid_of(&id, tsv.p, tsv.len);
 		record_set_digest(&j->rec.series, &id);

@@ -119,7 +119,9 @@ static int file_output(struct job *j, struct record_output *out, struct buf *tex
 
 	if (fd < 0)
 		return fd;
-	rc = job_txn(j, &txn, e);
+	rc = job_check_output(j, fd, (uint64_t)st.st_size, e);
+	if (rc == 0)
+		rc = job_txn(j, &txn, e);
 	if (rc == 0)
 		rc = dataset_put_fd(j->data, txn, fd, &id, &bytes, e);
 	close(fd);

@@ -30,30 +30,46 @@ static bool is_place(const char *name)
 	return str_startswith(name, "CONDA_", NULL);
 }
 
-static void take_environment(const struct record *of)
+static void take_environment(const struct job *j, const struct record *of)
 {
 	struct strvec values = STRVEC_INIT, names = STRVEC_INIT;
+	struct buf value = BUF_INIT;
 
 	capture_env(environ, &values, &names);
 	for (size_t i = 0; i < values.nr; i++) {
 		values.v[i][strcspn(values.v[i], "=")] = '\0';
-		if (!is_place(values.v[i]) && !record_pair_get(&of->env, values.v[i]))
+		if (!is_place(values.v[i]) && !record_pair_get(&of->env, values.v[i]) &&
+		    !strvec_has(&of->secrets, values.v[i]))
 			unsetenv(values.v[i]);
 	}
-	for (size_t i = 0; i < of->env.n; i++)
-		if (!is_place(of->env.v[i].name))
-			setenv(of->env.v[i].name, of->env.v[i].value, 1);
+	for (size_t i = 0; i < of->env.n; i++) {
+		if (is_place(of->env.v[i].name))
+			continue;
+		buf_reset(&value);
+		scrub_restore(&j->secrets, of->env.v[i].value, &value);
+		setenv(of->env.v[i].name, value.p, 1);
+	}
+	buf_release(&value);
 	strvec_release(&values);
 	strvec_release(&names);
 }
 
-static void forget_pairs(struct record_pairs *p)
+/* What the command gets: masked in the record, with the values here. */
+static void take_words(struct job *j)
 {
-	while (p->n) {
-		p->n--;
-		free(p->v[p->n].name);
-		free(p->v[p->n].value);
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < j->rec.argv.nr; i++) {
+		buf_reset(&text);
+		scrub_restore(&j->secrets, j->rec.argv.v[i], &text);
+		strvec_push(&j->words, text.p);
 	}
+	for (size_t i = 0; i < j->rec.params.n; i++) {
+		buf_reset(&text);
+		scrub_restore(&j->secrets, j->rec.params.v[i].value, &text);
+		record_add_pair(&j->params, j->rec.params.v[i].name, text.p);
+	}
+	buf_release(&text);
 }
 
 static void forget_outcome(struct record *r)
@@ -90,7 +106,7 @@ static void forget_outcome(struct record *r)
 	for (size_t i = 0; i < ARRAY_SIZE(ints); i++)
 		*ints[i] = RECORD_NONE;
 	for (size_t i = 0; i < ARRAY_SIZE(pairs); i++)
-		forget_pairs(pairs[i]);
+		record_release_pairs(pairs[i]);
 	for (size_t i = 0; i < ARRAY_SIZE(lists); i++)
 		while (lists[i]->nr)
 			strvec_pop(lists[i]);
@@ -128,8 +144,12 @@ int job_take_over(struct job *j, const struct journal_entry *of, struct err *e)
 	record_set_digest(&j->rec.rerun_of, &of->id);
 	record_set(&j->rec.tool, "git-deepops " DEEPOPS_VERSION);
 	j->rec.kind = RECORD_RERUN;
-	take_environment(&of->rec);
-	return 0;
+	rc = job_take_secrets(j, e);
+	if (rc == 0) {
+		take_environment(j, &of->rec);
+		take_words(j);
+	}
+	return rc;
 }
 
 /* ---- after ---- */

@@ -24,7 +24,7 @@ void record_init(struct record *r)
 	record_init_fields(record_fields, r);
 }
 
-static void release_pairs(struct record_pairs *p)
+void record_release_pairs(struct record_pairs *p)
 {
 	for (size_t i = 0; i < p->n; i++) {
 		free(p->v[i].name);
@@ -64,7 +64,7 @@ void record_release_fields(const struct record_field *f, void *base)
 			strvec_release(MEMBER(struct strvec, base, f->at));
 			break;
 		case RT_PAIRS:
-			release_pairs(MEMBER(struct record_pairs, base, f->at));
+			record_release_pairs(MEMBER(struct record_pairs, base, f->at));
 			break;
 		case RT_LIST:
 			release_list(f, base);

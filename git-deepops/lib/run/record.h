@@ -285,6 +285,7 @@ void record_add_pair(struct record_pairs *p, const char *name, const char *value
 void record_add_text(struct buf *out, const char *s);
 /* Bytes that `s` takes in a record, with its quotes. */
 size_t record_text_bytes(const char *s);
+void record_release_pairs(struct record_pairs *p);
 const char *record_pair_get(const struct record_pairs *p, const char *name); /* or NULL */
 struct record_input *record_add_input(struct record *r);
 struct record_output *record_add_output(struct record *r);
@@ -310,6 +311,15 @@ bool record_succeeded(const struct record *r);
 
 /* The recipe: SHA-256 over code tree, command, stdin, params, input ids, machine spec, environment, seeds. */
 void record_recipe(const struct record *r, struct chunkid *out);
+
+/*
+ * Call `fn` for each text that people, programs or file systems gave: `field` is its name in the
+ * type table, "outputs[].path" in a list.  1: what is in `out` replaces it; 0: it stays.  Of
+ * pairs, names and values.  Sorted afterwards.
+ */
+typedef int (*record_text_fn)(void *arg, const char *field, const char *text, struct buf *out,
+			      struct err *e);
+int record_map_texts(struct record *r, record_text_fn fn, void *arg, struct err *e) MUST_CHECK;
 
 /* The type table as the man page prints it, one `path|type|presence` a line. */
 void record_describe(struct buf *out);

@@ -24,14 +24,15 @@
 #include "base/err.h"
 #include "base/strvec.h"
 #include "run/execwatch.h"
+#include "run/scrub.h"
 
 #define SUPERVISE_STREAMS 2 /* stdout, stderr */
 
 struct supervise {
 	const struct strvec *argv;
-	const struct strvec *env;     /* on top of ours, as proc.h has it */
-	const char *dir;              /* working directory */
-	const struct strvec *secrets; /* masked in the logs */
+	const struct strvec *env;    /* on top of ours, as proc.h has it */
+	const char *dir;             /* working directory */
+	const struct scrub *secrets; /* masked in the logs */
 	int log_fd[SUPERVISE_STREAMS];
 	int in;                  /* standard input of the command, or PROC_INHERIT */
 	struct execwatch *watch; /* told of the programs that are started; NULL: nobody */
