@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* check.c - `git deepops check`: the server's verdict before a push; see git-deepops-check(1) */
+#include <unistd.h>
+
 #include "base/clock.h"
+#include "base/log.h"
+#include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "policy/judge.h"
+#include "sync/floor.h"
 #include "sync/where.h"
 
 struct check {
@@ -13,6 +18,10 @@ struct check {
 	struct buf head, branch; /* HEAD branch of the remote; the ref that is judged */
 	struct where where;
 	struct repo_oid old_id, new_id, policy_commit;
+	struct floor floor;
+	struct evidence_remote remote;
+	struct evidence evidence; /* of the remote and, where it lacks something, of this clone */
+	size_t unsent;            /* roots that only this clone has */
 };
 
 static void no_id(struct repo_oid *id)
@@ -100,42 +109,162 @@ static int resolve(struct check *c, struct err *e)
 	return rc;
 }
 
-static int judge(struct check *c, const struct evidence *evidence, struct verdict *v, struct err *e)
+/* ---- what is not here ---- */
+
+/* The hook judges what is new by history: where that is cut off, nothing can be said. */
+static int check_history(struct check *c, struct err *e)
+{
+	struct buf path = BUF_INIT;
+	bool shallow;
+	int rc = 0;
+
+	path_join(&path, repo_commondir(c->repo), "shallow");
+	shallow = access(path.p, F_OK) == 0;
+	buf_release(&path);
+	if (shallow && !repo_oid_is_zero(&c->old_id))
+		rc = repo_is_ancestor(c->repo, &c->old_id, &c->new_id, e);
+	if (!shallow || rc == 1)
+		return 0;
+	if (rc == 0)
+		rc = err_set(e, ERR_INPUT,
+			     "this clone is shallow: which commits are new can't be seen");
+	return err_hint(e, "git fetch --unshallow");
+}
+
+static int any_journal(void *arg, const char *name, const struct repo_oid *id, struct err *e)
+{
+	(void)name;
+	(void)id;
+	(void)e;
+	*(bool *)arg = true;
+	return 0;
+}
+
+/* A clone that init has not been in has no records: they are fetched, as init would set it up. */
+static int need_journals(struct check *c, struct err *e)
+{
+	const char *name = c->where.name.p;
+	char *refs = xstrfmt("refs/deepops/remotes/%s/log/", name);
+	char *spec = xstrfmt("+refs/deepops/log/*:%s*", refs);
+	struct err why = ERR_INIT;
+	bool found = false;
+	int rc = repo_ref_each(c->repo, refs, any_journal, &found, e);
+
+	if (rc == 0 && !found && *name &&
+	    repo_git_run(c->repo, NULL, &why, "fetch", "--quiet", "--no-tags", name, spec, NULL) <
+		    0) {
+		err_set(e, ERR_NOTFOUND, "the run records of %s are not here: %s", name, why.msg);
+		rc = err_hint(e, "git fetch %s '%s'", name, spec);
+	}
+	free(refs);
+	free(spec);
+	return rc;
+}
+
+/* ---- the server's own policy ---- */
+
+static void say_floor(struct check *c)
+{
+	char when[CLOCK_TEXT_BYTES] = "";
+
+	if (c->policy_file)
+		return;
+	floor_get(c->repo, &c->where, FLOOR_MAX_SECONDS, &c->floor);
+	if (c->floor.asked)
+		clock_text(when, c->floor.asked * 1000);
+	if (c->floor.state == FLOOR_UNKNOWN)
+		log_warn("the server's own policy is not known, so it may refuse more: %s",
+			 c->floor.why.p);
+	else if (c->floor.why.len)
+		log_warn("the server's own policy is that of %s: %s", when, c->floor.why.p);
+	else
+		log_note("the server's own policy is that of %s", when);
+}
+
+/* ---- data ---- */
+
+static int here(struct check *c, enum chunk_kind kind, const struct chunkid *id, struct err *e)
+{
+	int rc = c->remote.local ? store_has(c->remote.local, kind, id, NULL, e) : 0;
+
+	if (rc == 0 && kind == CHUNK_DATA && c->remote.local)
+		rc = store_has(c->remote.local, CHUNK_RECIPE, id, NULL, e);
+	return rc;
+}
+
+/* What only this clone has is sent by the push itself. */
+static int root_or_unsent(void *arg, enum chunk_kind kind, const struct chunkid *id,
+			  struct store_root *out, struct err *e)
+{
+	struct check *c = arg;
+	int rc = c->evidence.root(c->evidence.arg, kind, id, out, e);
+
+	if (rc < 0 || out->state == STORE_ROOT_COMPLETE || out->state == STORE_ROOT_ROOTED)
+		return rc;
+	rc = here(c, kind, id, e);
+	if (rc == 1) {
+		c->unsent++;
+		out->state = STORE_ROOT_ROOTED;
+	}
+	return MIN(rc, 0);
+}
+
+static int dataset_of(void *arg, const struct pointer *p, struct chunkid *id, struct err *e)
+{
+	struct check *c = arg;
+
+	return c->evidence.dataset(c->evidence.arg, p, id, e);
+}
+
+static int node_of(void *arg, const struct chunkid *id, struct buf *text, struct err *e)
+{
+	struct check *c = arg;
+
+	return c->evidence.node(c->evidence.arg, id, text, e);
+}
+
+static int judge(struct check *c, struct verdict *v, struct err *e)
 {
 	struct judge_update update = {c->branch.p, c->old_id, c->new_id};
-	struct policies_from from = {c->policy_file, c->head.p,
-				     repo_oid_is_zero(&c->policy_commit) ? NULL
-									 : &c->policy_commit};
+	struct policies_from from = {
+		.floor_path = c->policy_file,
+		.head = c->head.p,
+		.commit = repo_oid_is_zero(&c->policy_commit) ? NULL : &c->policy_commit};
+	struct evidence evidence = {root_or_unsent, dataset_of, node_of, NULL, c};
 	struct judge_input in = {.repo = c->repo,
 				 .updates = &update,
 				 .n = 1,
 				 .policies = &from,
-				 .evidence = evidence,
+				 .evidence = &evidence,
 				 .now_ms = clock_now_ms()};
 
+	if (!c->policy_file)
+		from.floor_text = &c->floor.text;
+	if (c->floor.state == FLOOR_TEXT)
+		from.floor_name = "the server's policy";
 	return judge_push(&in, v, e);
 }
 
 /* The chunk remote says what is complete; the local nodes say of which dataset. */
 static int judge_by_remote(struct check *c, struct verdict *v, struct err *e)
 {
-	struct evidence_remote er = {NULL, NULL};
 	struct remote_where view = where_view(&c->where);
-	struct evidence evidence;
-	int rc = remote_open(&er.remote, &view, e);
+	int rc = remote_open(&c->remote.remote, &view, e);
 
 	if (rc < 0)
 		return rc;
-	rc = store_open(&er.local, repo_deepops_dir(c->repo), STORE_READONLY, e);
+	rc = store_open(&c->remote.local, repo_deepops_dir(c->repo), STORE_READONLY, e);
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		rc = 0;
 	}
-	evidence_of_remote(&evidence, &er);
+	evidence_of_remote(&c->evidence, &c->remote);
 	if (rc == 0)
-		rc = judge(c, &evidence, v, e);
-	store_close(er.local);
-	remote_close(&er.remote);
+		rc = judge(c, v, e);
+	if (rc == 0 && c->unsent)
+		log_note("%zu roots of data are here only: git push sends them first", c->unsent);
+	store_close(c->remote.local);
+	remote_close(&c->remote.remote);
 	return rc;
 }
 
@@ -174,16 +303,24 @@ int cmd_check(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 		return err_set(e, ERR_USAGE, "too many arguments");
 	verdict_init(&v);
 	where_init(&c.where);
+	floor_init(&c.floor);
 	rc = where_resolve(ctx->repo, remote, WHERE_TO, &c.where, e);
 	if (rc == 0)
 		rc = resolve(&c, e);
 	if (rc == 0)
+		rc = check_history(&c, e);
+	if (rc == 0)
+		rc = need_journals(&c, e);
+	if (rc == 0) {
+		say_floor(&c);
 		rc = judge_by_remote(&c, &v, e);
+	}
 	if (rc == 0) {
 		print_verdict(&c, &v);
 		rc = verdict_refused(&v) ? 1 : 0;
 	}
 	verdict_release(&v);
+	floor_release(&c.floor);
 	where_release(&c.where);
 	buf_release(&c.head);
 	buf_release(&c.branch);

@@ -7,9 +7,9 @@
 #include "base/proc.h"
 #include "base/xalloc.h"
 #include "cmd.h"
+#include "cmd/run_level.h"
 #include "data/dataset.h"
 #include "run/job.h"
-#include "run/level.h"
 
 #define SHOWN_METRICS 4
 #define OUTPUT_LARGE_BYTES ((int64_t)1 << 20) /* an output for which git is the wrong place */
@@ -34,22 +34,23 @@ static void add_end(const struct record *r, struct buf *out)
 	buf_addf(out, " in %" PRId64 ".%03" PRId64 " s", r->wall_ms / 1000, r->wall_ms % 1000);
 }
 
-static void say_result(const struct record *r)
+static void say_result(struct repo *repo, const struct journal_entry *entry)
 {
+	const struct record *r = &entry->rec;
 	const struct record_pairs *m = r->metrics_best.n ? &r->metrics_best : &r->metrics_final;
-	struct buf line = BUF_INIT, raise = BUF_INIT;
-	int level = level_of(r, &raise);
+	struct strvec hints = STRVEC_INIT;
+	struct buf line = BUF_INIT;
 
 	buf_addf(&line, "run %.12s: ", r->run);
 	add_end(r, &line);
 	for (size_t i = 0; i < m->n && i < SHOWN_METRICS; i++)
 		buf_addf(&line, ", %s=%s", m->v[i].name, m->v[i].value);
-	buf_addf(&line, ", level R%d%s", level, level == 2 ? " once its data is pushed" : "");
+	cmd_run_level(repo, entry, &line, &hints);
 	log_note("%s", line.p);
-	if (raise.len)
-		log_hint("for R2: %s", raise.p);
+	for (size_t i = 0; i < hints.nr; i++)
+		log_hint("%s", hints.v[i]);
+	strvec_release(&hints);
 	buf_release(&line);
-	buf_release(&raise);
 }
 
 /* Is it versioned by git, as the user wants it? */
@@ -118,7 +119,7 @@ static int execute(struct job *job, struct repo *repo, struct err *e)
 		rc = job_finish(job, &entry, e);
 	say_warnings(job, &said);
 	if (rc == 0) {
-		say_result(&entry.rec);
+		say_result(repo, &entry);
 		say_large_outputs(repo, &entry.rec);
 		cmd_init_remind(repo);
 		rc = proc_exit_code(job_status(job));
@@ -136,6 +137,8 @@ static int run(struct cmd_ctx *ctx, const struct job_opts *o, struct err *e)
 	if (rc < 0)
 		return rc;
 	rc = job_prepare(job, e);
+	if (rc == 0)
+		cmd_run_before(ctx->repo, job_record(job));
 	if (rc == 0 && o->dry_run) {
 		say_warnings(job, &said);
 		say_plan(job_record(job));

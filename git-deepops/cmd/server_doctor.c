@@ -218,7 +218,7 @@ static void check_policies(struct doctor *d)
 	static const char *const names[] = {"floor policy", "branch policy"};
 	struct buf head = BUF_INIT;
 	struct policies p;
-	struct policies_from from = {NULL, NULL, NULL};
+	struct policies_from from = {.head = NULL};
 	struct err why = ERR_INIT;
 	struct repo_oid tip;
 	bool names_trusted = false;

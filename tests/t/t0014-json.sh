@@ -82,7 +82,7 @@ test_expect_success 'remote, doctor' '
 test_expect_success 'check' '
 	(
 		cd work &&
-		git checkout -q . && echo "{\"acc\": 0.9}" >metrics.json &&
+		git checkout -q . && git deepops run -m metrics.json -- sh -c "echo {\\\"acc\\\": 0.9} >metrics.json" &&
 		git add metrics.json && git commit -q -m invented &&
 		test_expect_code 1 git deepops check --json --policy ../floor >../check.json
 	) &&

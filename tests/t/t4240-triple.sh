@@ -103,10 +103,27 @@ test_expect_success 'C4: the hash of the tree' '
 test_expect_success 'C6: the script' '
 	broken E-CODE-SCRIPT "s/\"train.sh\"/\"elsewhere.sh\"/" &&
 	broken E-CODE-SCRIPT "s/\"train.sh\"/\"..\/train.sh\"/" &&
-	broken E-CODE-SCRIPT "s/\"train.sh\"/\"\/home\/me\/train.sh\"/" &&
+	broken E-CODE-SCRIPT "s/\"train.sh\"/\"\/home\/me\/other.sh\"/" &&
 	broken E-CODE-SCRIPT "s/\[\"sh\"/[\"\/home\/me\/sh\"/" &&
 	broken E-CODE-SCRIPT "s/\[\"sh\"/[\"bin\/sh\"/" &&
 	passes "s/\[\"sh\"/[\"\/usr\/bin\/sh\"/;s/\"recipe\":\"[^\"]*\",//"
+'
+
+# A record without what was seen to run.
+unseen='s/"programs":\[[^]]*\],//;s/"recipe":"[^"]*",//'
+
+test_expect_success 'C6: programs that were seen, and commands that leave open what ran' '
+	broken E-CODE-SCRIPT "s/\"from\":\"tree\"/\"from\":\"outside\"/" &&
+	broken E-CODE-SCRIPT "s/\(\"programs\":\[.*\"path\":\"\)train.sh/\1gone.sh/" &&
+	broken E-CODE-SCRIPT "s/\(\"from\":\"tree\",\"id\":\"sha256:\)[0-9a-f]*/\1$zeros/" &&
+	test_grep "bytes that are not in the code tree" said &&
+	passes "$unseen" &&
+	for argv in \"env\",\"sh\",\"train.sh\" \"nice\",\"sh\",\"train.sh\" \"timeout\",\"9\",\"sh\",\"train.sh\" \
+		\"sh\",\"-c\",\"sh\ train.sh\" \"bash\",\"-e\",\"train.sh\" \"python3\",\"-\" \"sh\"
+	do
+		broken E-CODE-SCRIPT "$unseen;s/\"argv\":\[[^]]*\]/\"argv\":[$argv]/" || return 1
+		test_grep "not observed" said || return 1
+	done
 '
 
 test_expect_success 'C7: a key in the record' '

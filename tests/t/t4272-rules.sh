@@ -92,6 +92,12 @@ test_expect_success 'match = tree: an output is left out as far as the commit ha
 	policy_refused work E-CODE-STALE main && test_grep "extra.json differs" work.said && reset
 '
 
+test_expect_success 'match = tree: a program that ran is code, though it is called an output' '
+	cp work/write.sh honest && echo "echo cheat" >>work/write.sh &&
+	train 0.74 write.sh && cp honest work/write.sh && policy_commit work "honest looks" &&
+	policy_refused work E-CODE-STALE main && test_grep "write.sh ran with other" work.said && reset
+'
+
 test_expect_success 'results of several runs in one commit are of the code that is there' '
 	policy_rule &&
 	for i in 1 2 3; do

@@ -35,6 +35,8 @@ struct evidence_store {
 	struct store *store;
 };
 void evidence_of_store(struct evidence *out, struct evidence_store *s, const char *dir);
+/* This client's store, as if all of it were sent: its nodes say what there is. */
+void evidence_of_sent(struct evidence *out, struct evidence_store *s, const char *dir);
 void evidence_store_release(struct evidence_store *s);
 
 /* A remote for markers, and for nodes that `local` (may be NULL) lacks: they prove dataset ids. */

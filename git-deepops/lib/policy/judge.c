@@ -381,7 +381,7 @@ static int judge_update(struct judge *j, const struct judge_update *u, struct er
 /* HEAD's branch as it was before this push: its line, if it has one, knows best. */
 static int load_policies(struct judge *j, struct err *e)
 {
-	struct policies_from from = {NULL, NULL, NULL};
+	struct policies_from from = {.head = NULL};
 	struct buf head = BUF_INIT;
 	struct repo_oid tip;
 	bool wanted = true;

@@ -18,6 +18,7 @@
 #include "policy/evidence.h"
 #include "policy/policies.h"
 #include "policy/verdict.h"
+#include "run/record.h"
 
 struct judge_update {
 	const char *ref;
@@ -41,6 +42,9 @@ struct judge_input {
 	int64_t now_ms; /* wall clock */
 	uint64_t deadline_ms; /* clock_mono_ms() by which to be done; 0: none */
 };
+
+/* Did it read no data where the rule asks for some? */
+bool judge_lacks_data(const struct rules_rule *rule, const struct record *r);
 
 int judge_push(const struct judge_input *in, struct verdict *out, struct err *e) MUST_CHECK;
 

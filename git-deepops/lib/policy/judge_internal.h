@@ -126,8 +126,6 @@ int judge_result(struct judge_pass *p, const struct judge_result *r, struct err 
 
 /* Is the data of its pointer kept on the remote?  1 yes, or it has none; 0 there is a finding. */
 int judge_kept(struct judge_pass *p, const struct judge_result *r, struct err *e) MUST_CHECK;
-/* Did it read no data where the rule asks for some? */
-bool judge_lacks_data(const struct rules_rule *rule, const struct record *r);
 /* The finder, or NULL after a finding that says why not. */
 struct finder *judge_finder(struct judge_pass *p);
 /* Judged once a push, however many results it covers. */

@@ -130,8 +130,10 @@ int policies_head(struct repo *r, struct buf *head, struct repo_oid *tip, struct
 int policies_load(struct policies *p, struct repo *r, const struct policies_from *from,
 		  struct err *e)
 {
-	int rc = load_floor(p, r, from->floor_path, e);
+	int rc = from->floor_text ? 0 : load_floor(p, r, from->floor_path, e);
 
+	if (from->floor_text && from->floor_name)
+		load_rules(p, POLICIES_FLOOR, from->floor_text, from->floor_name);
 	if (rc == 0 && from->commit)
 		rc = load_tree(p, r, from->commit, e);
 	if (rc < 0)

@@ -23,6 +23,8 @@ struct policies {
 
 struct policies_from {
 	const char *floor_path;        /* NULL: the repository's */
+	const struct buf *floor_text;  /* instead of a file; NULL: the file */
+	const char *floor_name;        /* of floor_text, for messages; NULL: it has none */
 	const char *head;              /* NULL: look it up */
 	const struct repo_oid *commit; /* whose tree has the policy; NULL: unborn or none */
 };

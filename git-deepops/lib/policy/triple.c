@@ -69,10 +69,10 @@ bool triple_is_leg(const struct triple_finding *f)
 	return !strcmp(leg, "code") || !strcmp(leg, "data") || !strcmp(leg, "machine");
 }
 
-/* R1 needs the three named, whatever they are worth. */
+/* R1 needs code and machine named, whatever they are worth; whether it has to read data is for a rule to say. */
 static bool names_all(const struct record *r)
 {
-	return !r->partial && r->code.tree && r->machine_capture && (r->ninputs || r->no_data);
+	return !r->partial && r->code.tree && r->machine_capture;
 }
 
 /* What follows from the record and its tree alone. */

@@ -30,7 +30,7 @@ struct triple_ctx {
 	const struct treehash_cache *cache; /* NULL: none */
 	int64_t now_ms;
 	struct chunkset
-		*unlinked; /* keys of splits that no link leads out of; NULL: not remembered */
+		*unlinked;     /* keys of splits that no link leads out of; NULL: not remembered */
 	struct runindex *kept; /* where verdicts are kept; NULL: nowhere */
 	bool keep;             /* put them there: who may write, and computed all hashes */
 };
@@ -54,6 +54,11 @@ int triple_judge(const struct triple_ctx *ctx, const struct journal_entry *j, st
 
 /* Is there an input that is data: not empty, and not what ran? */
 bool triple_has_data(const struct record *r);
+
+/* The word of the command that an interpreter takes for its script; NULL: there is none. */
+const char *triple_script(const struct record *r);
+/* Is this absolute path in a directory that belongs to the operating system? */
+bool triple_of_the_system(const char *path);
 
 /* Does the finding concern code, data or machine (not only the execution)? */
 bool triple_is_leg(const struct triple_finding *f);

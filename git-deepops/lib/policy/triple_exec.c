@@ -86,7 +86,9 @@ static int input_stream(struct triple_pass *p, struct err *e)
 	int rc;
 
 	if (!r->stdin_id) {
-		if (r->command_stdin == RECORD_STDIN_FILE || r->command_stdin == RECORD_STDIN_PIPE)
+		if (r->command_stdin == RECORD_STDIN_FILE ||
+		    r->command_stdin == RECORD_STDIN_PIPE ||
+		    r->command_stdin == RECORD_STDIN_INHERIT)
 			triple_add(p, REASON_EXEC_STDIN,
 				   "run %.12s read standard input, which is not kept", r->run);
 		return 0;

@@ -45,7 +45,7 @@ static const char *script_of(const struct strvec *argv)
 }
 
 /* Directories that belong to the system or image, which the machine capture speaks of. */
-static bool of_the_system(const char *path)
+bool triple_of_the_system(const char *path)
 {
 	static const char *const dirs[] = {"/usr", "/bin", "/sbin", "/lib", "/lib64", "/opt"};
 
@@ -199,6 +199,11 @@ static bool was_seen(const struct record *r, const char *word)
 	return false;
 }
 
+const char *triple_script(const struct record *r)
+{
+	return r->argv.nr && !r->shell && is_interpreter(r->argv.v[0]) ? script_of(&r->argv) : NULL;
+}
+
 static int check_word(struct triple_pass *p, const char *word, struct err *e)
 {
 	struct buf clean = BUF_INIT;
@@ -207,7 +212,7 @@ static int check_word(struct triple_pass *p, const char *word, struct err *e)
 	int rc = 0;
 
 	if (word[0] == '/') {
-		known = known || of_the_system(word);
+		known = known || triple_of_the_system(word);
 	} else if (!known && word_path(p->rec, word, &clean)) {
 		known = in_inputs(p->rec, clean.p);
 		if (!known)
@@ -220,6 +225,31 @@ static int check_word(struct triple_pass *p, const char *word, struct err *e)
 	return MIN(rc, 0);
 }
 
+/* Programs that run what other words of the command name. */
+static const char *const wrappers[] = {
+	"env",        "nice",      "ionice",  "timeout",     "time",    "nohup",  "setsid",
+	"stdbuf",     "taskset",   "chrt",    "numactl",     "xargs",   "find",   "sudo",
+	"su",         "doas",      "unshare", "chroot",      "nsenter", "strace", "gdb",
+	"make",       "parallel",  "flock",   "systemd-run", "busybox", "script", "torchrun",
+	"accelerate", "deepspeed", "mpirun",  "mpiexec",     "srun",    "uv",     "poetry",
+	"conda",      "pipenv",    "npm",     "npx",         "cargo",   "go",     "java",
+	"exec",       "command"};
+
+/* Nobody saw what ran, and the words leave it open. */
+static bool is_open(const struct record *r, const char *script)
+{
+	const char *name = path_basename(r->argv.v[0]);
+
+	if (r->shell || (is_interpreter(r->argv.v[0]) && !script))
+		return true;
+	if (script && r->argv.nr > 1 && r->argv.v[1][0] == '-')
+		return true; /* an option may take the next word, and that is not the script */
+	for (size_t i = 0; i < ARRAY_SIZE(wrappers); i++)
+		if (!strcmp(name, wrappers[i]))
+			return true;
+	return false;
+}
+
 static int program(struct triple_pass *p, struct err *e)
 {
 	const struct record *r = p->rec;
@@ -228,11 +258,15 @@ static int program(struct triple_pass *p, struct err *e)
 
 	for (size_t i = 0; rc == 0 && i < r->nprograms; i++)
 		rc = one_program(p, &r->programs[i], e);
-	if (rc < 0 || r->shell || !r->argv.nr)
-		return rc; /* a command line for the shell: its words can't be told apart */
+	if (rc < 0 || !r->argv.nr)
+		return rc;
+	script = triple_script(r);
+	if (!r->nprograms && is_open(r, script))
+		triple_add(p, REASON_CODE_SCRIPT, "what %s ran was not observed", r->argv.v[0]);
+	if (r->shell)
+		return 0; /* a command line for the shell: its words can't be told apart */
 	if (strchr(r->argv.v[0], '/'))
 		rc = check_word(p, r->argv.v[0], e);
-	script = is_interpreter(r->argv.v[0]) ? script_of(&r->argv) : NULL;
 	return rc == 0 && script ? check_word(p, script, e) : rc;
 }
 
