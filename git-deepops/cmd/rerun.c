@@ -44,6 +44,7 @@ static int take_pointer(void *arg, const struct journal_pointer *p, struct err *
 	struct rerun *x = arg;
 
 	if (!str_startswith(p->name, "inputs/", NULL) && !str_startswith(p->name, "large/", NULL) &&
+	    !str_startswith(p->name, "filtered/", NULL) && strcmp(p->name, "stdin.deepops") != 0 &&
 	    !(str_startswith(p->name, "outputs/", NULL) && needs_content(&x->of.rec, p->what)))
 		return 0;
 	return sync_plan_add(&x->plan, p->what, p->text->p, p->text->len, false, e);

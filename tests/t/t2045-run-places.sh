@@ -71,4 +71,19 @@ test_expect_success 'nvidia-smi that hangs, fails, or names nothing: the count i
 	)
 '
 
+test_expect_success 'bytes that git stores otherwise are kept as they ran, but not those of a filter driver' '
+	(
+		cd repo && echo "*.crlf text eol=crlf" >.gitattributes && printf "one\r\ntwo\r\n" >a.crlf &&
+		echo "*.enc filter=rot" >>.gitattributes && git config filter.rot.clean "tr a-z n-za-m" && git config filter.rot.smudge "tr a-z n-za-m" &&
+		echo secret >b.enc && git add -A && git commit -q -m filters &&
+		printf "one\ntwo\r\n" >a.crlf &&
+		git-deepops run --no-data -o o.txt -- sh -c "cat a.crlf b.enc >o.txt" &&
+		j=refs/deepops/log/$(cat .git/deepops/writer) &&
+		git cat-file -p $j:filtered/0 >../got && test_cmp a.crlf ../got &&
+		test_must_fail git cat-file -e $j:filtered/1 &&
+		git grep -q secret $j -- filtered && return 1
+		git-deepops rerun --exit-code $(last) && rm -f o.txt
+	)
+'
+
 test_done

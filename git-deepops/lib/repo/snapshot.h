@@ -63,6 +63,7 @@ struct snapshot_file {
 	uint64_t bytes;
 	uint32_t mode;              /* 0100644, 0100755 */
 	uint8_t sha256[HASH_BYTES]; /* of the bytes on disk; only in `filtered` */
+	bool driver;                /* a filter driver of the user's: it may hide them on purpose */
 };
 
 struct snapshot_files {

@@ -25,6 +25,7 @@ struct candidate {
 	bool line_ends;  /* CRLF may become LF: then the size differs */
 	bool any;        /* a filter may do anything */
 	bool elsewhere;  /* git holds a pointer alone: git-lfs, git-annex */
+	bool driver;     /* filter=NAME, which may encrypt */
 	bool differs;
 };
 
@@ -160,6 +161,7 @@ static void judge(struct candidate *c, const char *const value[ATTRS], bool auto
 {
 	bool binary = !strcmp(value[ATTR_TEXT], "unset") || !strcmp(value[ATTR_CRLF], "unset");
 
+	c->driver = is_given(value[ATTR_FILTER]);
 	c->any = is_given(value[ATTR_FILTER]) || is_given(value[ATTR_IDENT]) ||
 		 is_given(value[ATTR_ENCODING]);
 	c->line_ends = !binary && (autocrlf || is_given(value[ATTR_TEXT]) ||
@@ -323,6 +325,7 @@ static int report(struct snapshot_site *s, const struct candidates *c, struct er
 			continue;
 		}
 		snapshot_add_file(filtered, s, path, &c->v[i].st);
+		filtered->v[filtered->nr - 1].driver = c->v[i].driver;
 		rc = sha256_file(s, path, filtered->v[filtered->nr - 1].sha256, e);
 	}
 	if (rc == 0 && paths.len) {

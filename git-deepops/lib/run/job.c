@@ -287,6 +287,7 @@ void job_free(struct job **p)
 	for (size_t i = 0; i < j->nprograms; i++)
 		free(j->programs[i].path);
 	free(j->programs);
+	free(j->filtered);
 	record_release(&j->rec);
 	capture_release(&j->machine);
 	buf_release(&j->commit);
@@ -326,7 +327,7 @@ static int add_inputs(struct job *j, struct tree_builder *b, struct err *e)
 
 static int add_code(struct job *j, struct tree_builder *b, struct err *e)
 {
-	char name[32];
+	char name[48];
 
 	if (!j->has_snap)
 		return 0;
@@ -334,6 +335,12 @@ static int add_code(struct job *j, struct tree_builder *b, struct err *e)
 	for (size_t i = 0; i < j->snap.nmodules; i++) {
 		snprintf(name, sizeof(name), "modules/%zu", i);
 		tree_builder_add(b, name, TREE_MODE_DIR, &j->snap.modules[i].tree);
+	}
+	for (size_t i = 0; j->filtered && i < j->snap.filtered.nr; i++) {
+		snprintf(name, sizeof(name), "filtered/%zu%s", i,
+			 j->filtered[i].pointer ? POINTER_SUFFIX : "");
+		if (j->filtered[i].is)
+			tree_builder_add(b, name, TREE_MODE_FILE, &j->filtered[i].blob);
 	}
 	if (!j->commit.len)
 		return 0;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/io.h"
 #include "base/limits.h"
 #include "base/num.h"
 #include "base/path.h"
@@ -179,6 +180,59 @@ static void fill_modules(struct job *j)
 	}
 }
 
+/* The bytes of one file as a blob, or above the limit as a pointer's. */
+static int keep_filtered(struct job *j, const struct snapshot_file *f, struct job_kept *out,
+			 struct err *e)
+{
+	struct buf text = BUF_INIT;
+	struct store_txn *txn = NULL;
+	struct chunkid id, want;
+	struct stat st;
+	uint64_t size = 0;
+	int fd = job_open(j->repo, f->path, &st, e), rc;
+
+	if (fd < 0)
+		return fd;
+	memcpy(want.b, f->sha256, sizeof(want.b));
+	out->pointer = f->bytes > SNAPSHOT_LIMIT_BYTES;
+	if (out->pointer) {
+		rc = job_txn(j, &txn, e);
+		if (rc == 0)
+			rc = dataset_put_fd(j->data, txn, fd, &id, &size, e);
+		if (rc == 0)
+			job_file_pointer(&id, size, f->mode, &text);
+	} else {
+		rc = io_read_fd(fd, SNAPSHOT_LIMIT_BYTES, &text, e);
+		if (rc == 0)
+			chunkid_of(&id, text.p, text.len);
+	}
+	close(fd);
+	if (rc == 0 && !chunkid_equal(&id, &want))
+		rc = err_set(e, ERR_INPUT, "it changes while it is captured");
+	if (rc == 0)
+		rc = repo_write_blob(j->repo, text.p, text.len, &out->blob, e);
+	out->is = rc == 0;
+	buf_release(&text);
+	return rc < 0 ? err_wrap(e, "%s", f->path) : 0;
+}
+
+/*
+ * What git's line ends, ident and encodings change is kept as it ran.  What a filter driver changes is
+ * not: git-crypt's plain text must not be pushed.
+ */
+static int keep_all_filtered(struct job *j, struct err *e)
+{
+	size_t n = j->snap.filtered.nr;
+	int rc = 0;
+
+	if (n)
+		j->filtered = xcalloc(n, sizeof(*j->filtered));
+	for (size_t i = 0; rc == 0 && i < n && !j->o->dry_run; i++)
+		if (!j->snap.filtered.v[i].driver)
+			rc = keep_filtered(j, &j->snap.filtered.v[i], &j->filtered[i], e);
+	return rc;
+}
+
 static void fill_filtered(struct job *j)
 {
 	for (size_t i = 0; i < j->snap.filtered.nr; i++) {
@@ -277,7 +331,9 @@ static int fill_code(struct job *j, struct err *e)
 	}
 	fill_modules(j);
 	fill_filtered(j);
-	rc = fill_large(j, e);
+	rc = keep_all_filtered(j, e);
+	if (rc == 0)
+		rc = fill_large(j, e);
 	return rc < 0 ? rc : fill_tree_hash(j, e);
 }
 

@@ -42,6 +42,11 @@ struct job_pin { /* an input as it was before the command */
 	struct stat st; /* of a plain file */
 };
 
+struct job_kept { /* bytes of a file that git stores otherwise */
+	struct repo_oid blob;
+	bool is, pointer; /* to them, not the bytes themselves */
+};
+
 struct job_program { /* executed, or given to an interpreter as its script */
 	char *path;  /* absolute; links are not followed */
 	bool has_id;
@@ -64,6 +69,7 @@ struct job {
 	size_t npins, pins_alloc;
 	struct snapshot_replace *replace; /* paths owned */
 	size_t nreplace, replace_alloc;
+	struct job_kept *filtered; /* in the order of rec.code.filtered; NULL: there are none */
 	struct strvec large_texts; /* pointers in the order of rec.code.large */
 	struct buf commit;         /* raw */
 	struct capture machine;

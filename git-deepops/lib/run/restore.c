@@ -13,6 +13,7 @@
 #include "base/xalloc.h"
 
 #define CONFIG_MAX_BYTES (1024 * KIB)
+#define FILTERED_MAX_BYTES (64 * MIB)
 
 struct restore {
 	struct dataset_env *d;
@@ -171,27 +172,59 @@ static int check_out_module(struct restore *x, struct repo *site, const struct r
 	return rc < 0 ? err_wrap(e, "submodule %s", m->path) : 0;
 }
 
-/* git's smudge filters brought back what they could: say where that is not what ran. */
-static void check_filtered(struct restore *x)
+static bool is_as_ran(struct restore *x, const struct record_filtered *f)
 {
-	for (size_t i = 0; i < x->of->rec.code.nfiltered; i++) {
-		const struct record_filtered *f = &x->of->rec.code.filtered[i];
-		struct buf text = BUF_INIT;
-		struct chunkid id;
-		int fd = path_open_beneath(x->dirfd, f->path, O_RDONLY, 0, NULL);
+	struct buf text = BUF_INIT;
+	struct chunkid id;
+	int fd = path_open_beneath(x->dirfd, f->path, O_RDONLY, 0, NULL);
+	bool same = fd >= 0 && io_read_fd(fd, SIZE_MAX / 4, &text, NULL) == 0;
 
-		if (fd >= 0 && io_read_fd(fd, SIZE_MAX / 4, &text, NULL) == 0)
-			chunkid_of(&id, text.p, text.len);
-		else
-			memset(&id, 0, sizeof(id));
-		if (strcmp(chunkid_text(&id).s, f->id) != 0)
+	if (same) {
+		chunkid_of(&id, text.p, text.len);
+		same = !strcmp(chunkid_text(&id).s, f->id);
+	}
+	if (fd >= 0)
+		close(fd);
+	buf_release(&text);
+	return same;
+}
+
+/* The bytes that were kept, into the file that git checked out. */
+static int put_back(struct restore *x, size_t n, const char *path, struct err *e)
+{
+	struct buf text = BUF_INIT;
+	char name[32];
+	int fd, rc;
+
+	snprintf(name, sizeof(name), "filtered/%zu", n);
+	rc = journal_file(x->from, x->of, name, FILTERED_MAX_BYTES, &text, e);
+	if (rc == 1) {
+		fd = path_open_beneath(x->dirfd, path, O_WRONLY | O_TRUNC, 0, e);
+		rc = fd < 0 ? fd : io_write_all(fd, text.p, text.len, e);
+		if (fd >= 0)
+			close(fd);
+	}
+	buf_release(&text);
+	return MIN(rc, 0);
+}
+
+/* git's smudge filters brought back what they could; what was kept replaces the rest. */
+static int bring_filtered(struct restore *x, struct err *e)
+{
+	int rc = 0;
+
+	for (size_t i = 0; rc == 0 && i < x->of->rec.code.nfiltered; i++) {
+		const struct record_filtered *f = &x->of->rec.code.filtered[i];
+
+		if (is_as_ran(x, f))
+			continue;
+		rc = put_back(x, i, f->path, e);
+		if (rc == 0 && !is_as_ran(x, f))
 			strvec_pushf(x->warnings,
 				     "%s: git's filters did not bring back the bytes that ran",
 				     f->path);
-		if (fd >= 0)
-			close(fd);
-		buf_release(&text);
 	}
+	return rc;
 }
 
 /* ---- data ---- */
@@ -253,7 +286,8 @@ static int restore_pointer(struct restore *x, const char *path, const struct buf
 
 static int one_pointer(void *arg, const struct journal_pointer *p, struct err *e)
 {
-	if (!str_startswith(p->name, "inputs/", NULL) && !str_startswith(p->name, "large/", NULL))
+	if (!str_startswith(p->name, "inputs/", NULL) && !str_startswith(p->name, "large/", NULL) &&
+	    !str_startswith(p->name, "filtered/", NULL))
 		return 0;
 	return restore_pointer(arg, p->what, p->text, e);
 }
@@ -303,7 +337,7 @@ static int fill(struct restore *x, struct repo *site, struct err *e)
 	if (rc == 0)
 		rc = make_places(x, e);
 	if (rc == 0)
-		check_filtered(x);
+		rc = bring_filtered(x, e);
 	return rc;
 }
 
