@@ -86,4 +86,22 @@ test_expect_success 'bytes that git stores otherwise are kept as they ran, but n
 	)
 '
 
+test_expect_success 'results of earlier runs that are not committed are no code of the next' '
+	(
+		cd repo && git checkout -q . && git status --porcelain >../got && test_must_be_empty ../got && echo 1 >old.json && git add -A && git commit -q -m old &&
+		for seed in 1 2 3; do
+			git-deepops run --no-data -m m$seed.json -o dir$seed -o old.json -o big$seed.bin -S seed=$seed -- sh -c "
+				echo \"{\\\"loss\\\": $seed}\" | tee m$seed.json >old.json; mkdir dir$seed; echo $seed >dir$seed/x.txt; head -c 6000000 /dev/zero | tr \\\\0 $seed >big$seed.bin" || return 1
+			git-deepops show --raw $(last) >../raw$seed && grep -o "\"tree\":\"[0-9a-f]*\"" ../raw$seed >../tree$seed || return 1
+		done &&
+		test_cmp ../tree1 ../tree3 && test_grep ! "\"dirty\"" ../raw3 && test_grep ! "\"large\"" ../raw3 &&
+		test_grep "\"path\":\"m1.json\",\"role\":\"tracked\"" ../raw3 && test_grep "\"path\":\"dir2\",\"role\":\"tracked\"" ../raw3 &&
+		test_grep "\"path\":\"big1.bin\",\"role\":\"tracked\"" ../raw3 &&
+		git-deepops rerun --exit-code $(last) &&
+		echo "{}" >m1.json && git-deepops run --no-data -- true && git-deepops show --raw $(last) >../got && test_grep "\"dirty\"" ../got &&
+		git-deepops run --no-data -o gen.sh -- sh -c "echo echo gen >gen.sh" && rm m1.json &&
+		git-deepops run --no-data -- sh gen.sh && git cat-file -e refs/deepops/log/$(cat .git/deepops/writer):code/gen.sh
+	)
+'
+
 test_done

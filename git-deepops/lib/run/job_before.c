@@ -52,8 +52,7 @@ static int before_one(struct job *j, const struct strvec *roots, const char *pat
 	if (strvec_has(roots, path))
 		return job_pin_dataset_before(j, path, e);
 	if (S_ISDIR(st.st_mode))
-		return job_pin_dir_before(j, path,
-					  e); /* an empty one, too: no tree of git has it */
+		return job_pin_dir(j, path, RECORD_ROLE_BEFORE, e); /* an empty one, too */
 	if (!S_ISREG(st.st_mode))
 		return err_set(e, ERR_INPUT, "no regular file");
 	rc = is_as_in_head(j, path, &st, e);

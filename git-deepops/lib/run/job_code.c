@@ -266,6 +266,13 @@ static int fill_large(struct job *j, struct err *e)
 		close(fd);
 		if (rc < 0)
 			return err_wrap(e, "%s", f->path);
+		rc = job_is_result(j, f->path, &id, e);
+		if (rc > 0)
+			rc = job_pin_file(j, f->path, RECORD_ROLE_TRACKED, e);
+		if (rc < 0)
+			return rc;
+		if (job_find_pin(j, f->path))
+			continue;
 		out = record_add_large(&j->rec);
 		record_set(&out->path, f->path);
 		record_set_digest(&out->id, &id);
@@ -323,7 +330,6 @@ static int fill_code(struct job *j, struct err *e)
 			return rc;
 	}
 	record_set(&code->tree, s->tree.hex);
-	code->dirty = s->dirty;
 	if (s->ignored) {
 		memcpy(ignored.b, s->ignored_digest, sizeof(ignored.b));
 		code->ignored_count = (int64_t)s->ignored;
@@ -334,6 +340,9 @@ static int fill_code(struct job *j, struct err *e)
 	rc = keep_all_filtered(j, e);
 	if (rc == 0)
 		rc = fill_large(j, e);
+	code->dirty = code->nlarge || !repo_oid_equal(&s->tree, &s->base_tree);
+	for (size_t i = 0; i < s->nmodules; i++)
+		code->dirty = code->dirty || s->modules[i].dirty;
 	return rc < 0 ? rc : fill_tree_hash(j, e);
 }
 
@@ -404,7 +413,9 @@ int job_capture_code(struct job *j, struct err *e)
 			err_hint(e, "mend it, or say --allow-partial for a record of level R0");
 		return rc;
 	}
-	rc = scan_secrets(j, e);
+	rc = j->has_snap ? job_set_results_aside(j, e) : 0;
+	if (rc == 0)
+		rc = scan_secrets(j, e);
 	if (rc == 0 && j->has_snap)
 		rc = fill_code(j, e);
 	if (rc == 0) {

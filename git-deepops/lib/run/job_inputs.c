@@ -265,9 +265,9 @@ static int pin_snapshot(struct job *j, const char *path, const struct pointer *p
 	return 0;
 }
 
-int job_pin_dir_before(struct job *j, const char *path, struct err *e)
+int job_pin_dir(struct job *j, const char *path, enum record_input_role role, struct err *e)
 {
-	return pin_snapshot(j, path, NULL, RECORD_ROLE_BEFORE, e);
+	return pin_snapshot(j, path, NULL, role, e);
 }
 
 int job_pin_dataset_before(struct job *j, const char *root, struct err *e)

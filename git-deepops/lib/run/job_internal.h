@@ -6,6 +6,7 @@
  *	job_inputs.c	datasets and files that the command reads
  *	job_before.c	what lies where outputs go
  *	job_code.c	the code tree
+ *	job_results.c	results of earlier runs that lie in the work tree
  *	job_host.c	machine, environment, determinism, parameters
  *	job_outputs.c	outputs
  *	job_metrics.c	metrics
@@ -125,12 +126,18 @@ int job_refuse_link(const struct job *j, const char *option, const char *path,
 int job_pin_file(struct job *j, const char *path, enum record_input_role role,
 		 struct err *e) MUST_CHECK;
 /* What stands at the place of an output: any directory; a dataset (`tracked` where it is clean). */
-int job_pin_dir_before(struct job *j, const char *path, struct err *e) MUST_CHECK;
+int job_pin_dir(struct job *j, const char *path, enum record_input_role role,
+		struct err *e) MUST_CHECK;
 int job_pin_dataset_before(struct job *j, const char *root, struct err *e) MUST_CHECK;
 /* All of that, for all outputs; `roots` are the tracked datasets. */
 int job_pin_before(struct job *j, const struct strvec *roots, struct err *e) MUST_CHECK;
 int job_pin_inputs(struct job *j, struct err *e) MUST_CHECK;
 int job_recheck_inputs(struct job *j, struct err *e) MUST_CHECK;
+/* Take results of earlier runs that are not committed out of the snapshot, and pin them. */
+/* 1: a record says that a run wrote this content there, and it is not what code looks like. */
+int job_is_result(struct job *j, const char *path, const struct chunkid *id,
+		  struct err *e) MUST_CHECK;
+int job_set_results_aside(struct job *j, struct err *e) MUST_CHECK;
 int job_capture_code(struct job *j, struct err *e) MUST_CHECK;
 /* Values of --secret, from the environment; their names go into the record. */
 int job_read_secrets(struct job *j, struct err *e) MUST_CHECK;
