@@ -77,7 +77,7 @@ static int has_changes(struct drop *d, const char *root, struct err *e)
 	memset(&st, 0, sizeof(st));
 	rc = dataset_pointer(d->repo, NULL, root, &p, e);
 	if (rc == 0)
-		rc = dataset_status(d->env, root, &p, &st, e);
+		rc = dataset_status_all(d->env, root, &p, &st, e);
 	if (rc == 0 && st.state != DATASET_CLEAN && st.state != DATASET_MISSING &&
 	    st.state != DATASET_PARTIAL) {
 		char *word = path_word(root);

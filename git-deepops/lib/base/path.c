@@ -223,7 +223,14 @@ static int open_own_dir(int dirfd, const char *name)
 	return fd;
 }
 
+/* 1: a file system is mounted there or below; it was emptied, and its directory stays. */
 static int remove_at(int dirfd, const char *name, struct err *e);
+
+/* An error before that something stays, and that before nothing. */
+static int worse(int before, int now)
+{
+	return now < 0 ? now : MAX(before, now);
+}
 
 /* Remove everything in the directory `fd`, which is consumed. */
 static int remove_entries(int fd, struct err *e)
@@ -236,9 +243,9 @@ static int remove_entries(int fd, struct err *e)
 		close(fd);
 		return err_sys(e, "directory");
 	}
-	while (rc == 0 && (d = readdir(dir)) != NULL)
+	while (rc >= 0 && (d = readdir(dir)) != NULL)
 		if (strcmp(d->d_name, ".") != 0 && strcmp(d->d_name, "..") != 0)
-			rc = remove_at(fd, d->d_name, e);
+			rc = worse(rc, remove_at(fd, d->d_name, e));
 	closedir(dir);
 	return rc;
 }
@@ -257,14 +264,16 @@ static int remove_at(int dirfd, const char *name, struct err *e)
 	rc = remove_entries(fd, e);
 	if (rc < 0)
 		return err_wrap(e, "%s", name);
-	if (unlinkat(dirfd, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
-		return err_sys(e, "%s", name);
-	return 0;
+	if (rc == 1 || unlinkat(dirfd, name, AT_REMOVEDIR) == 0 || errno == ENOENT)
+		return rc;
+	return errno == EBUSY ? 1 : err_sys(e, "%s", name);
 }
 
 int path_remove_tree(const char *path, struct err *e)
 {
-	return remove_at(AT_FDCWD, path, e);
+	int rc = remove_at(AT_FDCWD, path, e);
+
+	return MIN(rc, 0);
 }
 
 void path_join(struct buf *out, const char *dir, const char *name)

@@ -42,7 +42,10 @@ int path_open_to_write(int rootfd, const char *dir, struct err *e) MUST_CHECK;
 int path_mkdirs_beneath(int rootfd, const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /* mkdir -p of a path we chose ourselves. */
 int path_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
-/* Remove a directory tree that is ours (temporary directories); absent is fine. */
+/*
+ * Remove a directory tree that is ours (temporary directories); absent is fine.  A directory where a file system
+ * is mounted is emptied, and stays.
+ */
 int path_remove_tree(const char *path, struct err *e) MUST_CHECK;
 
 /* Append dir + "/" + name; a dir of "" or "." gives name alone. */

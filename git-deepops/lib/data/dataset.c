@@ -20,6 +20,7 @@ int dataset_open(struct dataset_env **out, struct repo *r, struct err *e)
 	(void)e;
 	*out = xcalloc(1, sizeof(**out));
 	(*out)->repo = r;
+	strvec_init(&(*out)->leave_out);
 	return 0;
 }
 
@@ -30,6 +31,7 @@ void dataset_close(struct dataset_env *d)
 	statcache_close(d->cache);
 	pool_free(d->pool);
 	store_close(d->store);
+	strvec_release(&d->leave_out);
 	free(d);
 }
 

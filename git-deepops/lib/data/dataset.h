@@ -226,6 +226,10 @@ void dataset_status_release(struct dataset_status *s);
 int dataset_status(struct dataset_env *d, const char *root, const struct pointer *p,
 		   struct dataset_status *out, struct err *e) MUST_CHECK;
 
+/* The same, with what .deepopsignore leaves out counted as added: no version has it. */
+int dataset_status_all(struct dataset_env *d, const char *root, const struct pointer *p,
+		       struct dataset_status *out, struct err *e) MUST_CHECK;
+
 /* ---- checkout: pointer to work tree ---- */
 
 enum dataset_link { DATASET_LINK_AUTO, DATASET_LINK_COPY, DATASET_LINK_REFLINK };

@@ -300,9 +300,9 @@ static int remove_all(struct job *j, struct plan *p, struct err *e)
 
 		if (dirfd < 0)
 			return dirfd;
-		/* What the user put there keeps the directory. */
+		/* What the user put there keeps the directory, and so does a disk mounted there. */
 		if (unlinkat(dirfd, path_basename(p->rmdirs.v[i]), AT_REMOVEDIR) < 0 &&
-		    errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT)
+		    errno != ENOTEMPTY && errno != EEXIST && errno != ENOENT && errno != EBUSY)
 			rc = err_sys(e, "%s", p->rmdirs.v[i]);
 		close(dirfd);
 	}
@@ -523,7 +523,7 @@ int dataset_checkout(struct dataset_env *d, const char *root, const struct point
 	rc = pointer_check_root(root, e);
 	if (rc < 0)
 		return rc;
-	rc = dataset_work_read(d, NULL, root, &work, e);
+	rc = dataset_work_read(d, NULL, root, true, &work, e);
 	there = rc == 0;
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);

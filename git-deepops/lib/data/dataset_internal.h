@@ -15,6 +15,8 @@ struct dataset_env {
 	struct statcache *cache;
 	struct pool *pool;
 	struct progress *progress;
+	struct strvec leave_out; /* of .deepopsignore, once it was read */
+	bool leave_out_read;
 };
 
 struct statcache *dataset_cache(struct dataset_env *d);
@@ -28,8 +30,8 @@ struct dataset_work {
 };
 
 void dataset_work_release(struct dataset_work *w);
-/* Scan, take ids from the stat cache, read the rest; with `txn` also store what the store lacks. ERR_NOTFOUND: absent. */
-int dataset_work_read(struct dataset_env *d, struct store_txn *txn, const char *root,
+/* `all`: also what .deepopsignore leaves out.  Scan, take ids from the stat cache, read the rest; with `txn` also store what the store lacks. ERR_NOTFOUND: absent. */
+int dataset_work_read(struct dataset_env *d, struct store_txn *txn, const char *root, bool all,
 		      struct dataset_work *out, struct err *e) MUST_CHECK;
 /* The pointer of `work` in the split of `like` (NULL: chosen); nodes to `txn` if there is one. */
 int dataset_work_pointer(struct dataset_work *work, const struct pointer *like,

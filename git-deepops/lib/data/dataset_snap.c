@@ -11,6 +11,7 @@
 #include "data/dataset_internal.h"
 #include "data/first.h"
 #include "data/ingest.h"
+#include "data/leaveout.h"
 #include "data/scan.h"
 #include "data/split.h"
 
@@ -118,6 +119,17 @@ static void mark_alone(struct dtree *d)
 		d->v[i].alone = d->v[i].kind == NODE_FILE && d->v[i].bytes > INGEST_ALONE_BYTES;
 }
 
+static int cannot_read(struct reading *r, const char *dir, const char *name, struct err *e)
+{
+	char *path = xstrfmt("%s/%s", dir, name);
+	int rc = err_wrap(e, "%s", path);
+
+	if (e && e->sys == EACCES)
+		leaveout_hint(r->rootfd, path, e);
+	free(path);
+	return rc;
+}
+
 static int do_entries(struct batch *b, int dirfd, struct err *e)
 {
 	for (size_t i = b->from; i < b->to; i++) {
@@ -131,7 +143,7 @@ static int do_entries(struct batch *b, int dirfd, struct err *e)
 		else if (f->kind == NODE_FILE && !f->alone)
 			rc = do_file(b->r, dirfd, f, &b->dir->stats[i], e);
 		if (rc < 0)
-			return err_wrap(e, "%s/%s", b->path, f->name);
+			return cannot_read(b->r, b->path, f->name, e);
 	}
 	return 0;
 }
@@ -228,7 +240,7 @@ static int large_files(struct reading *r, const char *path, struct dtree *d, str
 		rc = do_file(r, dirfd, &d->v[i], &d->stats[i], e);
 		close(dirfd);
 		if (rc < 0)
-			return err_wrap(e, "%s/%s", path, d->v[i].name);
+			return cannot_read(r, path, d->v[i].name, e);
 	}
 	return rc;
 }
@@ -267,11 +279,22 @@ static int read_single(struct dataset_env *d, struct reading *r, const char *roo
 	return 0;
 }
 
-int dataset_work_read(struct dataset_env *d, struct store_txn *txn, const char *root,
+static int read_leave_out(struct dataset_env *d, struct err *e)
+{
+	int rc = d->leave_out_read ? 0 : leaveout_read(d->repo, &d->leave_out, e);
+
+	d->leave_out_read = d->leave_out_read || rc == 0;
+	return rc;
+}
+
+int dataset_work_read(struct dataset_env *d, struct store_txn *txn, const char *root, bool all,
 		      struct dataset_work *w, struct err *e)
 {
-	struct scan s = {
-		.pool = dataset_pool(d), .rootfd = repo_worktree_fd(d->repo), .root = root};
+	struct scan s = {.pool = dataset_pool(d),
+			 .rootfd = repo_worktree_fd(d->repo),
+			 .root = root,
+			 .leave_out = &d->leave_out,
+			 .all = all};
 	struct reading r = {.in = {s.pool, txn, d->progress},
 			    .rootfd = s.rootfd,
 			    .first = FIRST_INIT,
@@ -280,6 +303,9 @@ int dataset_work_read(struct dataset_env *d, struct store_txn *txn, const char *
 
 	memset(w, 0, sizeof(*w));
 	strvec_init(&w->warnings);
+	rc = read_leave_out(d, e);
+	if (rc < 0)
+		return rc;
 	rc = scan_run(&s, &w->tree, &w->st, e);
 	strvec_pushv(&w->warnings, (const char *const *)s.warnings.v);
 	scan_release(&s);
@@ -378,7 +404,7 @@ int dataset_snapshot(struct dataset_env *d, struct store_txn *txn, const char *r
 
 	memset(out, 0, sizeof(*out));
 	strvec_init(&out->warnings);
-	rc = dataset_work_read(d, opts->ids_only ? NULL : txn, root, &w, e);
+	rc = dataset_work_read(d, opts->ids_only ? NULL : txn, root, false, &w, e);
 	if (rc < 0)
 		return rc;
 	killpoint("track-content-put");

@@ -115,14 +115,14 @@ static int compare_work(struct dataset_env *d, const char *root, const struct po
 	return rc < 0 ? rc : classify(d, root, p, w, out, e);
 }
 
-int dataset_status(struct dataset_env *d, const char *root, const struct pointer *p,
-		   struct dataset_status *out, struct err *e)
+static int status_of(struct dataset_env *d, const char *root, const struct pointer *p, bool all,
+		     struct dataset_status *out, struct err *e)
 {
 	struct dataset_work w;
 	int rc;
 
 	memset(out, 0, sizeof(*out));
-	rc = dataset_work_read(d, NULL, root, &w, e);
+	rc = dataset_work_read(d, NULL, root, all, &w, e);
 	if (rc == ERR_NOTFOUND) {
 		err_clear(e);
 		out->state = DATASET_MISSING;
@@ -137,6 +137,18 @@ int dataset_status(struct dataset_env *d, const char *root, const struct pointer
 	if (rc < 0)
 		dataset_status_release(out);
 	return rc;
+}
+
+int dataset_status(struct dataset_env *d, const char *root, const struct pointer *p,
+		   struct dataset_status *out, struct err *e)
+{
+	return status_of(d, root, p, false, out, e);
+}
+
+int dataset_status_all(struct dataset_env *d, const char *root, const struct pointer *p,
+		       struct dataset_status *out, struct err *e)
+{
+	return status_of(d, root, p, true, out, e);
 }
 
 static bool matches_any(const struct strvec *globs, const char *path)

@@ -13,9 +13,11 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/tempfile.h"
+#include "base/wildmatch.h"
 #include "base/xalloc.h"
 #include "data/dataset_links.h"
 #include "data/first.h"
+#include "data/leaveout.h"
 
 #define NS_PER_SECOND INT64_C(1000000000)
 /* A file system that keeps whole seconds may keep every other one only (FAT). */
@@ -69,7 +71,40 @@ static void warn(struct walk *w, const char *what, const char *dir, const char *
 
 static int refuse(const struct job *j, const char *name, const char *what, struct err *e)
 {
-	return err_set(e, ERR_INPUT, "'%s/%s' is %s, which cannot be tracked", j->path, name, what);
+	char *path = xstrfmt("%s/%s", j->path, name);
+
+	err_set(e, ERR_INPUT, "'%s' is %s, which cannot be tracked", path, what);
+	leaveout_hint(j->w->s->rootfd, path, e);
+	free(path);
+	return ERR_INPUT;
+}
+
+/* Does .deepopsignore name it? */
+static bool is_left_out(const struct job *j, const char *name, bool is_dir)
+{
+	const struct strvec *rules = j->w->s->leave_out;
+	bool left = false;
+
+	if (rules && rules->nr) {
+		char *path = xstrfmt("%s/%s", j->path, name);
+
+		left = wildmatch_list(rules, path, is_dir);
+		free(path);
+	}
+	return left;
+}
+
+/* Left out, and not to be listed all the same: it can be no file of a version, or not be read. */
+static bool passes_over(const struct job *j, int dirfd, const char *name, const struct stat *st)
+{
+	bool is_dir = S_ISDIR(st->st_mode);
+
+	if (!is_left_out(j, name, is_dir))
+		return false;
+	if (!j->w->s->all || !(is_dir || S_ISREG(st->st_mode) || S_ISLNK(st->st_mode)))
+		return true;
+	return !S_ISLNK(st->st_mode) &&
+	       faccessat(dirfd, name, is_dir ? R_OK | X_OK : R_OK, AT_EACCESS) < 0;
 }
 
 static void count_link(struct walk *w, struct scan_links *links, const char *dir, const char *name)
@@ -136,6 +171,8 @@ static int take_name(struct job *j, int dirfd, struct dtree_entry *to, struct dt
 
 	if (fstatat(dirfd, to->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
 		return errno == ENOENT ? ERR_NOTFOUND : err_sys(e, "%s/%s", j->path, to->name);
+	if (passes_over(j, dirfd, to->name, &st))
+		return ERR_NOTFOUND;
 	scan_stat(keep, &st);
 	switch (st.st_mode & S_IFMT) {
 	case S_IFREG:
@@ -169,6 +206,9 @@ static int check_name(struct job *j, const char *name, struct err *e)
 		j->swept = true;
 		return 0;
 	}
+	if (!path_name_is_safe(name, len) &&
+	    (is_left_out(j, name, true) || is_left_out(j, name, false)))
+		return 0;
 	if (!path_name_is_safe(name, len))
 		return refuse(j, name, "named as git's own directory", e);
 	if (!path_is_clean_utf8(name, len))
@@ -234,6 +274,8 @@ static int read_dir(struct job *j, struct err *e)
 		return err_set(e, ERR_LIMIT, "'%s' lies more than %d directories deep", j->path,
 			       TREE_MAX_DEPTH);
 	dirfd = path_open_beneath(j->w->s->rootfd, j->path, O_RDONLY | O_DIRECTORY, 0, e);
+	if (dirfd < 0 && e->sys == EACCES)
+		return leaveout_hint(j->w->s->rootfd, j->path, e);
 	if (dirfd < 0)
 		return dirfd;
 	rc = list_names(j, dirfd, e);
@@ -319,6 +361,9 @@ int scan_run(struct scan *s, struct dtree_entry *out, struct dtree_stat *keep, s
 		return err_sys(e, "%s", s->root);
 	}
 	close(fd);
+	if (S_ISDIR(st.st_mode) && s->leave_out && !s->all &&
+	    wildmatch_list(s->leave_out, s->root, true))
+		return err_set(e, ERR_INPUT, "all of '%s' is left out by " LEAVEOUT_FILE, s->root);
 	if (S_ISDIR(st.st_mode))
 		return scan_dir(s, out, e);
 	if (S_ISLNK(st.st_mode)) {

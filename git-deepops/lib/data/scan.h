@@ -8,7 +8,7 @@
  *
  * Every directory is opened with openat2 beneath rootfd, no symbolic link is
  * followed.  Files get size and lstat data, links are read, content is not
- * touched.  What vanishes meanwhile is left out; temporary files that a killed
+ * touched.  What .deepopsignore names is left out.  What vanishes meanwhile is left out; temporary files that a killed
  * checkout left behind are removed.
  */
 #ifndef DATA_SCAN_H
@@ -29,6 +29,12 @@ struct scan {
 	struct pool *pool;
 	int rootfd;
 	const char *root; /* beneath rootfd */
+	/*
+	 * What .deepopsignore leaves out; NULL: nothing.  With `all` that is listed as well, as far as it can be
+	 * read: a checkout must not write over it.
+	 */
+	const struct strvec *leave_out;
+	bool all;
 	struct strvec
 		warnings; /* sentences: names that are not UTF-8, links that lead nowhere or out */
 	struct scan_links out, dangling;
