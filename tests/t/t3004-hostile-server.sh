@@ -152,6 +152,11 @@ for case in $("$TESTS_DIR/helper/hostile-tree" . list); do
 	'
 done
 
+test_expect_success 'a chunk that is not as long as its recipe says is refused as it comes' '
+	hostile piece-length && (cd clone && test_expect_code 128 git-deepops fetch 2>../err) &&
+	test_grep "chunk sha256:[0-9a-f]* has 70000[01] bytes, not 70000[01]$" err
+'
+
 test_expect_success 'a tree that names one node any number of times is fetched in no time' '
 	hostile many && (cd clone && timeout 20 git-deepops fetch)
 '

@@ -163,4 +163,16 @@ for point in fetch-chunk fetch-chunk:9 fetch-before-commit; do
 	'
 done
 
+# A slow machine only takes longer: the least time that the rate allows is sure.
+test_expect_success '--bwlimit holds the rate' '
+	git init -q --bare slow.git && git init -q slow && git -C slow remote add origin ../slow.git &&
+	(
+		cd slow && git deepops init && mkdir data && test_bytes 1500000 1 >data/a && git deepops track -q data &&
+		git add -A && git commit -q -m one &&
+		begun=$(date +%s%3N) && git deepops push --bwlimit 500k --data-only && ended=$(date +%s%3N) &&
+		test $((ended - begun)) -ge 2000 &&
+		test_expect_code 129 git deepops push --bwlimit fast
+	)
+'
+
 test_done
