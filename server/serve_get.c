@@ -2,6 +2,8 @@
 /* serve_get.c - download: GET, CHUNK in the order of the packs; see serve_internal.h */
 #include "serve_internal.h"
 
+#include <errno.h>
+
 #include "base/killpoint.h"
 #include "base/wr.h"
 
@@ -32,6 +34,7 @@ static int put_chunk(struct serve *s, uint16_t stream, uint16_t at, const struct
 {
 	struct msg_chunk c = {key->kind, MSG_ABSENT, at, key->id.b, 0, NULL, 0};
 	struct store_info info;
+	struct err why = ERR_INIT;
 	struct buf *b;
 	size_t mark;
 	int rc;
@@ -41,15 +44,17 @@ static int put_chunk(struct serve *s, uint16_t stream, uint16_t at, const struct
 	b = framed_begin(&s->f, FRAME_CHUNK, 0, stream);
 	mark = b->len;
 	msg_put_chunk(b, &c);
-	rc = store_load_stored(s->store, (enum chunk_kind)key->kind, &key->id, &info, b, e);
+	rc = store_load_stored(s->store, (enum chunk_kind)key->kind, &key->id, &info, b, &why);
 	if (rc == 0) {
 		b->p[mark + AT_ENCODING] = (char)info.encoding;
 		wr_le32_at(b, mark + AT_PLAIN, info.plain);
 		return framed_end(&s->f, e);
 	}
 	framed_cancel(&s->f);
-	if (rc == ERR_CORRUPT)
+	if (rc == ERR_CORRUPT || (rc == ERR_SYS && why.sys == EIO))
 		rc = give_up(s, key, e);
+	else if (rc < 0 && rc != ERR_NOTFOUND && e)
+		*e = why;
 	else if (rc == ERR_NOTFOUND)
 		rc = 0;
 	return rc < 0 ? rc : put_absent(s, stream, at, key, e);

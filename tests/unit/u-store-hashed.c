@@ -241,6 +241,11 @@ static void test_tree(void)
 	left = 3 * STORE_LOOKUP_BYTES;
 	ok(ask(s, CHUNK_NODE, &root, true, &left) == STORE_HASHED_NOT,
 	   "looking costs: with too little for all of it, it is not proven");
+	left = 2 * STORE_LOOKUP_BYTES;
+	ok(ask(s, CHUNK_NODE, &root, false, &left) == STORE_HASHED_NOT && left == 0,
+	   "nor is anything read when the budget is spent");
+	ok(ask(s, CHUNK_NODE, &root, false, &left) == STORE_HASHED_NOT && left == 0,
+	   "for no budget at all");
 	ok(damage(s, &recipe), "its recipe is damaged");
 	left = GIB;
 	ok(ask(s, CHUNK_NODE, &root, true, &left) == STORE_HASHED_DAMAGED, "so is the tree");

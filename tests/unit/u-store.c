@@ -8,6 +8,7 @@
 
 #include "base/io.h"
 #include "base/limits.h"
+#include "base/tempfile.h"
 #include "chunk/recipe.h"
 #include "store-lib.h"
 #include "store/pack.h"
@@ -448,6 +449,30 @@ static void test_waiting(void)
 	store_close(s);
 }
 
+/* Each is looked at whenever somebody begins: nobody may leave any number of them. */
+static void test_many_waiting(void)
+{
+	struct store *s = lib_open("many-waiting", STORE_VERIFY);
+	struct store_waiting w;
+	struct err e = ERR_INIT;
+	struct store_txn *t;
+
+	for (int i = 0; i < 510; i++) {
+		struct buf path = BUF_INIT;
+
+		buf_addf(&path, "%s/incoming/%032x", store_dir(s), (unsigned int)i);
+		must(path_mkdirs(path.p, 0777, &e), &e);
+		buf_addstr(&path, "/keep");
+		must(tempfile_write(path.p, 0644, "", 0, &e), &e);
+		buf_release(&path);
+	}
+	must(store_begin(s, NULL, &t, &e), &e);
+	store_abort(t, false);
+	store_waiting(s, &w);
+	is_u64(w.sessions, 500, "of very many that were cut off the oldest go");
+	store_close(s);
+}
+
 /* Two at once share what is left, as soon as either was synced. */
 static void test_shared_quota(void)
 {
@@ -508,6 +533,7 @@ int main(void)
 	test_each();
 	test_quota();
 	test_waiting();
+	test_many_waiting();
 	test_shared_quota();
 	test_order();
 	lib_end();

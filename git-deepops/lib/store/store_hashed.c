@@ -4,7 +4,8 @@
  * The tree below a root is walked, each node and recipe once, and of every chunk it is asked in which
  * pack it lies.  That pack was hashed, or it is hashed now, or the answer is no.
  */
-#include "base/clock.h"
+#include <errno.h>
+
 #include "base/limits.h"
 #include "base/xalloc.h"
 #include "chunk/recipe.h"
@@ -144,10 +145,12 @@ static void note_bad(struct store_hasher *h, enum chunk_kind kind, const struct 
 	h->bad[h->nbad++] = (struct chunkkey){(uint8_t)kind, *id};
 }
 
-/* ERR_CORRUPT is an answer; others end it. */
+/* ERR_CORRUPT is an answer, and so is what the disk cannot read; others end it. */
 static int judge_load(struct store_hasher *h, enum chunk_kind kind, const struct chunkid *id,
-		      int rc, enum store_hashed *out)
+		      int rc, const struct err *why, enum store_hashed *out)
 {
+	if (rc == ERR_SYS && why->sys == EIO)
+		rc = ERR_CORRUPT;
 	if (rc == ERR_CORRUPT)
 		note_bad(h, kind, id);
 	if (rc == ERR_CORRUPT || rc == ERR_NOTFOUND)
@@ -183,7 +186,7 @@ static int read_one(struct store_hasher *h, enum chunk_kind kind, const struct c
 		rc = kind == CHUNK_RECIPE ? read_recipe(h, id, &why)
 					  : store_load(h->s, kind, id, &text, &why);
 	buf_release(&text);
-	rc = judge_load(h, kind, id, rc, out);
+	rc = judge_load(h, kind, id, rc, &why, out);
 	if (rc < 0 && e)
 		*e = why;
 	return rc;
@@ -263,14 +266,16 @@ static int ask_recipe(struct store_hasher *h, const struct chunkid *file, enum s
 		return 0;
 	}
 	rc = ask_chunk(h, CHUNK_RECIPE, file, out, e);
-	if (rc < 0 || *out == STORE_HASHED_DAMAGED)
+	if (rc < 0 || *out == STORE_HASHED_DAMAGED || !*h->opts.budget)
 		return rc;
 	rc = store_load(h->s, CHUNK_RECIPE, file, &text, &why);
+	if (rc == 0 && !afford(h, text.len))
+		rc = ERR_LIMIT;
 	if (rc == 0)
 		rc = recipe_walk(text.p, text.len, &from, ask_entry, &l, &why);
 	buf_release(&text);
 	below = *out;
-	rc = judge_load(h, CHUNK_RECIPE, file, rc, &below);
+	rc = judge_load(h, CHUNK_RECIPE, file, rc, &why, &below);
 	*out = worse(*out, below);
 	if (rc == 0)
 		chunkset_add(h->seen, CHUNK_RECIPE, file, (uint64_t)*out);
@@ -339,13 +344,16 @@ static int ask_node(struct store_hasher *h, const struct chunkid *id, unsigned i
 	if (depth > HASHED_MAX_DEPTH)
 		return 0;
 	rc = ask_chunk(h, CHUNK_NODE, id, out, e);
-	if (rc < 0 || *out == STORE_HASHED_DAMAGED)
+	if (rc < 0 || *out == STORE_HASHED_DAMAGED || !*h->opts.budget)
 		return rc;
-	rc = judge_load(h, CHUNK_NODE, id, store_load(h->s, CHUNK_NODE, id, &text, &why), out);
+	rc = store_load(h->s, CHUNK_NODE, id, &text, &why);
+	rc = judge_load(h, CHUNK_NODE, id, rc, &why, out);
 	if (rc < 0 && e)
 		*e = why;
-	else if (text.len)
+	else if (text.len && afford(h, text.len))
 		rc = ask_below(h, &text, depth, out, e);
+	else if (text.len)
+		*out = worse(*out, STORE_HASHED_NOT);
 	buf_release(&text);
 	if (rc == 0)
 		chunkset_add(h->seen, CHUNK_NODE, id, (uint64_t)*out);

@@ -12,6 +12,7 @@
 #include "store/store_internal.h"
 
 #define GRACE_SECONDS 600 /* for a connection that was just cut to come back */
+#define MOST_WAITING 500  /* each is looked at whenever a session begins */
 
 struct session {
 	char *dir;
@@ -156,8 +157,13 @@ void store_make_room(struct store *s, const char *own)
 	list_sessions(s, own, &all);
 	if (all.n)
 		qsort(all.v, all.n, sizeof(*all.v), by_age);
-	for (size_t i = 0; i < all.n && all.bytes > room_beside(s, all.bytes); i++) {
-		if (now - all.v[i].at >= GRACE_SECONDS && drop(s, &all.v[i]))
+	for (size_t i = 0; i < all.n; i++) {
+		bool many = all.n - i > MOST_WAITING;
+
+		if (!many &&
+		    (all.bytes <= room_beside(s, all.bytes) || now - all.v[i].at < GRACE_SECONDS))
+			break; /* the others are younger */
+		if (drop(s, &all.v[i]))
 			all.bytes -= all.v[i].bytes;
 	}
 	sessions_release(&all);

@@ -235,6 +235,8 @@ static int check_chunk(struct scrub *c, const struct chunkid *pack, const struct
 	rc = try_chunk(c, row, &why);
 	if (rc == 0)
 		return 0;
+	if (rc == ERR_SYS && why.sys == EIO) /* a sector that the disk cannot read */
+		rc = ERR_CORRUPT;
 	if (rc != ERR_CORRUPT && rc != ERR_NOTFOUND) {
 		if (e)
 			*e = why;
