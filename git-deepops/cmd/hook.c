@@ -377,6 +377,22 @@ static int hook_post_merge(struct cmd_ctx *ctx, int argc, char **argv, struct er
 	return hint_moved(ctx->repo, "ORIG_HEAD", "HEAD");
 }
 
+/* ---- post-commit: the note is there when `git log` is looked at ---- */
+
+static int hook_post_commit(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
+{
+	struct err derived = ERR_INIT;
+	struct repo_oid head;
+
+	(void)argv;
+	if (argc > 1)
+		return err_set(e, ERR_USAGE, "post-commit takes nothing");
+	if (repo_resolve(ctx->repo, "HEAD", &head, NULL) == 0 &&
+	    note_refresh_commit(ctx->repo, &head, &derived) < 0)
+		log_warn("%s (git deepops notes rebuild)", derived.msg);
+	return 0;
+}
+
 /* ---- dispatch ---- */
 
 typedef int (*hook_fn)(struct cmd_ctx *ctx, int argc, char **argv, struct err *e);
@@ -386,6 +402,7 @@ static const struct {
 	hook_fn run;
 } hooks[] = {
 	{"post-checkout", hook_post_checkout},
+	{"post-commit", hook_post_commit},
 	{"post-merge", hook_post_merge},
 	{"pre-push", hook_pre_push},
 };

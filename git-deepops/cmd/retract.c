@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* retract.c - `git deepops retract`: a run that is not to count; see git-deepops-retract(1) */
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/xalloc.h"
 #include "cmd.h"
 #include "run/journal.h"
+#include "run/note.h"
 #include "run/runindex.h"
 
 static void fill(struct record *rec, const struct record *of, const char *reason)
@@ -38,6 +40,7 @@ static int set_author(struct repo *r, struct record *rec, struct err *e)
 static int append(struct repo *r, const struct record *of, const char *reason, struct err *e)
 {
 	struct tree_builder *parts = tree_builder_new(r);
+	struct err derived = ERR_INIT;
 	struct journal_entry entry;
 	struct record rec;
 	int rc;
@@ -50,6 +53,8 @@ static int append(struct repo *r, const struct record *of, const char *reason, s
 		rc = journal_append(r, &rec, parts, &entry, e);
 	if (rc == 0)
 		printf("run %.12s no longer counts\n", of->run);
+	if (rc == 0 && note_refresh_run(r, of->run, &derived) < 0)
+		log_warn("%s (git deepops notes rebuild)", derived.msg);
 	tree_builder_free(parts);
 	journal_entry_release(&entry);
 	record_release(&rec);

@@ -11,6 +11,7 @@
 #include "cmd.h"
 #include "run/level.h"
 #include "run/lookup.h"
+#include "run/note.h"
 
 /* One page for two kinds of readers: `key  value` lines, or a Markdown table. */
 struct page {
@@ -158,7 +159,8 @@ static void add_level(struct page *p, const struct record *r)
 	buf_release(&raise);
 }
 
-static void fill(struct page *p, const struct journal_entry *j, bool retracted)
+static void fill(struct page *p, const struct journal_entry *j,
+		 const struct runindex_retraction *retracted)
 {
 	const struct record *r = &j->rec;
 
@@ -176,7 +178,10 @@ static void fill(struct page *p, const struct journal_entry *j, bool retracted)
 	line(p, "directory", r->cwd);
 	add_time(p, "started", r->started);
 	add_end(p, r);
-	line(p, "retracted", retracted ? "by a later record" : NULL);
+	if (retracted->retracted)
+		linef(p, "retracted", "by %s, journal %s",
+		      *retracted->author ? retracted->author : "somebody", retracted->writer);
+	line(p, "note", r->note);
 	add_code(p, r);
 	add_data(p, r);
 	add_pairs(p, "param", &r->params);
@@ -209,7 +214,7 @@ static int show(struct repo *repo, const struct journal_entry *j, bool as_json, 
 		struct err *e)
 {
 	struct page p = {BUF_INIT, md};
-	bool retracted;
+	struct runindex_retraction retracted;
 	int rc;
 
 	if (as_json)
@@ -220,16 +225,99 @@ static int show(struct repo *repo, const struct journal_entry *j, bool as_json, 
 	}
 	rc = lookup_retracted(repo, j->rec.run, &retracted, e);
 	if (rc == 0) {
-		fill(&p, j, retracted);
+		fill(&p, j, &retracted);
 		fwrite(p.out.p, 1, p.out.len, stdout);
 	}
 	buf_release(&p.out);
 	return rc;
 }
 
+/* ---- the runs behind a commit ---- */
+
+struct behind {
+	struct strvec lines, runs;
+	struct repo_oid only; /* the journal commit of the last one */
+};
+
+static int take_run(void *arg, const struct journal_entry *run, const struct note_line_opts *how,
+		    struct err *e)
+{
+	struct behind *b = arg;
+	struct buf line = BUF_INIT;
+	const char *rest;
+
+	(void)e;
+	note_line(&run->rec, &run->id, how, &line);
+	buf_rtrim(&line);
+	if (str_startswith(line.p, NOTE_PREFIX, &rest))
+		strvec_push(&b->lines, rest);
+	strvec_push(&b->runs, run->rec.run);
+	b->only = run->commit;
+	buf_release(&line);
+	return 0;
+}
+
+static int find_behind(struct repo *r, const struct repo_oid *commit, struct behind *b,
+		       struct err *e)
+{
+	struct runindex *ix = NULL;
+	int rc = runindex_open(&ix, r, 0, e);
+
+	if (rc == 0)
+		rc = runindex_update(ix, NULL, e);
+	if (rc == 0)
+		rc = note_runs(r, ix, commit, take_run, b, e);
+	runindex_close(&ix);
+	return rc;
+}
+
+/* One run: its record in `entry`, 1.  Several: a line for each, 0. */
+static int show_commit(struct repo *r, const char *name, const struct repo_oid *commit, bool plain,
+		       struct journal_entry *entry, struct err *e)
+{
+	struct behind b = {.lines = STRVEC_INIT, .runs = STRVEC_INIT};
+	int rc = find_behind(r, commit, &b, e);
+
+	if (rc == 0 && !b.runs.nr) {
+		rc = err_set(e, ERR_NOTFOUND, "no recorded run stands behind commit %.12s",
+			     commit->hex);
+		err_hint(e, "git deepops run -- CMD records one; git deepops fetch brings those of "
+			    "others");
+	} else if (rc == 0 && b.runs.nr == 1) {
+		rc = journal_read(r, &b.only, entry, e);
+		rc = rc == 0 ? 1 : rc;
+	} else if (rc == 0 && !plain) {
+		rc = err_set(e, ERR_INPUT, "%zu runs stand behind '%s'", b.runs.nr, name);
+		err_hint(e, "git deepops show %s", name);
+	}
+	for (size_t i = 0; rc == 0 && i < b.lines.nr; i++)
+		printf("%s\n", b.lines.v[i]);
+	strvec_release(&b.lines);
+	strvec_release(&b.runs);
+	return rc;
+}
+
+/* A run by its id, or what stands behind a commit.  1: in `entry`, 0: all is said. */
+static int find(struct repo *r, const char *name, bool plain, struct journal_entry *entry,
+		struct err *e)
+{
+	struct err no_commit = ERR_INIT;
+	struct repo_oid commit;
+	int rc = lookup_run(r, name, entry, e);
+
+	if (rc == 0)
+		return 1;
+	if ((rc != ERR_INPUT && rc != ERR_NOTFOUND) ||
+	    repo_resolve(r, name, &commit, &no_commit) < 0)
+		return rc;
+	err_clear(e);
+	return show_commit(r, name, &commit, plain, entry, e);
+}
+
 int cmd_show(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 {
-	static const char *const usage[] = {"git deepops show [--json | --md | --raw] RUN", NULL};
+	static const char *const usage[] = {"git deepops show [--json | --md | --raw] RUN | COMMIT",
+					    NULL};
 	bool as_json = false, md = false, raw = false;
 	struct opt opts[] = {OPT_BOOL("json", 0, &as_json, "print the record, indented"),
 			     OPT_BOOL("md", 0, &md, "print a Markdown table"),
@@ -241,12 +329,12 @@ int cmd_show(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	if (rc)
 		return rc;
 	if (argc != 2)
-		return err_set(e, ERR_USAGE, "give one run");
+		return err_set(e, ERR_USAGE, "give one run, or a commit");
 	if (as_json + md + raw > 1)
 		return err_set(e, ERR_USAGE, "one of --json, --md and --raw");
 	journal_entry_init(&entry);
-	rc = lookup_run(ctx->repo, argv[1], &entry, e);
-	if (rc == 0)
+	rc = find(ctx->repo, argv[1], !(as_json || md || raw), &entry, e);
+	if (rc == 1)
 		rc = show(ctx->repo, &entry, as_json, md, raw, e);
 	journal_entry_release(&entry);
 	return rc;

@@ -30,7 +30,7 @@ test_expect_success 'sets up a clone and says what it does' '
 		test_line_count = 3 fetch &&
 		test_grep ! -v "\*" fetch &&
 		git config merge.deepops.driver &&
-		for hook in pre-push post-checkout post-merge
+		for hook in pre-push post-commit post-checkout post-merge
 		do
 			test -x .git/hooks/$hook || exit 1
 		done

@@ -78,7 +78,9 @@ test_expect_success 'by whom it names, and the server keeps the reason' '
 	test_grep "cluster down, T-42" rec &&
 	test_grep "E-EXEC-NORECORD" rec &&
 	test_grep "alice@example.org" rec &&
-	test_grep "$(git -C work rev-parse main)" rec
+	test_grep "$(git -C work rev-parse main)" rec &&
+	git -C srv.git notes --ref=deepops show main >note &&
+	test_grep "^Deepops-Override: [0-9a-f]* ref=refs/heads/main by=alice@example.org reason=cluster%20down,%20T-42 rec=" note
 '
 
 # records_of_server: how many it has written

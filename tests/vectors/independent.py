@@ -1330,7 +1330,7 @@ def run_git(path):
         elif ref == "refs/notes/deepops":
             for line in git.run("notes", "--ref", ref, "list").decode().split("\n")[:-1]:
                 for one in git.blob(line.split()[0]).split(b"\n")[:-1]:
-                    check(one.startswith(b"Deepops-Runs: ") or note(one + b"\n"), "note")
+                    check(one.startswith((b"Deepops-Runs: ", b"Deepops-Override: ")) or note(one + b"\n"), "note")
                     counts["notes"] += 1
         elif ref.startswith("refs/heads/"):
             for line in git.run("ls-tree", "-rz", ref).split(b"\0")[:-1]:

@@ -188,6 +188,13 @@ struct commits {
 	struct strvec ids;
 };
 
+static int add_commit(void *arg, const struct repo_oid *commit, struct err *e)
+{
+	(void)e;
+	strvec_push(&((struct commits *)arg)->ids, commit->hex);
+	return 0;
+}
+
 /* Commits that new records name and that are here: the branch may still be on its way. */
 static int named_commits(struct commits *c, const struct judge_update *u, struct err *e)
 {
@@ -202,6 +209,10 @@ static int named_commits(struct commits *c, const struct judge_update *u, struct
 			rc = 0;
 			break;
 		}
+		if (entry->ok && entry->rec.kind == RECORD_RETRACT && entry->rec.parent)
+			rc = runindex_shown_on(c->a->index, entry->rec.parent, add_commit, c, e);
+		if (rc < 0)
+			break;
 		if (!entry->ok || !entry->rec.code.commit)
 			continue;
 		memcpy(commit.hex, entry->rec.code.commit, sizeof(commit.hex));
@@ -212,13 +223,6 @@ static int named_commits(struct commits *c, const struct judge_update *u, struct
 	return rc;
 }
 
-static int add_commit(void *arg, const struct repo_oid *commit, struct err *e)
-{
-	(void)e;
-	strvec_push(&((struct commits *)arg)->ids, commit->hex);
-	return 0;
-}
-
 /* Commits that are new on a branch show the runs whose outputs they bring in. */
 static int new_commits(struct commits *c, const struct judge_update *u, struct err *e)
 {
@@ -227,6 +231,8 @@ static int new_commits(struct commits *c, const struct judge_update *u, struct e
 	int rc = repo_peel_commit(c->a->repo, &u->new_id, &tip, e);
 
 	w.nhide = repo_oid_is_zero(&u->old_id) ? 0 : 1;
+	if (rc == 0) /* also where it is not new: a push by override has a word on it */
+		rc = add_commit(c, &tip, e);
 	if (rc == 0)
 		rc = repo_walk(c->a->repo, &w, add_commit, c, e);
 	if (rc == ERR_LIMIT || rc == ERR_INPUT) { /* an import: `server index` has them */

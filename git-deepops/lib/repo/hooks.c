@@ -18,7 +18,7 @@
 #define PREVIOUS_FIRST 50 /* <hook>.d/50-previous */
 #define PREVIOUS_LAST 59
 
-const char *const hooks_names[] = {"pre-push", "post-checkout", "post-merge", NULL};
+const char *const hooks_names[] = {"pre-push", "post-commit", "post-checkout", "post-merge", NULL};
 
 static const char driver[] =
 #include "hooks/client/driver.sh.inc"

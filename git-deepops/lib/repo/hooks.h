@@ -17,7 +17,8 @@
 
 #include "repo/repo.h"
 
-extern const char *const hooks_names[]; /* NULL-terminated: pre-push, post-checkout, post-merge */
+/* NULL-terminated: pre-push, post-commit, post-checkout, post-merge */
+extern const char *const hooks_names[];
 
 enum hooks_place_kind { HOOKS_IN_GITDIR, HOOKS_IN_WORKTREE, HOOKS_ELSEWHERE };
 

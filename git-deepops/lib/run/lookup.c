@@ -2,8 +2,6 @@
 /* lookup.c - the run that a user names; see lookup.h */
 #include "run/lookup.h"
 
-#include "run/runindex.h"
-
 int lookup_run(struct repo *r, const char *name, struct journal_entry *out, struct err *e)
 {
 	struct runindex *ix = NULL;
@@ -22,13 +20,14 @@ int lookup_run(struct repo *r, const char *name, struct journal_entry *out, stru
 	return rc;
 }
 
-int lookup_retracted(struct repo *r, const char *run, bool *out, struct err *e)
+int lookup_retracted(struct repo *r, const char *run, struct runindex_retraction *out,
+		     struct err *e)
 {
 	struct runindex *ix = NULL;
 	int rc = runindex_open(&ix, r, 0, e);
 
 	if (rc == 0)
-		rc = runindex_retracted(ix, run, out, e);
+		rc = runindex_retraction(ix, run, NULL, out, e);
 	runindex_close(&ix);
 	return rc;
 }

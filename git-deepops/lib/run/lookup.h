@@ -6,6 +6,7 @@
 #define RUN_LOOKUP_H
 
 #include "run/journal.h"
+#include "run/runindex.h"
 
 /*
  * `name` is a unique prefix of a run id or record id.  The index is brought up to date first.
@@ -15,6 +16,7 @@ int lookup_run(struct repo *r, const char *name, struct journal_entry *out,
 	       struct err *e) MUST_CHECK;
 
 /* Has a later record taken this run back?  `run`: its whole id. */
-int lookup_retracted(struct repo *r, const char *run, bool *out, struct err *e) MUST_CHECK;
+int lookup_retracted(struct repo *r, const char *run, struct runindex_retraction *out,
+		     struct err *e) MUST_CHECK;
 
 #endif

@@ -9,6 +9,7 @@
 
 #define ID_DIGITS 12
 #define DATA_MAX_SHOWN 3
+#define REASON_MAX_SHOWN 100
 
 /* ---- the line ---- */
 
@@ -114,6 +115,32 @@ static void add_data(const struct record *r, struct buf *out)
 		buf_addstr(out, r->no_data ? " data=none" : " data=undeclared");
 }
 
+/* Of what it is a repetition, and what came of that. */
+static void add_rerun(const struct record *r, struct buf *out)
+{
+	if (r->kind != RECORD_RERUN || !r->rerun_of)
+		return;
+	buf_addstr(out, " rerun=");
+	short_id(out, r->rerun_of);
+	if (r->verdict)
+		buf_addf(out, ":%s", record_verdict_name(r->verdict));
+}
+
+/* The reason is the first line of the note, and may be long. */
+void note_override(const struct record *rec, const struct chunkid *id, struct buf *out)
+{
+	const char *ref = rec->title ? rec->title : "", *note = rec->note ? rec->note : "";
+	char *reason = xstrndup(note, MIN(strcspn(note, "\n"), REASON_MAX_SHOWN));
+
+	(void)str_startswith(ref, "override: ", &ref);
+	buf_addf(out, NOTE_OVERRIDE "%.*s", ID_DIGITS, rec->run);
+	field(out, "ref", ref);
+	field(out, "by", rec->author ? rec->author : "-");
+	field(out, "reason", reason);
+	buf_addf(out, " rec=%.*s\n", ID_DIGITS, chunkid_hex(id).s);
+	free(reason);
+}
+
 void note_line(const struct record *rec, const struct chunkid *id, const struct note_line_opts *o,
 	       struct buf *out)
 {
@@ -125,8 +152,12 @@ void note_line(const struct record *rec, const struct chunkid *id, const struct 
 		code = "clean";
 	buf_addstr(out, NOTE_PREFIX);
 	buf_addf(out, "%.*s", ID_DIGITS, rec->run);
-	add_status(rec, out);
+	if (o->retracted)
+		buf_addstr(out, " retracted");
+	else
+		add_status(rec, out);
 	add_script(rec, out);
+	add_rerun(rec, out);
 	add_metrics(rec, o->best, out);
 	add_time(rec->wall_ms, out);
 	field(out, "code", rec->code.tree ? code : "none");
@@ -137,7 +168,7 @@ void note_line(const struct record *rec, const struct chunkid *id, const struct 
 		buf_addch(out, '@');
 		short_id(out, rec->machine_capture);
 	}
-	if (o->level && *o->level)
+	if (o->level && *o->level && !o->retracted)
 		field(out, "level", o->level);
 	buf_addf(out, " rec=%.*s\n", ID_DIGITS, chunkid_hex(id).s);
 }

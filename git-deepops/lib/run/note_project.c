@@ -13,15 +13,17 @@
 #include "run/note.h"
 #include "run/samecode.h"
 
-#define OURS "Deepops-Run" /* also begins the summary's prefix */
-#define SUMMARY_PREFIX OURS "s: "
+#define SUMMARY_PREFIX "Deepops-Runs: "
 #define WALK_MAX_COMMITS 100000 /* of branches, for a whole projection */
 
 struct shown { /* one run that a commit shows */
 	struct repo_oid journal;
 	char *record;
 	int64_t started;
+	char *run;
 	bool ok;
+	bool override; /* no run: the word of a push that passed by one */
+	bool retracted;
 	bool elsewhere; /* it stood on another commit: we show it for its outputs */
 	bool has_best;
 	double best;
@@ -45,9 +47,11 @@ struct project {
 	struct strvec server_refs; /* refs/deepops/remotes/<remote>/notes/deepops */
 	/* while one commit is worked on */
 	const struct repo_oid *commit;
+	struct repo_oid tree; /* its */
 	bool elsewhere;
-	size_t paths;           /* of it that were asked for */
-	uint64_t shared;        /* units left */
+	size_t paths;               /* of it that were asked for */
+	uint64_t shared;            /* units left */
+	struct strvec noted, shown; /* commits, and "commit run" */
 	struct oidmap *strange; /* blobs that no run wrote: a tree may name one again and again */
 	struct shown *v;
 	size_t n, alloc;
@@ -55,8 +59,10 @@ struct project {
 
 static void forget_runs(struct project *p)
 {
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
 		free(p->v[i].record);
+		free(p->v[i].run);
+	}
 	p->n = 0;
 }
 
@@ -80,17 +86,23 @@ static int take_row(void *arg, const struct runindex_row *row, struct err *e)
 	struct project *p = arg;
 	struct shown *s;
 
+	bool override = !strcmp(row->kind, "override");
+
 	(void)e;
-	if (strcmp(row->kind, "run") != 0 && strcmp(row->kind, "rerun") != 0)
+	if (strcmp(row->kind, "run") != 0 && strcmp(row->kind, "rerun") != 0 && !override)
 		return 0;
 	XGROW(p->v, p->n + 1, p->alloc);
 	s = &p->v[p->n++];
 	memset(s, 0, sizeof(*s));
 	s->journal = row->journal;
 	s->record = xstrdup(row->record);
+	s->run = xstrdup(row->run);
 	s->started = row->started;
-	s->ok = row->exit == 0;
-	s->elsewhere = p->elsewhere;
+	s->override = override;
+	s->retracted = row->retracted;
+	s->ok = row->exit == 0 && !row->retracted;
+	/* On a commit of the same tree it stood as well as on this one. */
+	s->elsewhere = p->elsewhere && strcmp(row->base_tree, p->tree.hex) != 0;
 	read_best(p, row, s);
 	return 0;
 }
@@ -137,10 +149,12 @@ static void drop_repeated(struct project *p)
 	if (p->n)
 		qsort(p->v, p->n, sizeof(*p->v), cmp_record);
 	for (size_t i = 0; i < p->n; i++) {
-		if (kept && !strcmp(p->v[kept - 1].record, p->v[i].record))
+		if (kept && !strcmp(p->v[kept - 1].record, p->v[i].record)) {
 			free(p->v[i].record);
-		else
+			free(p->v[i].run);
+		} else {
 			p->v[kept++] = p->v[i];
+		}
 	}
 	p->n = kept;
 }
@@ -168,7 +182,7 @@ static int collect_outputs(struct project *p, const struct repo_oid *before,
 static int collect(struct project *p, struct err *e)
 {
 	struct strvec parents = STRVEC_INIT;
-	struct repo_oid parent, tree, before;
+	struct repo_oid parent, before;
 	bool has_parent;
 	int rc;
 
@@ -179,7 +193,7 @@ static int collect(struct project *p, struct err *e)
 		rc = repo_commit_parents(p->repo, p->commit, &parents, e);
 	has_parent = rc == 0 && parents.nr > 0;
 	if (rc == 0)
-		rc = repo_commit_tree(p->repo, p->commit, &tree, e);
+		rc = repo_commit_tree(p->repo, p->commit, &p->tree, e);
 	if (has_parent && rc == 0) {
 		snprintf(parent.hex, sizeof(parent.hex), "%s", parents.v[0]);
 		rc = repo_commit_tree(p->repo, &parent, &before, e);
@@ -189,8 +203,11 @@ static int collect(struct project *p, struct err *e)
 			goto out;
 		}
 	}
+	/* An empty commit brings in nothing, and is nobody's experiment. */
+	if (rc == 0 && (!has_parent || !repo_oid_equal(&before, &p->tree)))
+		rc = runindex_by_tree(p->ix, &p->tree, take_row, p, e);
 	if (rc == 0)
-		rc = collect_outputs(p, has_parent ? &before : NULL, &tree, e);
+		rc = collect_outputs(p, has_parent ? &before : NULL, &p->tree, e);
 out:
 	drop_repeated(p);
 	strvec_release(&parents);
@@ -247,6 +264,11 @@ static bool is_some_output(void *arg, const char *path, const struct tree_entry 
 	for (size_t i = 0; i < ARRAY_SIZE(sides) && all; i++) {
 		bool seen = !sides[i]->mode;
 
+		if (!seen && oidmap_get(p->strange, &sides[i]->id, NULL)) {
+			all = false;
+			break;
+		}
+
 		if (!seen && runindex_by_output_blob(p->ix, root.p, &sides[i]->id, see_output,
 						     &seen, NULL) < 0)
 			seen = false;
@@ -274,23 +296,36 @@ static int same_code(struct project *p, const struct journal_entry *entry, struc
 
 /* ---- lines ---- */
 
+/* How a run is shown on this commit; the entry is the caller's to release. */
+static int look_at(struct project *p, const struct shown *s, struct journal_entry *entry,
+		   struct note_line_opts *o, struct err *e)
+{
+	int rc = journal_read(p->repo, &s->journal, entry, e), same = 1;
+
+	if (rc == 0 && entry->ok && s->elsewhere && !s->override)
+		rc = same = same_code(p, entry, e);
+	o->best = p->settings.best_metric;
+	o->stale = s->elsewhere && !same;
+	o->same = s->elsewhere && same;
+	o->retracted = s->retracted;
+	return MIN(rc, 0);
+}
+
 static int add_line(struct project *p, const struct shown *s, struct buf *out, struct err *e)
 {
 	char level[sizeof(s->level)];
-	struct note_line_opts o = {p->settings.best_metric, level, false, false};
+	struct note_line_opts o = {NULL, level, false, false, false};
 	struct journal_entry entry;
-	int rc, same = 1;
+	int rc;
 
 	memcpy(level, s->level, sizeof(level));
 	journal_entry_init(&entry);
-	rc = journal_read(p->repo, &s->journal, &entry, e);
-	if (rc == 0 && entry.ok && p->o->level)
+	rc = look_at(p, s, &entry, &o, e);
+	if (rc == 0 && entry.ok && s->override)
+		note_override(&entry.rec, &entry.id, out);
+	else if (rc == 0 && entry.ok && p->o->level && !s->retracted)
 		rc = p->o->level(p->o->arg, &entry, level, e);
-	if (rc == 0 && entry.ok && s->elsewhere)
-		rc = same = same_code(p, &entry, e);
-	o.stale = s->elsewhere && !same;
-	o.same = s->elsewhere && same;
-	if (rc >= 0 && entry.ok)
+	if (rc >= 0 && entry.ok && !s->override)
 		note_line(&entry.rec, &entry.id, &o, out);
 	journal_entry_release(&entry);
 	return rc < 0 ? rc : 0;
@@ -322,11 +357,17 @@ static const struct shown *find_best(const struct project *p)
 
 static void add_summary(const struct project *p, struct buf *out)
 {
-	size_t good = 0;
+	size_t good = 0, gone = 0, runs = 0;
 
-	for (size_t i = 0; i < p->n; i++)
-		good += p->v[i].ok;
-	buf_addf(out, SUMMARY_PREFIX "%zu ok=%zu failed=%zu\n", p->n, good, p->n - good);
+	for (size_t i = 0; i < p->n; i++) {
+		runs += !p->v[i].override;
+		good += p->v[i].ok && !p->v[i].override;
+		gone += p->v[i].retracted;
+	}
+	buf_addf(out, SUMMARY_PREFIX "%zu ok=%zu failed=%zu", runs, good, runs - good - gone);
+	if (gone)
+		buf_addf(out, " retracted=%zu", gone);
+	buf_addch(out, '\n');
 }
 
 /* Foreign lines of the old note stay; ours are written anew. */
@@ -335,7 +376,9 @@ static void keep_foreign(const struct buf *old, struct buf *out)
 	for (const char *at = old->p; *at;) {
 		size_t len = strcspn(at, "\n");
 
-		if (!str_startswith(at, OURS, NULL)) {
+		if (!str_startswith(at, NOTE_PREFIX, NULL) &&
+		    !str_startswith(at, SUMMARY_PREFIX, NULL) &&
+		    !str_startswith(at, NOTE_OVERRIDE, NULL)) {
 			buf_add(out, at, len);
 			buf_addch(out, '\n');
 		}
@@ -361,6 +404,14 @@ static int add_lines(struct project *p, struct buf *out, struct err *e)
 	return rc;
 }
 
+/* Which runs this commit shows: when one is retracted, its notes are found again. */
+static void remember_shown(struct project *p)
+{
+	strvec_push(&p->noted, p->commit->hex);
+	for (size_t i = 0; i < p->n; i++)
+		strvec_pushf(&p->shown, "%s %s", p->commit->hex, p->v[i].run);
+}
+
 static int edit_note(void *arg, const struct repo_oid *object, const struct buf *old,
 		     struct buf *out, struct err *e)
 {
@@ -375,6 +426,8 @@ static int edit_note(void *arg, const struct repo_oid *object, const struct buf 
 		keep_foreign(old, out);
 		rc = add_lines(p, out, e);
 	}
+	if (rc == 0)
+		remember_shown(p);
 	forget_runs(p);
 	return rc < 0 ? err_wrap(e, "note of %.12s", object->hex) : 0;
 }
@@ -466,6 +519,8 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 			    .o = o,
 			    .server_refs = STRVEC_INIT,
 			    .shared = UNITS_SHARED,
+			    .noted = STRVEC_INIT,
+			    .shown = STRVEC_INIT,
 			    .strange = oidmap_new()};
 	struct oids all = {&p, NULL, 0, 0};
 	struct notes_edit edit = {NOTE_REF, "Notes by git deepops\n", o->commits, o->n, edit_note,
@@ -488,6 +543,10 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 	}
 	if (rc == 0 && edit.n)
 		rc = notes_update(r, &edit, e);
+	if (rc == 0)
+		rc = runindex_shown(ix, &p.noted, &p.shown, e);
+	strvec_release(&p.noted);
+	strvec_release(&p.shown);
 	free(all.v);
 	free(p.v);
 	oidmap_free(p.strange);
@@ -496,27 +555,100 @@ int note_project(struct repo *r, struct runindex *ix, const struct note_opts *o,
 	return rc < 0 ? err_wrap(e, "notes") : 0;
 }
 
+int note_runs(struct repo *r, struct runindex *ix, const struct repo_oid *commit, note_run_fn cb,
+	      void *arg, struct err *e)
+{
+	struct project p = {.repo = r,
+			    .ix = ix,
+			    .commit = commit,
+			    .shared = UNITS_SHARED,
+			    .strange = oidmap_new()};
+	int rc = collect(&p, e);
+
+	settings_init(&p.settings);
+	if (p.n)
+		qsort(p.v, p.n, sizeof(*p.v), cmp_started);
+	for (size_t i = 0; rc == 0 && i < p.n; i++) {
+		struct note_line_opts o = {NULL, NULL, false, false, false};
+		struct journal_entry entry;
+
+		if (p.v[i].override)
+			continue;
+		journal_entry_init(&entry);
+		rc = look_at(&p, &p.v[i], &entry, &o, e);
+		if (rc == 0 && entry.ok)
+			rc = cb(arg, &entry, &o, e);
+		journal_entry_release(&entry);
+	}
+	forget_runs(&p);
+	free(p.v);
+	oidmap_free(p.strange);
+	settings_release(&p.settings);
+	return rc;
+}
+
+static int open_index(struct repo *r, struct runindex **ix, struct err *e)
+{
+	int rc = runindex_open(ix, r, 0, e);
+
+	return rc == 0 ? runindex_update(*ix, NULL, e) : rc;
+}
+
+static int project_some(struct repo *r, struct runindex *ix, const struct oids *found,
+			struct err *e)
+{
+	struct note_opts o = {found->v, found->n, NULL, NULL};
+
+	return found->n ? note_project(r, ix, &o, e) : 0;
+}
+
+int note_refresh_run(struct repo *r, const char *run, struct err *e)
+{
+	struct project p = {.repo = r};
+	struct oids found = {&p, NULL, 0, 0};
+	struct runindex *ix = NULL;
+	int rc = open_index(r, &ix, e);
+
+	if (rc == 0)
+		rc = runindex_shown_on(ix, run, push_present, &found, e);
+	if (rc == 0)
+		rc = project_some(r, ix, &found, e);
+	runindex_close(&ix);
+	free(found.v);
+	return rc;
+}
+
+int note_refresh_commit(struct repo *r, const struct repo_oid *commit, struct err *e)
+{
+	struct note_opts o = {commit, 1, NULL, NULL};
+	struct runindex *ix = NULL;
+	uint64_t runs = 0;
+	int rc = open_index(r, &ix, e);
+
+	if (rc == 0)
+		rc = runindex_count(ix, &runs, e);
+	if (rc == 0 && runs)
+		rc = note_project(r, ix, &o, e);
+	runindex_close(&ix);
+	return rc;
+}
+
 int note_refresh(struct repo *r, const struct repo_oid *tips, size_t n, struct err *e)
 {
 	struct project p = {.repo = r};
 	struct oids found = {&p, NULL, 0, 0};
 	struct repo_walk w = {
 		.show = tips, .nshow = n, .newest = true, .max = NOTE_REFRESH_COMMITS};
-	struct note_opts o = {NULL, 0, NULL, NULL};
 	struct runindex *ix = NULL;
 	uint64_t runs = 0;
-	int rc = runindex_open(&ix, r, 0, e);
+	int rc = open_index(r, &ix, e);
 
-	if (rc == 0)
-		rc = runindex_update(ix, NULL, e);
 	if (rc == 0)
 		rc = runindex_count(ix, &runs, e);
 	if (rc == 0 && runs)
 		rc = repo_walk(r, &w, push_oid, &found, e);
-	o.commits = found.v;
-	o.n = found.n;
-	if (rc == 0 && found.n)
-		rc = note_project(r, ix, &o, e);
+	if (rc == 0)
+		rc = project_some(r, ix, &found, e);
 	runindex_close(&ix);
 	free(found.v);
 	return rc;

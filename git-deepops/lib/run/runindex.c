@@ -612,28 +612,38 @@ int runindex_get_found(struct runindex *ix, const struct repo_oid *journal, unsi
 
 /* ---- which commits show a run ---- */
 
-int runindex_shown(struct runindex *ix, const struct repo_oid *commit, const struct strvec *runs,
-		   struct err *e)
+static int shown_run(struct runindex *ix, const char *sql, const char *commit, const char *run,
+		     struct err *e)
 {
 	struct db_stmt *q;
+	int rc = db_prepare(ix->db, &q, sql, e);
+
+	if (rc < 0)
+		return rc;
+	db_bind_text(q, 1, commit);
+	if (run)
+		db_bind_text(q, 2, run);
+	rc = db_run(q, e);
+	db_finish(&q);
+	return rc;
+}
+
+int runindex_shown(struct runindex *ix, const struct strvec *commits, const struct strvec *pairs,
+		   struct err *e)
+{
 	int rc = db_begin(ix->db, e);
 
 	if (rc < 0)
 		return rc;
-	rc = db_prepare(ix->db, &q, "DELETE FROM shown WHERE noted = ?1", e);
-	if (rc == 0) {
-		db_bind_text(q, 1, commit->hex);
-		rc = db_run(q, e);
-		db_finish(&q);
-	}
-	for (size_t i = 0; rc == 0 && i < runs->nr; i++) {
-		rc = db_prepare(ix->db, &q, "INSERT OR IGNORE INTO shown VALUES (?1, ?2)", e);
-		if (rc < 0)
-			break;
-		db_bind_text(q, 1, runs->v[i]);
-		db_bind_text(q, 2, commit->hex);
-		rc = db_run(q, e);
-		db_finish(&q);
+	for (size_t i = 0; rc == 0 && i < commits->nr; i++)
+		rc = shown_run(ix, "DELETE FROM shown WHERE noted = ?1", commits->v[i], NULL, e);
+	for (size_t i = 0; rc == 0 && i < pairs->nr; i++) {
+		const char *blank = strchr(pairs->v[i], ' ');
+		char *commit = xstrndup(pairs->v[i], (size_t)(blank - pairs->v[i]));
+
+		rc = shown_run(ix, "INSERT OR IGNORE INTO shown (noted, run) VALUES (?1, ?2)",
+			       commit, blank + 1, e);
+		free(commit);
 	}
 	return db_end(ix->db, rc, e);
 }

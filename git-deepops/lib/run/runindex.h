@@ -44,7 +44,7 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	const char *kind;
 	const char *writer;
 	int64_t seq;
-	const char *commit, *code_tree;
+	const char *commit, *code_tree, *base_tree;
 	const char *title, *author, *program;
 	const char *parent;
 	int64_t started, wall_ms; /* RECORD_NONE where absent */
@@ -93,8 +93,6 @@ struct runindex_retraction {
 };
 int runindex_retraction(struct runindex *ix, const char *run, const char *writer,
 			struct runindex_retraction *out, struct err *e) MUST_CHECK;
-/* Does a record retract this run? */
-int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e) MUST_CHECK;
 
 /*
  * A unique prefix (>= 4 digits) of a run id or record id, with or without "sha256:".
@@ -109,7 +107,8 @@ int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg,
 		     struct err *e) MUST_CHECK;
 
 /* Commits whose notes show a run: written with the notes, asked when the run's words change. */
-int runindex_shown(struct runindex *ix, const struct repo_oid *commit, const struct strvec *runs,
+int runindex_shown(struct runindex *ix, const struct strvec *commits,
+		   const struct strvec *pairs, /* "<commit> <run>" */
 		   struct err *e) MUST_CHECK;
 int runindex_shown_on(struct runindex *ix, const char *run, runindex_commit_fn cb, void *arg,
 		      struct err *e) MUST_CHECK;

@@ -14,7 +14,7 @@
 	" entry.parent, entry.started, entry.wall, entry.exit, entry.signal, entry.dirty,"         \
 	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary,"   \
 	" EXISTS(SELECT 1 FROM entry AS said WHERE said.parent = entry.run"                        \
-	" AND said.kind = 'retract'), entry.found"
+	" AND said.kind = 'retract'), entry.found, entry.base_tree"
 #define PREFIX_MIN_DIGITS 4
 #define FIND_MAX_CANDIDATES 5
 #define WHERE_MAX_TERMS 32
@@ -51,6 +51,7 @@ static void fill_row(struct db_stmt *q, struct runindex_row *row)
 	row->outputs = db_text(q, 21);
 	row->summary = db_text(q, 22);
 	row->retracted = db_int(q, 23) != 0;
+	row->base_tree = db_text(q, 25);
 	row->found = db_is_null(q, 24) ? -1 : (int)db_int(q, 24);
 }
 
@@ -197,15 +198,6 @@ int runindex_retraction(struct runindex *ix, const char *run, const char *writer
 
 	memset(out, 0, sizeof(*out));
 	return runindex_by_parent(ix, run, note_retraction, &r, e);
-}
-
-int runindex_retracted(struct runindex *ix, const char *run, bool *out, struct err *e)
-{
-	struct runindex_retraction r;
-	int rc = runindex_retraction(ix, run, NULL, &r, e);
-
-	*out = r.retracted;
-	return rc;
 }
 
 int runindex_shown_on(struct runindex *ix, const char *run, runindex_commit_fn cb, void *arg,
