@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "cmd.h"
+#include "run/freshdir.h"
 #include "run/job.h"
 #include "run/spool.h"
 
@@ -54,13 +55,18 @@ int cmd_recover(struct cmd_ctx *ctx, int argc, char **argv, struct err *e)
 	static const char *const usage[] = {"git deepops recover", NULL};
 	struct opt opts[] = {OPT_END};
 	struct strvec runs = STRVEC_INIT;
+	size_t removed = 0;
 	int rc = cmd_parse(ctx, &argc, argv, opts, usage, 0, e);
 
 	if (rc)
 		return rc;
 	if (argc > 1)
 		return err_set(e, ERR_USAGE, "too many arguments");
-	rc = spool_sweep(ctx->repo, e);
+	rc = freshdir_sweep(ctx->repo, &removed, e);
+	if (removed)
+		log_note("removed %zu directories of reruns that were killed", removed);
+	if (rc == 0)
+		rc = spool_sweep(ctx->repo, e);
 	if (rc == 0)
 		rc = spool_list(ctx->repo, &runs, e);
 	if (rc == 0 && !runs.nr)

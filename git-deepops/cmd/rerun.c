@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* rerun.c - `git deepops rerun`; see git-deepops-rerun(1) */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/log.h"
-#include "base/path.h"
 #include "base/proc.h"
 #include "base/sig.h"
 #include "base/xalloc.h"
 #include "cmd.h"
+#include "run/freshdir.h"
 #include "run/job.h"
 #include "run/lookup.h"
 #include "run/restore.h"
@@ -113,6 +112,19 @@ static void say_verdict(enum record_verdict v)
 
 /* ---- doing it ---- */
 
+/* Git ignores it, so no run holds it: what it had is in the capture of the machine. */
+static void hint_at_environment(const struct rerun *x, struct err *e)
+{
+	const char *program = x->of.rec.argv.v[0];
+
+	if (strchr(program, '/') && program[0] != '/')
+		err_hint(e,
+			 "%s is not of the code that ran: make its environment, whose packages git "
+			 "deepops show %.12s "
+			 "--json names a digest of, and rerun with its bin directory in PATH",
+			 program, x->of.rec.run);
+}
+
 static int execute(struct rerun *x, struct repo *site, struct err *e)
 {
 	struct job_rerun rr = {&x->of, site};
@@ -124,8 +136,11 @@ static int execute(struct rerun *x, struct repo *site, struct err *e)
 		return rc;
 	journal_entry_init(&entry);
 	rc = job_prepare(job, e);
-	if (rc == 0)
+	if (rc == 0) {
 		rc = job_execute(job, e);
+		if (rc == ERR_NOTFOUND && !e->hint[0])
+			hint_at_environment(x, e);
+	}
 	if (rc == 0)
 		rc = job_finish(job, &entry, e);
 	for (size_t i = 0; i < job_warnings(job)->nr; i++)
@@ -143,39 +158,29 @@ static int execute(struct rerun *x, struct repo *site, struct err *e)
 	return rc;
 }
 
-static int fresh_dir(const struct rerun *x, struct buf *out, struct err *e)
-{
-	const char *tmp = getenv("TMPDIR");
-
-	buf_addf(out, "%s/deepops-rerun-%.12s-XXXXXX", tmp && *tmp ? tmp : "/var/tmp",
-		 x->of.rec.run);
-	return mkdtemp(out->p) ? 0 : err_sys(e, "%s", out->p);
-}
-
 static int in_fresh_dir(struct rerun *x, struct dataset_env *d, struct err *e)
 {
 	struct strvec warnings = STRVEC_INIT;
-	struct buf dir = BUF_INIT;
+	struct freshdir fresh = FRESHDIR_INIT;
 	struct repo *site = NULL;
 	struct err ignored = ERR_INIT;
 	int rc;
 
 	sig_defer(); /* the directory must go */
-	rc = fresh_dir(x, &dir, e);
+	rc = freshdir_make(&fresh, x->repo, x->of.rec.run, e);
 	if (rc == 0) {
-		log_verbose("restoring run %.12s in %s", x->of.rec.run, dir.p);
-		rc = restore_run(d, &x->of, dir.p, &site, &warnings, e);
+		log_verbose("restoring run %.12s in %s", x->of.rec.run, fresh.dir.p);
+		rc = restore_run(d, &x->of, fresh.dir.p, &site, &warnings, e);
 	}
 	for (size_t i = 0; i < warnings.nr; i++)
 		log_warn("%s", warnings.v[i]);
 	if (rc == 0)
 		rc = execute(x, site, e);
 	repo_close(site);
-	if (x->keep && dir.len)
-		log_note("kept: %s", dir.p);
-	else if (dir.len && path_remove_tree(dir.p, &ignored) < 0)
+	if (x->keep && fresh.dir.len)
+		log_note("kept: %s", fresh.dir.p);
+	if (freshdir_end(&fresh, x->keep, &ignored) < 0)
 		log_warn("%s", ignored.msg);
-	buf_release(&dir);
 	strvec_release(&warnings);
 	sig_undefer();
 	return rc;

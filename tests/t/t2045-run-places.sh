@@ -104,4 +104,25 @@ test_expect_success 'results of earlier runs that are not committed are no code 
 	)
 '
 
+test_expect_success 'recover removes the directory of a rerun that was killed, and no other' '
+	mkdir tmp && (
+		cd repo && TMPDIR=$TRASH/tmp && export TMPDIR &&
+		git-deepops run --no-data -o k.txt -- sh -c "echo 1 >k.txt" && run=$(last) &&
+		test_expect_code 137 env DEEPOPS_KILL_AT=run-started git-deepops rerun $run &&
+		test_expect_code 137 env DEEPOPS_KILL_AT=run-begin git-deepops rerun $run &&
+		ls ../tmp >../got && test_line_count = 2 ../got && sleep 0.2 &&
+		git-deepops rerun --keep $run && git-deepops recover 2>../err && test_grep "removed 2 directories" ../err &&
+		ls ../tmp >../got && test_line_count = 1 ../got && ls .git/deepops/reruns >../got && test_must_be_empty ../got &&
+		rm -rf ../tmp/* k.txt
+	)
+'
+
+test_expect_success 'a program that no run holds: the rerun says what to do' '
+	(
+		cd repo && echo .venv >>.gitignore && mkdir -p .venv/bin && cp /bin/true .venv/bin/python && git add -A && git commit -q -m ignore &&
+		git-deepops run --no-data -- .venv/bin/python &&
+		test_expect_code 128 git-deepops rerun $(last) 2>../err && test_grep "hint: .venv/bin/python is not of the code" ../err
+	)
+'
+
 test_done
