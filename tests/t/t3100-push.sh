@@ -87,6 +87,19 @@ test_expect_success 'a remote without deepops = true gets neither data nor recor
 	git -C public.git for-each-ref refs/deepops refs/notes >refs && test_must_be_empty refs
 '
 
+# sleeps OPTION...: how often a push of something new waits for a tenth of a second or more.
+sleeps () {
+	rm -rf slow.git && git init -q --bare slow.git && git -C slow config remote.origin.url "$TRASH/slow.git" &&
+	(cd slow && ASAN_OPTIONS=detect_leaks=0 strace -o ../trace -e trace=nanosleep,clock_nanosleep git-deepops push --data-only "$@") &&
+	grep -Ec "nanosleep\(.*tv_nsec=[0-9]{9}}" trace
+}
+
+test_expect_success '--bwlimit holds the push back' '
+	mkdir slow && git -C slow init -q && git -C slow remote add origin x && git -C slow deepops init && mkdir slow/data &&
+	test_bytes 900000 41 >slow/data/a && (cd slow && git deepops track data && git add -A && git commit -q -m slow) &&
+	test_must_fail sleeps && sleeps --bwlimit 1M >n && test "$(cat n)" -gt 0
+'
+
 test_expect_success 'git push -n sends no data' '
 	git init -q --bare srv2.git && git clone -q srv2.git dry && git -C dry deepops init &&
 	(cd dry && make_data 5 && git deepops track data && git commit -q -m data &&
