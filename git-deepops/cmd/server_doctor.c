@@ -92,7 +92,7 @@ static void check_store(struct doctor *d)
 	check_uploads(d, s);
 	store_close(s);
 	/* A crash leaves a journal that has to be rolled back by whoever comes next. */
-	if (stat(dir, &st) == 0 && st.st_uid != geteuid() && geteuid() != 0)
+	if (stat(dir, &st) == 0 && st.st_uid != geteuid() && access(dir, W_OK) < 0)
 		report(d, "store", "run hooks and chunk server as its owner",
 		       "%s belongs to uid %u", dir, (unsigned int)st.st_uid);
 	else

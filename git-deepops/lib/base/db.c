@@ -3,10 +3,12 @@
 #include "base/db.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sqlite3.h>
 #include <unistd.h>
 
 #include "base/io.h"
+#include "base/share.h"
 #include "base/xalloc.h"
 
 #define DB_BUSY_MS 60000 /* a server's commit under load; longer means somebody is stuck */
@@ -78,6 +80,20 @@ static int db_configure(struct db *db, enum db_flags flags, struct err *e)
 	return rc < 0 ? rc : db_exec(db, "SELECT count(*) FROM sqlite_schema", e);
 }
 
+/*
+ * SQLite makes databases 0644, and their journals like them.  Only a file that is new: closing
+ * another would drop SQLite's locks on it.
+ */
+static void make_shared(const char *path)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+
+	if (fd < 0)
+		return; /* there already, or SQLite tells why not */
+	share_path(path, fd);
+	close(fd);
+}
+
 int db_open(struct db **out, const char *path, enum db_flags flags, struct err *e)
 {
 	int open_flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
@@ -92,8 +108,10 @@ int db_open(struct db **out, const char *path, enum db_flags flags, struct err *
 	}
 	db = xcalloc(1, sizeof(*db));
 	db->path = xstrdup(path);
-	if (flags & DB_CREATE)
+	if (flags & DB_CREATE) {
 		open_flags |= SQLITE_OPEN_CREATE;
+		make_shared(path);
+	}
 	rc = sqlite3_open_v2(path, &db->h, open_flags, NULL);
 	rc = rc == SQLITE_OK ? db_configure(db, flags, e) : db_fail(db, rc, e);
 	if (rc < 0) {

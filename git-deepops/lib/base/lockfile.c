@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/share.h"
 #include "base/sig.h"
 
 #define LOCKFILE_POLL_MS 20
@@ -40,6 +41,7 @@ int lockfile_acquire(const char *path, enum lockfile_mode mode, uint64_t wait_ms
 
 	if (fd < 0)
 		return err_sys(e, "%s", path);
+	share_path(path, fd);
 	rc = lockfile_wait(fd, mode == LOCKFILE_SHARED ? LOCK_SH : LOCK_EX, wait_ms, e);
 	if (rc < 0) {
 		close(fd);

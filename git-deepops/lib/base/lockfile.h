@@ -12,7 +12,7 @@
 enum lockfile_mode { LOCKFILE_SHARED, LOCKFILE_EXCLUSIVE };
 
 /*
- * Lock `path` (created 0644), waiting at most wait_ms (0: try once, UINT64_MAX:
+ * Lock `path` (created 0644, and for the group where that shares the directory), waiting at most wait_ms (0: try once, UINT64_MAX:
  * for ever).  Returns a descriptor for lockfile_release, or ERR_DENIED when
  * somebody else holds it ("… is locked by another process").
  */

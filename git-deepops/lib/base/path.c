@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "base/share.h"
 #include "base/xalloc.h"
 
 #define PATH_DIR_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
@@ -188,10 +189,16 @@ int path_mkdirs(const char *path, mode_t mode, struct err *e)
 	int rc = 0;
 
 	do {
+		mode_t one;
+
 		p = strchr(p + 1, '/');
+		one = p && p[1] ? 0777 : mode; /* a private directory may have shared parents */
 		if (p)
 			*p = '\0';
-		if (mkdir(copy, mode) < 0 && errno != EEXIST && errno != EISDIR) {
+		if (mkdir(copy, one) == 0) {
+			if (one & S_IRWXG)
+				share_dir(copy);
+		} else if (errno != EEXIST && errno != EISDIR) {
 			rc = err_sys(e, "%s", copy);
 			break;
 		}

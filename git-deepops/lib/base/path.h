@@ -40,7 +40,7 @@ int path_open_beneath(int rootfd, const char *path, int flags, mode_t mode,
 int path_open_to_write(int rootfd, const char *dir, struct err *e) MUST_CHECK;
 /* mkdir -p of every component of `path` beneath rootfd, symlinks and ".git" refused. */
 int path_mkdirs_beneath(int rootfd, const char *path, mode_t mode, struct err *e) MUST_CHECK;
-/* mkdir -p of a path we chose ourselves. */
+/* mkdir -p of a path we chose ourselves; `mode` is the last one's.  Shared with the group where that shares the place: share.h. */
 int path_mkdirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;
 /*
  * Remove a directory tree that is ours (temporary directories); absent is fine.  A directory where a file system

@@ -10,6 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/share.h"
 #include "base/sig.h"
 #include "base/xalloc.h"
 
@@ -210,6 +211,7 @@ NORETURN static void proc_child(const struct proc *p, const int fd[3], const str
 		goto fail;
 	if (p->in_child)
 		p->in_child(p->arg);
+	share_own_umask();
 	errno = ENOENT;
 	if (x->path)
 		execve(x->path, p->args.v, x->env);
@@ -464,6 +466,7 @@ int proc_capture(struct proc *p, const struct buf *input, size_t max, struct buf
 int proc_exec(const struct strvec *args, struct err *e)
 {
 	proc_reset_signals();
+	share_own_umask();
 	execvp(args->v[0], args->v);
 	if (errno == ENOENT)
 		return err_set(e, ERR_NOTFOUND, "%s: command not found", args->v[0]);
@@ -509,6 +512,8 @@ static void proc_detach_stdio(const char *log_path, size_t max_bytes)
 	if (null < 0)
 		return;
 	log_fd = open(log_path, flags, 0644);
+	if (log_fd >= 0)
+		share_path(log_path, log_fd);
 	dup2(null, STDIN_FILENO);
 	dup2(null, STDOUT_FILENO);
 	dup2(log_fd >= 0 ? log_fd : null, STDERR_FILENO);

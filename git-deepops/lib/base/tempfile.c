@@ -18,6 +18,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/random.h"
+#include "base/share.h"
 #include "base/sig.h"
 #include "base/xalloc.h"
 
@@ -127,10 +128,15 @@ int tempfile_create(struct tempfile **out, const char *dir, mode_t mode, struct 
 {
 	int dirfd = open(*dir ? dir : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
+	int rc;
+
 	*out = NULL;
 	if (dirfd < 0)
 		return err_sys(e, "%s", dir);
-	return create_in(out, dirfd, dir, mode, e);
+	rc = create_in(out, dirfd, dir, mode, e);
+	if (rc == 0 && (mode & S_IRGRP))
+		share_path((*out)->path, (*out)->fd);
+	return rc;
 }
 
 int tempfile_create_beneath(struct tempfile **out, int rootfd, const char *dir, mode_t mode,

@@ -10,6 +10,7 @@
 #include "base/io.h"
 #include "base/limits.h"
 #include "base/path.h"
+#include "base/share.h"
 #include "base/xalloc.h"
 #include "repo/commitgraph.h"
 #include "repo/repo_internal.h"
@@ -290,6 +291,8 @@ int repo_open(struct repo **out, const char *path, enum repo_open_flags flags, s
 	rc = (flags & REPO_HOOK) ? open_hook(r, e) : open_client(r, path, flags, e);
 	if (rc == 0)
 		rc = find_places(r, flags, e);
+	if (rc == 0)
+		share_umask(r->commondir);
 	if (rc < 0)
 		repo_close(r);
 	else

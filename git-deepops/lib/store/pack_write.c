@@ -10,6 +10,7 @@
 #include "base/killpoint.h"
 #include "base/limits.h"
 #include "base/random.h"
+#include "base/share.h"
 #include "base/wr.h"
 #include "base/xalloc.h"
 #include "store/pack.h"
@@ -50,6 +51,7 @@ int pack_create(struct pack_writer **out, const char *path, struct err *e)
 
 	if (fd < 0)
 		return err_sys(e, "pack %s", path);
+	share_path(path, fd);
 	w = new_writer(path, fd);
 	random_bytes(uid, sizeof(uid));
 	buf_add(&w->pending, "DOPSPACK", 8);

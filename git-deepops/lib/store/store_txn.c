@@ -24,6 +24,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/random.h"
+#include "base/share.h"
 #include "base/strvec.h"
 #include "base/tempfile.h"
 #include "base/xalloc.h"
@@ -255,6 +256,8 @@ static int mark_kept(struct store_txn *t, struct err *e)
 
 	path_join(&path, t->dir, "keep");
 	fd = open(path.p, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd >= 0)
+		share_path(path.p, fd);
 	if (fd < 0 || futimens(fd, NULL) < 0)
 		rc = err_sys(e, "%s", path.p);
 	if (fd >= 0)
