@@ -75,12 +75,21 @@ test_expect_success 'a hook written over again and again: put back each time, no
 	)
 '
 
+test_expect_success 'a dataset of a submodule is no input, and no circle of hints' '
+	git init -q module && (cd module && make_data 9 && git deepops track -q data && git commit -q -m m) &&
+	(
+		cd pair && git reset -q --hard && git submodule --quiet add ../module sub 2>/dev/null && mkdir -p sub/data &&
+		test_expect_code 128 git deepops run -i sub/data -- true 2>../err &&
+		test_grep "lies in another repository, .sub." ../err && test_grep ! "git deepops track" ../err && git reset -q --hard
+	)
+'
+
 test_need ROOT 'test "$(id -u)" -eq 0' root
 
 test_expect_success ROOT 'the repository of somebody else: the hint names what git takes' '
 	cp -r pair "for eign" && chown -R 12345 "for eign" && test_when_finished "rm -rf \"for eign\"" &&
-	cp -r pair.git bare.git && chown -R 12345 bare.git && mkdir "for eign/sub" &&
-	for dir in "for eign" "for eign/sub" bare.git; do
+	cp -r pair.git bare.git && chown -R 12345 bare.git && mkdir "for eign/below" &&
+	for dir in "for eign" "for eign/below" bare.git; do
 		test_expect_code 128 git -C "$dir" deepops status 2>err && sed -n "s/^hint: //p" err >mend &&
 		test_expect_code 128 sh -c "cd \"$dir\" && git-deepops fsck" 2>err && sed -n "s/^hint: //p" err >mend &&
 		test_grep "safe.directory .$TRASH/" mend && sh ./mend && git -C "$dir" deepops fsck &&

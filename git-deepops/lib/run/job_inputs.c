@@ -158,10 +158,32 @@ static int hint_checkout(const char *root, struct err *e)
 	return ERR_INPUT;
 }
 
-static int refuse_directory(const char *path, struct err *e)
+/* Of the repository that `path` lies in, a submodule or a nested one: the length of its name; 0: ours. */
+static size_t nested_repository(struct repo *r, const char *path)
 {
+	size_t found = 0;
+
+	for (const char *at = strchr(path, '/'); !found && at; at = strchr(at + 1, '/')) {
+		char *dotgit = xstrfmt("%.*s/.git", (int)(at - path), path);
+
+		if (faccessat(repo_worktree_fd(r), dotgit, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+			found = (size_t)(at - path);
+		free(dotgit);
+	}
+	return found;
+}
+
+static int refuse_directory(struct repo *r, const char *path, struct err *e)
+{
+	size_t nested = nested_repository(r, path);
 	struct buf word = BUF_INIT;
 
+	if (nested) {
+		err_set(e, ERR_INPUT, "input %s lies in another repository, '%.*s'", path,
+			(int)nested, path);
+		return err_hint(e, "a run records datasets of its own repository: run it there, or "
+				   "track the data here, outside of that repository");
+	}
 	path_shell_quote(&word, path);
 	err_set(e, ERR_INPUT, "input %s is a directory that is not tracked", path);
 	err_hint(e, "git deepops track %s", word.p);
@@ -335,7 +357,7 @@ static int pin_path(struct job *j, const struct strvec *roots, const char *path,
 	} else if (fstatat(repo_worktree_fd(j->repo), path, &st, AT_SYMLINK_NOFOLLOW) < 0) {
 		rc = err_sys(e, "input %s", path);
 	} else if (S_ISDIR(st.st_mode)) {
-		rc = refuse_directory(path, e);
+		rc = refuse_directory(j->repo, path, e);
 	} else {
 		rc = job_pin_file(j, path, RECORD_ROLE_INPUT, e);
 	}
