@@ -36,7 +36,7 @@ Q      = $(if $(V),,@echo '  $(1) $@';)
 
 # What links against what: the chunk server needs no libgit2.
 SERVE_PKGS  := sqlite3 libzstd libcrypto jansson libssh2
-CLIENT_PKGS := $(SERVE_PKGS) libgit2 libarchive
+CLIENT_PKGS := $(SERVE_PKGS) libgit2 libarchive yaml-0.1
 pc = $(shell pkg-config $(1) $(2) 2>/dev/null)
 HAVE_PKGS := $(shell pkg-config --exists $(CLIENT_PKGS) 2>/dev/null && echo yes)
 PC_CFLAGS := $(call pc,--cflags,$(CLIENT_PKGS))

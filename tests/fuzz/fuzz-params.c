@@ -8,14 +8,18 @@
 static void params(const char *name, const uint8_t *data, size_t size)
 {
 	struct err e = ERR_INIT;
-	struct record r;
+	struct buf json = BUF_INIT;
+	struct params p;
 
-	record_init(&r);
-	if (params_parse(&r.params, name, data, size, &e) < 0)
+	params_init(&p);
+	if (params_parse(&p, name, data, size, &e) < 0)
 		fuzz_check(e.msg[0] != '\0', "a refusal without a reason");
-	for (size_t i = 0; i < r.params.n; i++)
-		fuzz_check(r.params.v[i].name[0] != '\0', "a parameter without a name");
-	record_release(&r);
+	for (size_t i = 0; i < p.values.n; i++)
+		fuzz_check(p.values.v[i].name[0] && p.values.v[i].value[0], "an empty text");
+	params_json(&p, &json);
+	fuzz_check(params_strings(&p, json.p, json.len, &e) == 0, "no JSON was written");
+	params_release(&p);
+	buf_release(&json);
 }
 
 static void metrics(const char *name, const uint8_t *data, size_t size)

@@ -191,6 +191,7 @@ static struct job *make(struct repo *r, enum record_kind kind)
 	strvec_init(&j->large_texts);
 	scrub_init(&j->secrets);
 	strvec_init(&j->words);
+	params_init(&j->params);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
 	random_hex(run, RECORD_RUN_HEX);
@@ -297,7 +298,7 @@ void job_free(struct job **p)
 	strvec_release(&j->large_texts);
 	scrub_release(&j->secrets);
 	strvec_release(&j->words);
-	record_release_pairs(&j->params);
+	params_release(&j->params);
 	strvec_release(&j->env);
 	strvec_release(&j->warnings);
 	free(j);
@@ -378,7 +379,7 @@ static int write_parts(struct job *j, struct err *e)
 	if (rc == 0)
 		rc = tree_builder_add_blob(b, "machine", j->machine.text.p, j->machine.text.len, e);
 	if (rc == 0 && j->rec.params.n) {
-		params_json(&j->rec.params, &json);
+		job_params_json(j, &json);
 		rc = tree_builder_add_blob(b, "params.json", json.p, json.len, e);
 	}
 	if (rc == 0)
@@ -427,7 +428,7 @@ static int make_spool(struct job *j, struct err *e)
 
 	j->spooled = rc == 0;
 	killpoint("run-spool-made");
-	if (rc == 0 && j->params.n) {
+	if (rc == 0 && j->params.values.n) {
 		params_json(&j->params, &json);
 		spool_path(&j->spool, "params.json", &path);
 		rc = tempfile_write(path.p, 0600, json.p, json.len, e);
@@ -449,7 +450,7 @@ static void command_env(struct job *j)
 	strvec_pushf(&j->env, "DEEPOPS_METRICS=%s", path.p);
 	buf_reset(&path);
 	spool_path(&j->spool, "params.json", &path);
-	if (j->params.n)
+	if (j->params.values.n)
 		strvec_pushf(&j->env, "DEEPOPS_PARAMS=%s", path.p);
 	buf_release(&path);
 }

@@ -201,6 +201,7 @@ static int recover_spooled(struct repo *r, struct spool *s, struct journal_entry
 	strvec_init(&j->large_texts);
 	scrub_init(&j->secrets);
 	strvec_init(&j->words);
+	params_init(&j->params);
 	strvec_init(&j->env);
 	strvec_init(&j->warnings);
 	rc = rc < 0 ? err_set(e, rc, "%s", why.msg) : dataset_open(&j->data, j->repo, e);

@@ -29,7 +29,7 @@ static int read_params_file(struct job *j, const char *path, struct err *e)
 		err_wrap(e, "%s", path);
 	close(fd);
 	if (rc == 0)
-		rc = params_parse(&j->rec.params, path, text.p, text.len, e);
+		rc = params_parse(&j->params, path, text.p, text.len, e);
 	if (rc == 0) {
 		chunkid_of(&id, text.p, text.len);
 		out = record_add_params_file(&j->rec);
@@ -52,11 +52,19 @@ int job_read_params(struct job *j, struct err *e)
 			rc = read_params_file(j, path.p, e);
 	}
 	for (size_t i = 0; rc == 0 && i < j->o->sets.nr; i++)
-		rc = params_override(&j->rec.params, j->o->sets.v[i], e);
-	for (size_t i = 0; rc == 0 && i < j->rec.params.n; i++)
-		record_add_pair(&j->params, j->rec.params.v[i].name, j->rec.params.v[i].value);
+		rc = params_override(&j->params, j->o->sets.v[i], e);
+	for (size_t i = 0; rc == 0 && i < j->params.values.n; i++)
+		record_add_pair(&j->rec.params, j->params.values.v[i].name,
+				j->params.values.v[i].value);
 	buf_release(&path);
 	return rc;
+}
+
+void job_params_json(const struct job *j, struct buf *out)
+{
+	const struct params masked = {j->rec.params, j->params.strings};
+
+	params_json(&masked, out);
 }
 
 /* ---- environment ---- */

@@ -30,6 +30,7 @@
 #include "repo/tree.h"
 #include "run/execwatch.h"
 #include "run/job.h"
+#include "run/params.h"
 #include "run/runindex.h"
 #include "run/scrub.h"
 #include "run/spool.h"
@@ -86,12 +87,12 @@ struct job {
 	struct job_program *programs;
 	size_t nprograms, programs_alloc, more_programs;
 	bool ended;
-	bool recovered;             /* outputs may have been written by others since */
-	bool site_gone;             /* recovered, and its linked work tree was removed */
-	struct scrub secrets;       /* values of --secret variables */
-	struct strvec words;        /* the command as it is executed; in the record it is masked */
-	struct record_pairs params; /* as the command gets them, likewise */
-	struct strvec env;          /* for the command */
+	bool recovered;       /* outputs may have been written by others since */
+	bool site_gone;       /* recovered, and its linked work tree was removed */
+	struct scrub secrets; /* values of --secret variables */
+	struct strvec words;  /* the command as it is executed; in the record it is masked */
+	struct params params; /* as the command gets them, likewise */
+	struct strvec env;    /* for the command */
 	struct strvec warnings;
 };
 
@@ -160,6 +161,8 @@ void job_mask_text(const struct job *j, struct buf *text);
 /* Where keys are in that log: *fd becomes a copy without them. */
 int job_mask_log(struct job *j, const char *name, int *fd, struct err *e) MUST_CHECK;
 int job_read_params(struct job *j, struct err *e) MUST_CHECK;
+/* Parameters as the record has them, in JSON with their types. */
+void job_params_json(const struct job *j, struct buf *out);
 int job_capture_host(struct job *j, struct err *e) MUST_CHECK;
 /* What standard input is, before the command; keeps the content of a file. */
 int job_capture_stdin(struct job *j, struct err *e) MUST_CHECK;

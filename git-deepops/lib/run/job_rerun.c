@@ -55,9 +55,10 @@ static void take_environment(const struct job *j, const struct record *of)
 }
 
 /* What the command gets: masked in the record, with the values here. */
-static void take_words(struct job *j)
+static int take_words(struct job *j, const struct journal_entry *of, struct err *e)
 {
 	struct buf text = BUF_INIT;
+	int rc;
 
 	for (size_t i = 0; i < j->rec.argv.nr; i++) {
 		buf_reset(&text);
@@ -67,9 +68,14 @@ static void take_words(struct job *j)
 	for (size_t i = 0; i < j->rec.params.n; i++) {
 		buf_reset(&text);
 		scrub_restore(&j->secrets, j->rec.params.v[i].value, &text);
-		record_add_pair(&j->params, j->rec.params.v[i].name, text.p);
+		record_add_pair(&j->params.values, j->rec.params.v[i].name, text.p);
 	}
+	buf_reset(&text);
+	rc = journal_file(j->repo, of, "params.json", JSON_MAX_BYTES, &text, e);
+	if (rc == 1)
+		rc = params_strings(&j->params, text.p, text.len, e);
 	buf_release(&text);
+	return MIN(rc, 0);
 }
 
 static void forget_outcome(struct record *r)
@@ -147,7 +153,7 @@ int job_take_over(struct job *j, const struct journal_entry *of, struct err *e)
 	rc = job_take_secrets(j, e);
 	if (rc == 0) {
 		take_environment(j, &of->rec);
-		take_words(j);
+		rc = take_words(j, of, e);
 	}
 	return rc;
 }

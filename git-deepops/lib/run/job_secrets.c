@@ -130,7 +130,7 @@ int job_mask_record(struct job *j, struct err *e)
 	struct chunkid id;
 
 	if (rc == 0 && j->rec.params.n) {
-		params_json(&j->rec.params, &json);
+		job_params_json(j, &json);
 		chunkid_of(&id, json.p, json.len);
 		record_set_digest(&j->rec.params_digest, &id);
 	}

@@ -7,58 +7,138 @@
 
 #include "base/json.h"
 #include "base/limits.h"
+#include "base/path.h"
 #include "base/xalloc.h"
+#include "run/params_internal.h"
 
-#define MAX_LEVELS 16
+/* ---- values ---- */
+
+void params_init(struct params *p)
+{
+	memset(p, 0, sizeof(*p));
+	strvec_init(&p->strings);
+}
+
+void params_release(struct params *p)
+{
+	record_release_pairs(&p->values);
+	strvec_release(&p->strings);
+}
+
+void params_name(struct buf *out, const char *below, const char *key, size_t len)
+{
+	buf_addstr(out, below);
+	if (*below)
+		buf_addch(out, '.');
+	buf_add(out, key, len);
+}
+
+static bool is_json_number(const char *s)
+{
+	size_t n;
+
+	s += *s == '-';
+	if (*s == '0')
+		s++;
+	else if (!(n = strspn(s, "0123456789")))
+		return false;
+	else
+		s += n;
+	if (*s == '.') {
+		if (!(n = strspn(s + 1, "0123456789")))
+			return false;
+		s += n + 1;
+	}
+	if (*s == 'e' || *s == 'E') {
+		s++;
+		s += *s == '-' || *s == '+';
+		if (!(n = strspn(s, "0123456789")))
+			return false;
+		s += n;
+	}
+	return !*s;
+}
+
+/* The text in JSON if it is no string; NULL: it is one. */
+static const char *literal(const char *s)
+{
+	static const struct {
+		const char *text, *json;
+	} words[] = {{"true", "true"},   {"True", "true"},   {"TRUE", "true"},
+		     {"false", "false"}, {"False", "false"}, {"FALSE", "false"},
+		     {"null", "null"},   {"{}", "{}"},       {"[]", "[]"}};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (!strcmp(s, words[i].text))
+			return words[i].json;
+	return is_json_number(s) ? s : NULL;
+}
+
+int params_add(struct params *p, const char *name, const char *text, bool string, struct err *e)
+{
+	if (!*name)
+		return err_set(e, ERR_INPUT, "a value without a name");
+	if (record_pair_get(&p->values, name))
+		return err_set(e, ERR_INPUT, "%s stands twice", name);
+	if (p->values.n >= PARAMS_MAX_VALUES)
+		return err_set(e, ERR_LIMIT, "more than %d values", PARAMS_MAX_VALUES);
+	/* A record holds no empty text. */
+	if (string && (!*text || literal(text)))
+		strvec_push(&p->strings, name);
+	record_add_pair(&p->values, name, *text ? text : "\"\"");
+	return 0;
+}
 
 /* ---- JSON ---- */
 
-static void add_scalar(struct record_pairs *out, const char *name, const struct json *j)
+static int add_scalar(struct params *p, const char *name, const struct json *j, struct err *e)
 {
 	struct buf text = BUF_INIT;
+	int rc;
 
 	json_value_text(j, &text);
 	if (json_kind(j) == JSON_KIND_BOOL)
 		buf_addstr(&text, json_bool(j) ? "true" : "false");
 	else if (json_kind(j) == JSON_KIND_NULL)
 		buf_addstr(&text, "null");
-	record_add_pair(out, name, text.len ? text.p : "\"\"");
+	else if (json_kind(j) == JSON_KIND_OBJECT || json_kind(j) == JSON_KIND_ARRAY)
+		buf_addstr(&text, json_kind(j) == JSON_KIND_OBJECT ? "{}" : "[]");
+	rc = params_add(p, name, text.p, json_kind(j) == JSON_KIND_STRING, e);
 	buf_release(&text);
+	return rc;
 }
 
 /* json_parse has capped the depth. */
-static int add_json(struct record_pairs *out, const char *name, const struct json *j, struct err *e)
+static int add_json(struct params *p, const char *name, const struct json *j, struct err *e)
 {
 	struct buf below = BUF_INIT;
 	const struct json *v;
 	const char *key;
+	char number[24];
 	void *it = NULL;
 	int rc = 0;
 
-	if (json_kind(j) == JSON_KIND_OBJECT) {
+	if (json_kind(j) == JSON_KIND_OBJECT && (json_len(j) || !*name)) {
 		while (rc == 0 && (key = json_each(j, &it, &v))) {
 			buf_reset(&below);
-			buf_addf(&below, "%s%s%s", name, *name ? "." : "", key);
-			rc = add_json(out, below.p, v, e);
+			params_name(&below, name, key, strlen(key));
+			rc = add_json(p, below.p, v, e);
 		}
-	} else if (json_kind(j) == JSON_KIND_ARRAY) {
+	} else if (json_kind(j) == JSON_KIND_ARRAY && json_len(j)) {
 		for (size_t i = 0; rc == 0 && i < json_len(j); i++) {
 			buf_reset(&below);
-			buf_addf(&below, "%s%s%zu", name, *name ? "." : "", i);
-			rc = add_json(out, below.p, json_at(j, i), e);
+			snprintf(number, sizeof(number), "%zu", i);
+			params_name(&below, name, number, strlen(number));
+			rc = add_json(p, below.p, json_at(j, i), e);
 		}
-	} else if (!*name) {
-		rc = err_set(e, ERR_INPUT, "a value without a name");
-	} else if (record_pair_get(out, name)) {
-		rc = err_set(e, ERR_INPUT, "%s stands twice", name);
 	} else {
-		add_scalar(out, name, j);
+		rc = add_scalar(p, name, j, e);
 	}
 	buf_release(&below);
 	return rc;
 }
 
-/* ---- what YAML and TOML share ---- */
+/* ---- lines of TOML ---- */
 
 struct lines {
 	const char *name;
@@ -144,155 +224,16 @@ static int unquote(const struct lines *l, const char *s, struct buf *out, struct
 	return 0;
 }
 
-static int add_value(struct record_pairs *out, const struct lines *l, const char *name,
-		     const char *value, struct err *e)
+static int add_value(struct params *out, const struct lines *l, const char *name, const char *value,
+		     struct err *e)
 {
 	struct buf text = BUF_INIT;
 	int rc;
 
-	if (record_pair_get(out, name))
-		return err_set(e, ERR_INPUT, "%s:%u: %s stands twice", l->name, l->line, name);
 	rc = unquote(l, value, &text, e);
-	if (rc == 0)
-		record_add_pair(out, name, text.len ? text.p : "\"\"");
+	if (rc == 0 && params_add(out, name, text.p, *value == '"' || *value == '\'', e) < 0)
+		rc = err_wrap(e, "%s:%u", l->name, l->line);
 	buf_release(&text);
-	return rc;
-}
-
-/* ---- YAML ---- */
-
-struct level {
-	size_t indent;
-	size_t name_len; /* of the prefix that its keys get */
-	uint64_t items;  /* of a list */
-};
-
-struct yaml {
-	struct lines l;
-	struct record_pairs *out;
-	struct level levels[MAX_LEVELS];
-	size_t depth;
-	struct buf prefix; /* "model.layers" */
-	bool opened;       /* the last key had no value: a deeper level may follow */
-};
-
-static int yaml_check_value(const struct yaml *y, const char *v, struct err *e)
-{
-	if (*v == '&' || *v == '*' || *v == '!')
-		return not_understood(&y->l, "anchors and tags are not understood", e);
-	if (*v == '|' || *v == '>')
-		return not_understood(&y->l, "block scalars are not understood", e);
-	if (*v == '{')
-		return not_understood(&y->l, "flow mappings are not understood", e);
-	if (*v == '[' && v[strlen(v) - 1] != ']')
-		return not_understood(&y->l, "a list over several lines is not understood", e);
-	return 0;
-}
-
-/* Go to the level of this indentation, opening or closing levels. */
-static int yaml_level(struct yaml *y, size_t indent, struct err *e)
-{
-	struct level *top = &y->levels[y->depth];
-
-	if (indent > top->indent) {
-		if (!y->opened)
-			return not_understood(&y->l, "indentation that opens nothing", e);
-		if (y->depth + 1 == MAX_LEVELS)
-			return not_understood(&y->l, "nested too deep", e);
-		y->depth++;
-		y->levels[y->depth] = (struct level){indent, y->prefix.len, 0};
-		return 0;
-	}
-	while (y->depth && y->levels[y->depth].indent > indent)
-		y->depth--;
-	if (y->levels[y->depth].indent != indent)
-		return not_understood(&y->l, "indentation that fits no level", e);
-	buf_setlen(&y->prefix, y->levels[y->depth].name_len);
-	return 0;
-}
-
-static void push_name(struct yaml *y, const char *name, size_t len)
-{
-	if (y->prefix.len)
-		buf_addch(&y->prefix, '.');
-	buf_add(&y->prefix, name, len);
-}
-
-/* "key: value", "key:" or, in a list, a bare value. */
-static int yaml_entry(struct yaml *y, char *s, bool item, struct err *e)
-{
-	char *colon = NULL, quote = 0;
-	int rc;
-
-	for (char *p = s; *p && !colon; p++) {
-		if (quote && *p == quote)
-			quote = '\0';
-		else if (quote)
-			continue;
-		else if (*p == '"' || *p == '\'')
-			quote = *p;
-		else if (*p == ':' && (p[1] == ' ' || p[1] == '\0'))
-			colon = p;
-	}
-	if (!colon) {
-		y->opened = false;
-		if (!item)
-			return not_understood(&y->l, "neither `key: value' nor a list item", e);
-		rc = yaml_check_value(y, s, e);
-		return rc < 0 ? rc : add_value(y->out, &y->l, y->prefix.p, s, e);
-	}
-	if (item)
-		return not_understood(&y->l, "a mapping inside a list is not understood", e);
-	*colon = '\0';
-	if (s[0] == '"' || s[0] == '\'' || s[0] == '?' || s[0] == '&' || s[0] == '*' || s[0] == '{')
-		return not_understood(&y->l, "a key of this form is not understood", e);
-	if (!*s)
-		return not_understood(&y->l, "a key without a name", e);
-	push_name(y, s, strlen(s));
-	s = colon + 1;
-	s += strspn(s, " \t");
-	y->opened = !*s;
-	rc = yaml_check_value(y, s, e);
-	return rc < 0 || y->opened ? rc : add_value(y->out, &y->l, y->prefix.p, s, e);
-}
-
-static int yaml_line(struct yaml *y, struct err *e)
-{
-	char *s = y->l.text.p, number[24];
-	size_t indent = strspn(s, " ");
-	bool item = s[indent] == '-' && (s[indent + 1] == ' ' || !s[indent + 1]);
-	int rc;
-
-	if (s[indent] == '\t')
-		return not_understood(&y->l, "a tab in the indentation", e);
-	/* A list may stand at its key's own indentation: one column deeper for us. */
-	rc = yaml_level(y, 2 * indent + (item ? 1 : 0), e);
-	if (rc < 0)
-		return rc;
-	s += indent;
-	if (item) {
-		s++;
-		s += strspn(s, " ");
-		if (!*s)
-			return not_understood(&y->l, "an empty list item", e);
-		snprintf(number, sizeof(number), "%" PRIu64, y->levels[y->depth].items++);
-		push_name(y, number, strlen(number));
-	}
-	return yaml_entry(y, s, item, e);
-}
-
-static int parse_yaml(struct record_pairs *out, struct lines *l, struct err *e)
-{
-	struct yaml y = {.l = *l, .out = out, .prefix = BUF_INIT};
-	int rc = 0;
-
-	while (rc == 0 && next_line(&y.l)) {
-		if (!strcmp(y.l.text.p, "---") && !out->n)
-			continue;
-		rc = yaml_line(&y, e);
-	}
-	l->text = y.l.text;
-	buf_release(&y.prefix);
 	return rc;
 }
 
@@ -322,8 +263,8 @@ static int toml_section(const struct lines *l, char *s, struct buf *section, str
 	return 0;
 }
 
-static int toml_value(struct record_pairs *out, const struct lines *l, const struct buf *section,
-		      char *s, struct err *e)
+static int toml_value(struct params *out, const struct lines *l, const struct buf *section, char *s,
+		      struct err *e)
 {
 	char *eq = strchr(s, '='), *value;
 	struct buf name = BUF_INIT;
@@ -348,7 +289,7 @@ static int toml_value(struct record_pairs *out, const struct lines *l, const str
 	return rc;
 }
 
-static int parse_toml(struct record_pairs *out, struct lines *l, struct err *e)
+static int parse_toml(struct params *out, struct lines *l, struct err *e)
 {
 	struct buf section = BUF_INIT;
 	int rc = 0;
@@ -365,35 +306,69 @@ static int parse_toml(struct record_pairs *out, struct lines *l, struct err *e)
 
 /* ---- all of them ---- */
 
-int params_parse(struct record_pairs *out, const char *name, const void *text, size_t len,
-		 struct err *e)
+static int parse_json(struct params *p, const char *name, const char *text, size_t len,
+		      struct err *e)
+{
+	struct json *j = NULL;
+	int rc;
+
+	if (len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3)) { /* a byte order mark */
+		text += 3;
+		len -= 3;
+	}
+	rc = json_parse(&j, text, len, JSON_MAX_BYTES, e);
+	if (rc == 0 && json_kind(j) != JSON_KIND_OBJECT)
+		rc = err_set(e, ERR_INPUT, "not an object");
+	if (rc == 0)
+		rc = add_json(p, "", j, e);
+	json_unref(j);
+	return rc < 0 ? err_wrap(e, "%s", name) : 0;
+}
+
+static int parse_any(struct params *p, const char *name, const void *text, size_t len,
+		     struct err *e)
 {
 	struct lines l = {name, text, (const char *)text + len, 0, BUF_INIT};
-	struct json *j = NULL;
 	int rc;
 
 	if (memchr(text, '\0', len))
 		return err_set(e, ERR_INPUT, "%s: a NUL byte", name);
-	if (str_endswith(name, ".json")) {
-		rc = json_parse(&j, text, len, JSON_MAX_BYTES, e);
-		if (rc == 0 && json_kind(j) != JSON_KIND_OBJECT)
-			rc = err_set(e, ERR_INPUT, "not an object");
-		if (rc == 0)
-			rc = add_json(out, "", j, e);
-		json_unref(j);
-		return rc < 0 ? err_wrap(e, "%s", name) : 0;
-	}
+	if (str_endswith(name, ".json"))
+		return parse_json(p, name, text, len, e);
 	if (str_endswith(name, ".yaml") || str_endswith(name, ".yml"))
-		rc = parse_yaml(out, &l, e);
-	else if (str_endswith(name, ".toml"))
-		rc = parse_toml(out, &l, e);
-	else
-		rc = err_set(e, ERR_INPUT, "%s: parameters are .json, .yaml or .toml", name);
+		return params_yaml(p, name, text, len, e);
+	if (!str_endswith(name, ".toml"))
+		return err_set(e, ERR_INPUT, "%s: parameters are .json, .yaml or .toml", name);
+	rc = parse_toml(p, &l, e);
 	buf_release(&l.text);
 	return rc;
 }
 
-int params_override(struct record_pairs *out, const char *assignment, struct err *e)
+int params_parse(struct params *p, const char *name, const void *text, size_t len, struct err *e)
+{
+	struct buf quoted = BUF_INIT;
+
+	if (parse_any(p, name, text, len, e) == 0)
+		return 0;
+	path_shell_quote(&quoted, name);
+	err_hint(e, "-i %s in place of -p keeps the file whole", quoted.p);
+	buf_release(&quoted);
+	return e ? e->code : ERR_INPUT;
+}
+
+static void forget_string(struct params *p, const char *name)
+{
+	for (size_t i = 0; i < p->strings.nr; i++) {
+		if (strcmp(p->strings.v[i], name) != 0)
+			continue;
+		free(p->strings.v[i]);
+		p->strings.v[i] = p->strings.v[p->strings.nr - 1];
+		p->strings.v[--p->strings.nr] = NULL;
+		return;
+	}
+}
+
+int params_override(struct params *p, const char *assignment, struct err *e)
 {
 	const char *eq = strchr(assignment, '=');
 	char *name;
@@ -401,7 +376,8 @@ int params_override(struct record_pairs *out, const char *assignment, struct err
 	if (!eq || eq == assignment || !eq[1])
 		return err_set(e, ERR_USAGE, "-S takes name=value, not '%s'", assignment);
 	name = xstrndup(assignment, (size_t)(eq - assignment));
-	record_add_pair(out, name, eq + 1);
+	forget_string(p, name);
+	record_add_pair(&p->values, name, eq + 1);
 	free(name);
 	return 0;
 }
@@ -411,20 +387,56 @@ static int cmp_pair(const void *a, const void *b)
 	return strcmp(((const struct record_pair *)a)->name, ((const struct record_pair *)b)->name);
 }
 
-void params_json(const struct record_pairs *p, struct buf *out)
+static void add_text(struct buf *out, const char *s)
 {
-	struct record_pair *sorted = xcalloc(p->n + 1, sizeof(*sorted));
-	struct json *o = json_mkobj();
+	struct json *j = json_mkstr(s);
 
-	if (p->n) {
-		memcpy(sorted, p->v, p->n * sizeof(*sorted));
-		qsort(sorted, p->n, sizeof(*sorted), cmp_pair);
+	json_text(j, false, out);
+	json_unref(j);
+	buf_rtrim(out);
+}
+
+static void add_typed(struct buf *out, const struct params *p, const struct record_pair *pair)
+{
+	bool string = strvec_has(&p->strings, pair->name);
+	const char *json = string ? NULL : literal(pair->value);
+
+	if (json)
+		buf_addstr(out, json);
+	else
+		add_text(out, string && !strcmp(pair->value, "\"\"") ? "" : pair->value);
+}
+
+void params_json(const struct params *p, struct buf *out)
+{
+	struct record_pair *sorted = xcalloc(p->values.n + 1, sizeof(*sorted));
+
+	if (p->values.n) {
+		memcpy(sorted, p->values.v, p->values.n * sizeof(*sorted));
+		qsort(sorted, p->values.n, sizeof(*sorted), cmp_pair);
 	}
-	for (size_t i = 0; i < p->n; i++)
-		json_put_str(o, sorted[i].name, sorted[i].value);
-	json_text(o, false, out);
-	if (!out->len || out->p[out->len - 1] != '\n')
-		buf_addch(out, '\n');
-	json_unref(o);
+	buf_addch(out, '{');
+	for (size_t i = 0; i < p->values.n; i++) {
+		buf_addstr(out, i ? ", " : "");
+		add_text(out, sorted[i].name);
+		buf_addstr(out, ": ");
+		add_typed(out, p, &sorted[i]);
+	}
+	buf_addstr(out, "}\n");
 	free(sorted);
+}
+
+int params_strings(struct params *p, const void *text, size_t len, struct err *e)
+{
+	const struct json *v;
+	struct json *j = NULL;
+	const char *key;
+	void *it = NULL;
+	int rc = json_parse(&j, text, len, JSON_MAX_BYTES, e);
+
+	while (rc == 0 && (key = json_each(j, &it, &v)))
+		if (json_str(v) && (!*json_str(v) || literal(json_str(v))))
+			strvec_push(&p->strings, key);
+	json_unref(j);
+	return rc;
 }

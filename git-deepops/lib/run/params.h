@@ -2,25 +2,37 @@
 /*
  * params.h - parameters out of .json, .yaml, .yml and .toml files, and -S overrides
  *
- * Values stay the text that the user wrote (quotes taken off); nested names are
- * joined by dots, list items by their number.  Of YAML and TOML the part that
- * configuration files use: mappings, lists, one-line scalars and one-line lists.
- * Anchors, tags, block scalars, flow mappings and multi-line strings are refused,
- * naming the line: what is not understood must not be recorded wrong.
+ * Values are kept as the text that the user wrote (quotes taken off), and it is known which of them
+ * are strings though they look like a number, a boolean or null.  Nested names are joined by dots,
+ * list items by their number; an empty list or mapping is the value "[]" or "{}".
+ *
+ * YAML is read by libyaml, with aliases and merge keys; tags other than the standard ones and
+ * further documents are refused.  Of TOML the part that configuration files use: tables, one-line
+ * values.  What is not understood is refused, naming the line: it must not be recorded wrong.
  */
 #ifndef RUN_PARAMS_H
 #define RUN_PARAMS_H
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/strvec.h"
 #include "run/record.h"
 
-/* Append to `out`; ERR_INPUT names file, line and what is not understood. */
-int params_parse(struct record_pairs *out, const char *name, const void *text, size_t len,
+struct params {
+	struct record_pairs values;
+	struct strvec strings; /* names of values that are strings and do not look so */
+};
+
+void params_init(struct params *p);
+void params_release(struct params *p);
+/* Append to `p`; ERR_INPUT names file, line and what is not understood. */
+int params_parse(struct params *p, const char *name, const void *text, size_t len,
 		 struct err *e) MUST_CHECK;
 /* "name=value" of -S; replaces what a file said. */
-int params_override(struct record_pairs *out, const char *assignment, struct err *e) MUST_CHECK;
-/* One flat JSON object of strings, sorted, with its LF. */
-void params_json(const struct record_pairs *p, struct buf *out);
+int params_override(struct params *p, const char *assignment, struct err *e) MUST_CHECK;
+/* One flat JSON object, sorted, with its LF: numbers, booleans and null are what they are. */
+void params_json(const struct params *p, struct buf *out);
+/* Which values are strings, out of what params_json() wrote. */
+int params_strings(struct params *p, const void *text, size_t len, struct err *e) MUST_CHECK;
 
 #endif
