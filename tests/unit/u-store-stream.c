@@ -10,7 +10,7 @@
 
 #define CHUNK 3000
 #define PLENTY GIB
-#define LITTLE SESSION_HASH_ENTRY_BYTES /* for the recipe of the root, but for no chunk */
+#define LITTLE SESSION_LOAD_BYTES /* for the recipe of the root, but for no chunk */
 
 static struct store *store;
 static struct store_stream *stream;

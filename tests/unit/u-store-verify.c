@@ -590,7 +590,7 @@ static void test_split_budget(void)
 	struct store_split splits[3];
 	char names[3][2] = {"a", "b", "c"};
 	/* One node, read once for its sums and then for the id of each split. */
-	const uint64_t two = (1 + 2 * SESSION_SPLIT_PER_BYTE) * SESSION_HASH_ENTRY_BYTES;
+	const uint64_t two = (1 + 2 * SESSION_SPLIT_PER_BYTE) * SESSION_LOAD_BYTES;
 	uint64_t left = two, all = GIB;
 	struct err e = ERR_INIT;
 	struct tree t;

@@ -60,6 +60,8 @@
 #define SESSION_HASH_ENTRY_BYTES                                                                   \
 	(16 *                                                                                      \
 	 KIB) /* of a chunk at least: to load one of a byte takes time, too; no chunker cuts smaller */
+#define SESSION_LOAD_BYTES                                                                         \
+	(8 * KIB)                /* of a node or recipe that is read because something names it */
 #define SESSION_SPLIT_PER_BYTE 4 /* of a node read for the id of a split: it is parsed, too */
 
 /* Records and journals: gitformat-deepops-record(5). */
@@ -72,9 +74,9 @@
 #define RECORD_DIFF_BYTES (3 * KIB)
 #define RECORD_NOTICES_BYTES (4 * KIB)
 #define RECORD_OUTSIDE_BYTES (3 * KIB)
-#define RECORD_MAX_ITEMS 100      /* of a list in the record itself; longer ones spill */
-#define RECORD_MAX_LIST 10000     /* of any list in a pushed record: the server finds runs by them */
-#define JSON_MAX_DEPTH 32         /* bounds the parser's stack and ours */
+#define RECORD_MAX_ITEMS 100  /* of a list in the record itself; longer ones spill */
+#define RECORD_MAX_LIST 10000 /* of any list in a pushed record: the server finds runs by them */
+#define JSON_MAX_DEPTH 32     /* bounds the parser's stack and ours */
 #define JSON_MAX_BYTES (16 * MIB) /* user files such as metrics.json */
 
 /* Text files in git-config syntax: policy, .deepops/config, pointers; people write them. */

@@ -64,7 +64,7 @@ static void remember(struct prover *p, enum chunk_kind kind, const struct chunki
 /* To name what is here already costs the client nothing; to read it costs us. */
 static int spend_load(struct prover *p, const struct buf *text, unsigned int times, struct err *e)
 {
-	return store_spend(&p->in, times * MAX(text->len, SESSION_HASH_ENTRY_BYTES), e);
+	return store_spend(&p->in, times * MAX(text->len, SESSION_LOAD_BYTES), e);
 }
 
 /* 1 and the length of a file, 0 it is not here. */
