@@ -137,6 +137,7 @@ heading "What everybody sees now"
 say "The server has put on the commit what it found of the run; that comes with a pull."
 must "git deepops pull -q"
 must "git log -1"
+grep -q "code=clean" "$demo/out" || die "the note does not say that the code is clean"
 must "git deepops runs"
 must "git deepops show $(git deepops runs | sed -n '1s/ .*//p')"
 

@@ -134,4 +134,19 @@ test_expect_success 'a metric has a gate, and ignored files may be refused' '
 	policy_push work main
 '
 
+test_expect_success 'since = COMMIT: what is older needs no record, nor does going back to it' '
+	policy_floor >floor && policy_server old.git &&
+	policy_clone old.git oldwork && echo "{\"acc\": 0.1}" >oldwork/metrics.json && policy_commit oldwork "long ago" &&
+	git deepops server install --policy floor old.git >out &&
+	policy_refused oldwork E-EXEC-NORECORD main && tr -s " \n" " " <oldwork.said | sed "s/remote: //g" >line &&
+	test_grep "since = COMMIT" line &&
+	{ cat floor && printf "\tsince = %s\n" "$(git -C oldwork rev-parse HEAD)"; } >floor2 &&
+	git deepops server install --policy floor2 old.git >out &&
+	policy_push oldwork main && policy_run oldwork 5 && policy_push oldwork main &&
+	echo "{\"acc\": 0.1}" >oldwork/metrics.json && policy_commit oldwork "back to what was" &&
+	policy_push oldwork main &&
+	echo "{\"acc\": 0.2}" >oldwork/metrics.json && policy_commit oldwork "invented" &&
+	policy_refused oldwork E-EXEC-NORECORD main
+'
+
 test_done

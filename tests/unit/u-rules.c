@@ -195,8 +195,49 @@ static void test_default(void)
 	buf_release(&text);
 }
 
+/* One result pattern, a path, and what is said of it. */
+static void test_places(void)
+{
+	static const struct {
+		const char *results, *path;
+		bool place, holds;
+	} v[] = {
+		{"metrics.json", "metrics.json", true, true},
+		{"metrics.json", "a/metrics.json.deepops", true, true},
+		{"metrics.json", "metrics.json.bak", false, true},
+		{"/metrics.json", "a/metrics.json", false, false},
+		{"/metrics.json", "metrics.json.deepops", true, false},
+		{"model.npz.deepops", "model.npz", true, true},
+		{"model.npz.deepops", "a/model.npz/part", true, true},
+		{"model.npz.deepops", "model.npz2", false, true},
+		{"*.deepops", "train.py", false, false},
+		{"*.deepops", "data.deepops", true, true},
+		{"m*.deepops", "main.py", false, false},
+		{"out/*.json", "out", false, true},
+		{"out/*.json", "data", false, false},
+		{"**/x.json", "any/where", false, true},
+		{"**/x.json", ".deepops/x.json", false, true},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		struct err e = ERR_INIT;
+		struct rules rules;
+		char text[200];
+
+		rules_init(&rules);
+		snprintf(text, sizeof(text), "[rule \"x\"]\n\tref = refs/heads/x\n\tresults = %s\n",
+			 v[i].results);
+		ok(rules_parse(&rules, text, strlen(text), "p", &e) == 0 &&
+			   rules_is_place(&rules.v[0], v[i].path) == v[i].place &&
+			   rules_may_hold(&rules.v[0], v[i].path) == v[i].holds,
+		   "%s: is %s the place of one, could it hold some?", v[i].results, v[i].path);
+		rules_release(&rules);
+	}
+}
+
 int main(void)
 {
+	test_places();
 	test_full();
 	test_leads();
 	test_bad();

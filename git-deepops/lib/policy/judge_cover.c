@@ -374,6 +374,8 @@ static void say_uncovered(struct cover *v)
 		buf_addstr(&fix, "git deepops run -o ");
 		add_word(&fix, v->r->path);
 		buf_addstr(&fix, " -- CMD, commit it, push");
+		if (repo_oid_is_zero(&v->p->old_tip))
+			buf_addstr(&fix, "; for results older than the rule: since = COMMIT in it");
 		f->fix = buf_detach(&fix, NULL);
 	}
 }
@@ -446,6 +448,29 @@ static int find_record(struct cover *v, struct err *e)
 	return rc;
 }
 
+/* Does it go back to what stood there at the commit up to which nothing is judged? */
+static int is_of_before(struct cover *v, struct err *e)
+{
+	const struct judge_result *r = v->r;
+	struct repo *repo = v->p->j->in->repo;
+	struct buf place = BUF_INIT;
+	struct repo_oid since, tree;
+	int rc = 0;
+
+	if (!v->p->rule->since_commit)
+		return 0;
+	snprintf(since.hex, sizeof(since.hex), "%s", v->p->rule->since_commit);
+	if (!repo_has_object(repo, &since))
+		return 0;
+	if (!r->content.pointer || !pointer_root_of(r->path, &place))
+		buf_sets(&place, r->path);
+	rc = repo_commit_tree(repo, &since, &tree, e);
+	if (rc == 0)
+		rc = judge_stands(v->p->j, &tree, place.p, &r->content, e);
+	buf_release(&place);
+	return rc;
+}
+
 int judge_result(struct judge_pass *p, const struct judge_result *r, struct err *e)
 {
 	struct cover v = {.p = p, .r = r};
@@ -460,6 +485,11 @@ int judge_result(struct judge_pass *p, const struct judge_result *r, struct err 
 		return 0;
 	}
 	rc = find_record(&v, e);
+	if (rc == 0 && !v.covered) {
+		rc = is_of_before(&v, e);
+		v.covered = rc == 1;
+		rc = MIN(rc, 0);
+	}
 	if (rc == 0 && !v.covered)
 		say_uncovered(&v);
 	else if (rc == 0)

@@ -158,7 +158,10 @@ static const struct reason_info reasons[REASON_COUNT] = {
 		{"E-EXEC-NORECORD", "exec", "a result has no record",
 		 "The rule lists files as results.  This push changes one, and no record on\n"
 		 "the server or in this push has that content among its outputs.",
-		 "Make it with git deepops run -o PATH -- CMD, commit, push."},
+		 "Make it with git deepops run -o PATH -- CMD, commit, push.  Results that\n"
+		 "are older than the rule: since = COMMIT in the rule.  A table that several\n"
+		 "branches append to (merge=union): make it anew by a run after the merge,\n"
+		 "or keep one file a run."},
 	[REASON_EXEC_FAILED] = {"E-EXEC-FAILED", "exec", "the run that wrote the result failed",
 				"A result counts only if its run ended with exit status 0.",
 				"Mend the program, run again, commit the new result."},
