@@ -96,6 +96,21 @@ rec = rec.replace(b\"\\\"tool\\\":\", b\"\\\"spill\\\":{\\\"outputs\\\":\\\"\" +
 	policy_push_only work main
 '
 
+# However heavy a record is, the hook does not look at its code, machine and parts again.
+test_expect_success 'a verdict is made once, by the server, and is what the hook goes by' '
+	fresh &&
+	"$TEST_PYTHON" -c "
+import sqlite3
+db = sqlite3.connect(\"srv.git/deepops/runs.db\")
+n = db.execute(\"UPDATE verdict SET findings = ?\", (b\"E-CODE-TREE 16 -\\nas it was judged\",)).rowcount
+db.execute(\"UPDATE entry SET found = 1\")
+db.commit()
+assert n == 1, n
+" &&
+	policy_refused work E-CODE-TREE main && test_grep "as it was judged" work.said &&
+	git deepops server index --rebuild srv.git && policy_push_only work main
+'
+
 test_expect_success 'a bad record of her commit, by another, does not matter beside a good one' '
 	fresh && forge_many 1 $w "parts[b\"machine\"] = b\"x\"" &&
 	policy_push_only work refs/deepops/log/$w && policy_settle srv.git &&
