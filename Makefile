@@ -1,6 +1,6 @@
 # make [V=1] [SAN=address,undefined] [CC=clang] [DEVELOPER=]
 #	all check unit e2e fuzz valgrind demo docs lint analyze bench bare-chroot
-#	check-mutations check-faults check-as-user
+#	check-mutations check-faults check-interleavings check-as-user
 #	install uninstall dist compile_commands.json clean
 # GNU make.  `make` needs only the -dev packages and says which are missing;
 # check, demo, lint and bench install what they need through contrib/setup.
@@ -115,6 +115,11 @@ check-faults: all $(faults) $(helpers)
 	FAULT_STEP=1 POWER_STEP=1 $(PROVE) --timer -j$(JOBS) $(or $(T),tests/t/t0032-power-loss.sh \
 		$(filter %-faults.sh,$(e2es)))
 
+# Two commands at once, the one stopped at every point of its way; make check runs a few pairs.
+check-interleavings: all
+	@contrib/setup check
+	INTERLEAVE=all $(PROVE) --timer tests/t/t3122-interleave.sh
+
 # Guards that are taken out one by one, each with the test that must notice; slow.
 check-mutations: all
 	@contrib/setup check
@@ -227,7 +232,7 @@ dist:
 
 clean:
 	rm -rf build build-*/ compile_commands.json
-.PHONY: all check check-mutations check-faults check-as-user helpers unit e2e fuzz fuzz-replay valgrind demo bench bare-chroot docs lint analyze install uninstall \
+.PHONY: all check check-mutations check-faults check-interleavings check-as-user helpers unit e2e fuzz fuzz-replay valgrind demo bench bare-chroot docs lint analyze install uninstall \
 	dist clean FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
