@@ -55,7 +55,7 @@ test_expect_success 'the manual page has every key, and no other' '
 	sed -n "s/^\`\([a-zA-Z]*\)\`\( (list)\)*::\$/\1/p" "$page" | sort >documented &&
 	sed -n "s/^	{\"\([a-zA-Z]*\)\", .*, \(true\|false\)},\$/\1/p" \
 		"$TOP_DIR/git-deepops/lib/policy/rules.c" | sort >known &&
-	test_line_count = 16 known &&
+	test_line_count = 17 known &&
 	test_cmp known documented
 '
 
