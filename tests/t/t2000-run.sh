@@ -327,16 +327,16 @@ test_expect_success 'parameters come from files and -S, and reach the command' '
 		seed: 42
 		END
 		git deepops run --no-data -p params.yaml -S lr=3e-4 -- sh -c "cat \$DEEPOPS_PARAMS" >../out &&
-		echo "{\"lr\":\"3e-4\",\"model.layers\":\"4\",\"model.name\":\"a b\",\"seed\":\"42\",\"seeds.0\":\"7\",\"seeds.1\":\"8\"}" >../want &&
+		echo "{\"lr\":3e-4,\"model.layers\":4,\"model.name\":\"a b\",\"seed\":42,\"seeds.0\":7,\"seeds.1\":8}" >../want &&
 		tr -d " " <../out | sed "s/ab/a b/" >../got &&
 		tr -d " " <../want | sed "s/ab/a b/" >../want2 && test_cmp ../want2 ../got &&
 		record >../record &&
 		field ../record "join q{ }, map { \"\$_->{name}=\$_->{value}\" } @{\$r->{determinism}{seeds}}" >../got &&
 		echo "seed=42" >../want && test_cmp ../want ../got &&
 		test_grep "1e-3" params.yaml &&
-		printf "a: &x 1\n" >params.yaml &&
+		printf "a: !x 1\n" >params.yaml &&
 		test_expect_code 128 git deepops run --no-data -p params.yaml -- true 2>../err &&
-		test_grep "params.yaml:1: anchors" ../err &&
+		test_grep "params.yaml:1: a tag" ../err && test_grep "hint: -i params.yaml" ../err &&
 		rm params.yaml
 	)
 '

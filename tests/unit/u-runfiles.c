@@ -66,7 +66,12 @@ static void test_metrics(void)
 	metrics_are("m.json", "{\"big\": 9007199254740993, \"small\": 1e-30}",
 		    "big=9007199254740993 small=1e-30");
 	metrics_are("m.csv", "n\n100000000000000000000000000000\n", "n=1e+29");
-	metrics_are("m.json", "{\"history\": [1, 2, 3]}", "history=3");
+	metrics_are("m.json", "{\"acc\": [0.9, 0.1], \"m\": [[1, 2]]}",
+		    "acc.0=0.9 acc.1=0.1 m.0.0=1 m.0.1=2");
+	metrics_are("m.csv",
+		    "\xef\xbb\xbf"
+		    "epoch, loss\n1,0.5\n",
+		    "epoch=1 loss=0.5");
 	metrics_are("m.json", "{\"escaped \\\" NaN\": 1}", "escaped \" NaN=1");
 	metrics_are("m.jsonl", lines, "acc=0.7");
 	metrics_are("m.csv", "epoch,\"the, loss\"\r\n1,0.5\r\n2,\"0.25\"\r\n",

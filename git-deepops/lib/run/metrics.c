@@ -139,9 +139,12 @@ static void add_json(struct metrics *m, const char *name, uint64_t row, const st
 			add_json(m, below.p, row, v);
 		}
 	} else if (json_kind(j) == JSON_KIND_ARRAY) {
-		/* A list of numbers is a history: its last one counts. */
-		for (size_t i = 0; i < json_len(j); i++)
-			add_json(m, name, i + 1, json_at(j, i));
+		/* One number per class, a confusion matrix: which item it is must be seen. */
+		for (size_t i = 0; i < json_len(j); i++) {
+			buf_reset(&below);
+			buf_addf(&below, "%s%s%zu", name, *name ? "." : "", i);
+			add_json(m, below.p, row, json_at(j, i));
+		}
 	} else {
 		add_scalar(m, name, row, j);
 	}
@@ -205,11 +208,17 @@ static bool next_field(const char **at, const char *end, char sep, struct buf *o
 	return true;
 }
 
+/* Behind a byte order mark. */
+static const char *skip_mark(const char *text, size_t len)
+{
+	return len >= 3 && !memcmp(text, "\xef\xbb\xbf", 3) ? text + 3 : text;
+}
+
 static int parse_table(struct metrics *m, const char *name, const char *text, size_t len, char sep,
 		       struct err *e)
 {
 	struct strvec header = STRVEC_INIT;
-	const char *at = text, *end = text + len;
+	const char *at = skip_mark(text, len), *end = text + len;
 	struct buf field = BUF_INIT;
 	int rc = 0;
 
@@ -224,9 +233,10 @@ static int parse_table(struct metrics *m, const char *name, const char *text, si
 		if (p == stop)
 			continue;
 		while (next_field(&p, stop, sep, &field)) {
-			if (line == 0)
-				strvec_push(&header, field.p);
-			else if (column < header.nr)
+			if (line == 0) {
+				buf_rtrim(&field);
+				strvec_push(&header, field.p + strspn(field.p, " \t"));
+			} else if (column < header.nr)
 				add_value(m, header.v[column], line, field.p);
 			column++;
 		}
