@@ -32,11 +32,12 @@ test_expect_success 'status, diff' '
 	(
 		cd work &&
 		git deepops status --json >../status.clean &&
+		git add -f data/2 && git deepops status --json >../status.staged && git rm -q --cached data/2 &&
 		mv data/1 data/moved && rm data/3 && echo changed >data/4 && echo new >data/new &&
 		git deepops status --json >../status.json &&
 		git deepops diff --json >../diff.json
 	) &&
-	shape status status.clean status.json &&
+	shape status status.clean status.staged status.json &&
 	shape diff diff.json
 '
 
