@@ -38,15 +38,18 @@ int leaveout_read(struct repo *r, struct strvec *patterns, struct err *e)
 	return MIN(rc, 0);
 }
 
-/* "it belongs to root; " where it is not ours. */
+/* "it belongs to root; " where it is not ours.  The scan's threads come here. */
 static void add_owner(struct buf *out, const struct stat *st)
 {
-	struct passwd *owner = st->st_uid == geteuid() ? NULL : getpwuid(st->st_uid);
+	struct passwd entry, *owner = NULL;
+	char text[4096];
 
-	if (owner)
+	if (st->st_uid == geteuid())
+		return;
+	if (getpwuid_r(st->st_uid, &entry, text, sizeof(text), &owner) == 0 && owner)
 		buf_addf(out, "it belongs to %s (mode %04o); ", owner->pw_name,
 			 st->st_mode & 07777U);
-	else if (st->st_uid != geteuid())
+	else
 		buf_addf(out, "it belongs to user %u (mode %04o); ", (unsigned int)st->st_uid,
 			 st->st_mode & 07777U);
 }
