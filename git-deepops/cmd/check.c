@@ -126,8 +126,7 @@ static int check_history(struct check *c, struct err *e)
 	if (!shallow || rc == 1)
 		return 0;
 	if (rc == 0)
-		rc = err_set(e, ERR_INPUT,
-			     "this clone is shallow: which commits are new can't be seen");
+		err_set(e, ERR_INPUT, "this clone is shallow: which commits are new can't be seen");
 	return err_hint(e, "git fetch --unshallow");
 }
 
