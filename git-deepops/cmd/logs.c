@@ -58,6 +58,15 @@ static void show_text(unsigned char c)
 		putchar((c < 0x20 && !strchr("\n\r\t\b", c)) || c == 0x7f || !c ? '?' : c);
 }
 
+/* Is c the next byte of a colour, but for the last one? */
+static bool colour_goes_on(unsigned char c)
+{
+	if (screen.state == SHOWN_ESC)
+		return c == '[';
+	return screen.state == SHOWN_COLOUR && c && strchr("0123456789;:", c) &&
+	       screen.n < COLOUR_MAX_BYTES - 1;
+}
+
 static void show(unsigned char c)
 {
 	if (screen.state == SHOWN_C2) {
@@ -68,14 +77,11 @@ static void show(unsigned char c)
 			putchar('?');
 		else
 			show_text(c);
-	} else if (screen.state == SHOWN_ESC && c == '[') {
+	} else if (colour_goes_on(c)) {
 		hold((char)c, SHOWN_COLOUR);
 	} else if (screen.state == SHOWN_COLOUR && c == 'm') {
 		hold((char)c, SHOWN_COLOUR);
 		show_held(true);
-	} else if (screen.state == SHOWN_COLOUR && strchr("0123456789;:", c) && c &&
-		   screen.n < COLOUR_MAX_BYTES - 1) {
-		hold((char)c, SHOWN_COLOUR);
 	} else {
 		show_held(false);
 		show_text(c);
