@@ -351,7 +351,7 @@ static int add_code(struct job *j, struct tree_builder *b, struct err *e)
 static int take_old_entry(void *arg, const struct tree_entry *entry, struct err *e)
 {
 	static const char *const kept[] = {"code",  "modules",  "commit", "inputs",
-					   "large", "filtered", "stdin",  "stdin" POINTER_SUFFIX};
+					   "large", "filtered", "stdin",  ("stdin" POINTER_SUFFIX)};
 	struct tree_builder *b = arg;
 
 	(void)e;
