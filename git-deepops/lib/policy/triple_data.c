@@ -301,8 +301,8 @@ static void any_input(struct triple_pass *p)
 		if (r->inputs[i].role == RECORD_ROLE_INPUT)
 			in = &r->inputs[i];
 	if (!in)
-		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run)
-			->fix = xstrdup("declare inputs with -i, or say --no-data");
+		triple_add(p, REASON_DATA_NONE, "run %.12s declares no input", r->run)->fix =
+			xstrdup("declare inputs with -i, or say --no-data");
 	else
 		triple_add(p, REASON_DATA_NONE, "run %.12s read no data: %s is %s", r->run,
 			   in->path, in->bytes > 0 ? "code" : "empty");
