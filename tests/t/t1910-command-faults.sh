@@ -2,6 +2,7 @@
 test_description='every command that writes, when system calls fail or it is killed in them'
 . "${0%/*}/test-lib.sh"
 . "$TESTS_DIR/lib-data.sh"
+# shellcheck source=tests/fault/sweep.sh
 . "$TESTS_DIR/../fault/sweep.sh"
 
 errors="open:%:28 write:%:28 pwrite:%:28 mkdir:%:28 fsync:%:5 fdatasync:%:5 rename:%:5"

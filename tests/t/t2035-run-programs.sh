@@ -8,7 +8,7 @@ last () {
 
 # "from path" of each program of the last run.
 programs () {
-	git-deepops show --raw $(last) | "$TEST_PYTHON" -c "
+	git-deepops show --raw "$(last)" | "$TEST_PYTHON" -c "
 import json, sys
 c = json.load(sys.stdin)['command']
 print('watched', c.get('watched'), 'stdin', c.get('stdin'), c.get('stdin_id'))
@@ -52,6 +52,7 @@ test_expect_success 'scripts of the tree, by interpreter, by their first line an
 	)
 '
 
+# shellcheck disable=SC2089,SC2090 # the quotes are for the eval below
 for command in "sh X" "env sh X" "env A=1 nice timeout 10 sh X" "sh -c X" "sh -e X" "bash -o pipefail -e X" \
 	"sh -c 'sh -c X'" "sh -c '. X'" "X" "sh -c 'exec X'" "setsid -w X" "xargs -n 1 sh -c X"
 do

@@ -11,9 +11,9 @@ reset () {
 
 # train VALUE [FILE...]: a run that writes metrics.json with this val_acc, and other outputs.
 train () {
+	# shellcheck disable=SC2086 # options are words
 	value=$1 n=$(wc -l <runs) && shift && options= &&
 	for file; do options="$options -o $file"; done &&
-	# shellcheck disable=SC2086 # words
 	(cd work && git deepops run -i in.txt $options -m metrics.json -- sh write.sh "$value" "$n" "$@") &&
 	echo x >>runs
 }

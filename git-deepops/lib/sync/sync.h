@@ -90,7 +90,7 @@ int sync_push_data(struct repo *r, const struct where *w, const struct sync_want
 /* Say on stderr what could not be sent. */
 void sync_warn_skipped(const struct sync_result *res);
 
-/* Do the trees of want's commits hold any dataset? What can't be read counts as none. */
+/* Do the trees of the commits in want hold any dataset? What can't be read counts as none. */
 bool sync_names_data(struct repo *r, const struct sync_want *want);
 
 /*
