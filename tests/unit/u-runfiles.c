@@ -21,10 +21,16 @@ static void metrics_are(const char *name, const char *text, const char *want)
 	struct metrics m;
 
 	metrics_init(&m);
-	if (metrics_parse(&m, name, text, strlen(text), &e) < 0)
+	metrics_begin(&m, name);
+	if (metrics_parse(&m, name, text, strlen(text), &e) < 0) {
 		buf_addf(&got, "error: %s", e.msg);
-	else
+	} else {
+		metrics_end(&m);
+		metrics_finish(&m);
 		pairs_text(&m.final, &got);
+		for (size_t i = 0; i < m.notices.nr; i++)
+			buf_addf(&got, "%s%s", got.len ? "; " : "", m.notices.v[i]);
+	}
 	is_str(got.p, want, name);
 	metrics_release(&m);
 	buf_release(&got);
@@ -46,17 +52,127 @@ static void metrics_that_are_too_many(void)
 	for (size_t i = 0; i < m.final.n; i++)
 		bytes += strlen("{\"name\":\"\",\"value\":\"\"},") + strlen(m.final.v[i].name) +
 			 strlen(m.final.v[i].value);
-	ok(m.cut && m.final.n > 20 && bytes <= RECORD_METRICS_BYTES, "%zu of them are kept",
-	   m.final.n);
+	metrics_finish(&m);
+	ok(m.notices.nr == 1 && m.final.n > 20 && bytes <= RECORD_METRICS_BYTES,
+	   "%zu of them are kept", m.final.n);
+	metrics_release(&m);
+	buf_release(&text);
+}
+
+static void best_is(const char *metric, bool min, const char *lines, const char *want)
+{
+	struct err e = ERR_INIT;
+	struct metrics m;
+
+	metrics_init(&m);
+	metrics_want(&m, metric, min);
+	ok(metrics_parse_lines(&m, "x", lines, strlen(lines), &e) == 0, "lines");
+	is_str(m.best.p, want, "the best one");
+	metrics_release(&m);
+}
+
+static void test_what_is_no_number(void)
+{
+	metrics_are(
+		"m.json",
+		"{\"a\": \"nan\", \"b\": \"infinity\", \"c\": \"0x10\", \"d\": 1, \"n\": \"NaN\"}",
+		"d=1 n=nan");
+	metrics_are("m.json", "{\"day\": \"20240131\", \"a\": 1}",
+		    "a=1; m.json: day: '20240131' is a text, no number: it is left out");
+	metrics_are("m.json", "{}", "m.json: there is no number with a name in it");
+	metrics_are("m.json", "{\"a\": \"x\"}", "m.json: there is no number with a name in it");
+	metrics_are("m.json", "\xef\xbb\xbf{\"a\": 1}", "a=1");
+	metrics_are("m.jsonl", "\xef\xbb\xbf{\"a\": 1}\n", "a=1");
+	metrics_are("m.csv", "epoch, loss\n1, 0.5 \n2,\tinf\n", "epoch=2 loss=inf");
+	metrics_are("m.csv", "n,a,b\n1,0x10,nan(1)\n", "n=1");
+	metrics_are("m.csv", "n,acc,top5\n1,95%,99%\n",
+		    "n=1; m.csv: acc: '95%' is a text, no number: it is left out");
+	metrics_are("m.tsv", "n\tacc\n1\t0,5\n",
+		    "n=1; m.tsv: acc: '0,5' is a text, no number: it is left out");
+	metrics_are("m.csv", "day,n\n2024-01-31,1\n", "n=1");
+	metrics_are("m.csv", "epoch;loss\n1;0,5\n",
+		    "error: m.csv: ';' separates its columns, where the name says that ',' does");
+	metrics_are("m.tsv", "epoch,loss\n1,0.5\n",
+		    "error: m.tsv: ',' separates its columns, where the name says that a tab does");
+	metrics_are("m.csv", "0,2.5\n1,2.25\n",
+		    "error: m.csv: the first line must name the columns: '0' is a number");
+	metrics_are("m.csv", "epoch,loss\n", "m.csv: there is no number with a name in it");
+	metrics_are("m.csv", "", "m.csv: there is no number with a name in it");
+}
+
+static void parse_file(struct metrics *m, const char *name, const char *text)
+{
+	struct err e = ERR_INIT;
+
+	metrics_begin(m, name);
+	ok(metrics_parse(m, name, text, strlen(text), &e) == 0, "%s %s", name, e.msg);
+	metrics_end(m);
+}
+
+static void test_one_name_twice(void)
+{
+	struct buf got = BUF_INIT;
+	struct metrics m;
+
+	metrics_are("m.csv", "a,b,a\n1,2,3\n",
+		    "b=2; metric a stands twice in one row of m.csv: it is left out");
+	metrics_are("m.json", "{\"a.b\": 1, \"a\": {\"b\": 2, \"c\": 3}}",
+		    "a.c=3; metric a.b stands twice in one row of m.json: it is left out");
+	metrics_init(&m);
+	metrics_want(&m, "loss", true);
+	parse_file(&m, "log.csv", "n,loss\n1,inf\n");
+	parse_file(&m, "m.jsonl", "{\"loss\": 0.5, \"acc\": 1}\n");
+	metrics_finish(&m);
+	pairs_text(&m.final, &got);
+	is_str(got.p, "n=1 acc=1", "neither value counts");
+	is_str(m.best.p, "", "nor is one of them the best");
+	is_str(m.series.p, "n\t1\t1\nacc\t1\t1\n", "and the series has none");
+	ok(m.notices.nr == 1, "one notice");
+	is_str(m.notices.nr ? m.notices.v[0] : "",
+	       "metric loss is in log.csv and in m.jsonl: it is left out; give the file that does "
+	       "not count with -o",
+	       "it names both files");
+	metrics_release(&m);
+	buf_release(&got);
+}
+
+static void test_room_for_the_best(void)
+{
+	struct buf text = BUF_INIT;
+	struct metrics m;
+
+	for (int i = 0; i < 300; i++)
+		buf_addf(&text, "%s\"m%03d\": %d", i ? ", " : "{", i, i);
+	buf_addstr(&text, ", \"acc\": 0.5}");
+	metrics_init(&m);
+	metrics_want(&m, "acc", false);
+	parse_file(&m, "m.json", text.p);
+	metrics_finish(&m);
+	ok(m.final.n == METRICS_MAX_FINAL, "%zu are kept", m.final.n);
+	ok(record_pair_get(&m.final, "m198") && !record_pair_get(&m.final, "m199"), "the first");
+	is_str(m.best.p, "0.5", "and the one that was asked for");
+	ok(record_pair_get(&m.final, "acc") != NULL, "is among them");
+	is_str(m.notices.nr ? m.notices.v[0] : "",
+	       "there are more metrics than a record holds: 101 of them are left out",
+	       "the others are counted");
+	metrics_release(&m);
+	buf_reset(&text);
+	for (int i = 0; text.len < METRICS_MAX_SERIES_BYTES * 2; i++)
+		buf_addf(&text, "{\"a\": %d}\n", -i);
+	metrics_init(&m);
+	metrics_want(&m, "a", true);
+	parse_file(&m, "m.jsonl", text.p);
+	metrics_finish(&m);
+	is_str(m.best.p, m.final.v[0].value, "the best of all rows, though the series is cut");
+	ok(m.notices.nr == 1 &&
+		   str_startswith(m.notices.v[0], "the series of metrics is cut", NULL),
+	   "a notice says so");
 	metrics_release(&m);
 	buf_release(&text);
 }
 
 static void test_metrics(void)
 {
-	struct metrics m;
-	struct buf best = BUF_INIT;
-	struct err e = ERR_INIT;
 	const char lines[] = "{\"acc\": 0.5}\n{\"acc\": 0.9}\n{\"acc\": 0.7}\n";
 
 	metrics_are("m.json", "{\"a\": 1, \"b\": {\"c\": 0.1, \"d\": true, \"e\": \"x\"}}",
@@ -80,15 +196,13 @@ static void test_metrics(void)
 	metrics_are("m.csv", "a,b\n1\n", "error: m.csv:2: 1 fields, the header has 2");
 	metrics_are("m.xml", "<a/>", "error: m.xml: metrics are .json, .jsonl, .csv or .tsv");
 	metrics_that_are_too_many();
-	metrics_init(&m);
-	ok(metrics_parse_lines(&m, "x", lines, strlen(lines), &e) == 0, "lines");
-	ok(metrics_best(&m, "acc", true, &best), "there is a best");
-	is_str(best.p, "0.9", "the highest");
-	ok(metrics_best(&m, "acc", false, &best), "and a lowest");
-	is_str(best.p, "0.5", "the lowest");
-	ok(!metrics_best(&m, "ac", true, &best), "a prefix is another name");
-	metrics_release(&m);
-	buf_release(&best);
+	best_is("acc", false, lines, "0.9");
+	best_is("acc", true, lines, "0.5");
+	best_is("ac", false, lines, "");
+	best_is("a", true, "{\"a\": NaN}\n{\"a\": -1}\n", "-1");
+	test_what_is_no_number();
+	test_one_name_twice();
+	test_room_for_the_best();
 }
 
 /* ---- parameters ---- */

@@ -73,10 +73,12 @@ static int metric_of_file(struct cover *v, const char *path, const struct repo_o
 		return rc;
 	}
 	metrics_init(&m);
+	metrics_want(&m, metric, false);
+	if (rc == 0)
+		rc = metrics_parse(&m, path, text.p, text.len, NULL);
+	metrics_finish(&m);
 	/* What can't be parsed to its end gives nothing. */
-	found = rc == 0 && metrics_parse(&m, path, text.p, text.len, NULL) == 0
-			? record_pair_get(&m.final, metric)
-			: NULL;
+	found = rc == 0 ? record_pair_get(&m.final, metric) : NULL;
 	if (rc == ERR_LIMIT)
 		err_clear(e);
 	if (found)

@@ -88,6 +88,7 @@ static int parse_file(struct metrics *m, const char *name, int fd, uint64_t byte
 	int rc;
 
 	m->lines_before = 0;
+	metrics_begin(m, name);
 	if (bytes > JSON_MAX_BYTES && is_lines(name)) {
 		rc = parse_pieces(m, name, fd, e);
 	} else {
@@ -98,6 +99,9 @@ static int parse_file(struct metrics *m, const char *name, int fd, uint64_t byte
 			rc = parse(m, name, &text, e);
 	}
 	m->lines_before = 0;
+	/* Training scripts that give nothing to $DEEPOPS_METRICS are the rule. */
+	if (rc == 0 && (bytes || strcmp(name, STREAM) != 0))
+		metrics_end(m);
 	buf_release(&text);
 	return rc;
 }
@@ -204,33 +208,40 @@ static int keep_series(struct job *j, const struct metrics *m, struct tree_build
 	return rc;
 }
 
-int job_collect_metrics(struct job *j, struct tree_builder *parts, struct err *e)
+/* The metric by which runs are compared must have room. */
+static void want_best(struct job *j, struct metrics *m)
 {
 	struct settings settings;
 	struct err bad = ERR_INIT;
-	struct buf value = BUF_INIT;
+
+	settings_init(&settings);
+	if (settings_load(j->repo, &settings, &bad) < 0)
+		strvec_push(&j->warnings, bad.msg);
+	else if (settings.best_metric)
+		metrics_want(m, settings.best_metric, settings.best_is_min);
+	settings_release(&settings);
+}
+
+int job_collect_metrics(struct job *j, struct tree_builder *parts, struct err *e)
+{
 	struct metrics m;
 	int rc;
 
 	metrics_init(&m);
+	want_best(j, &m);
 	for (size_t i = 0; i < j->rec.noutputs; i++)
 		if (j->rec.outputs[i].role == RECORD_ROLE_METRICS && j->rec.outputs[i].id)
 			read_metrics_file(j, &m, j->rec.outputs[i].path);
 	rc = read_metrics_stream(j, &m, parts, e);
-	if (m.cut)
-		job_notice(j, "there are more metrics than a record holds");
+	metrics_finish(&m);
+	for (size_t i = 0; i < m.notices.nr; i++)
+		job_notice(j, "%s", m.notices.v[i]);
 	for (size_t i = 0; i < m.final.n; i++)
 		record_add_pair(&j->rec.metrics_final, m.final.v[i].name, m.final.v[i].value);
+	if (m.best.len)
+		record_add_pair(&j->rec.metrics_best, m.wanted, m.best.p);
 	if (rc == 0)
 		rc = keep_series(j, &m, parts, e);
-	settings_init(&settings);
-	if (settings_load(j->repo, &settings, &bad) < 0)
-		strvec_push(&j->warnings, bad.msg);
-	else if (settings.best_metric &&
-		 metrics_best(&m, settings.best_metric, !settings.best_is_min, &value))
-		record_add_pair(&j->rec.metrics_best, settings.best_metric, value.p);
-	settings_release(&settings);
-	buf_release(&value);
 	metrics_release(&m);
 	return rc;
 }
