@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "cmd.h"
+#include "policy/preview.h"
 #include "run/runindex.h"
 
 #define DEFAULT_LIMIT 50 /* of the table; machines want all */
@@ -26,6 +27,7 @@ struct listing {
 	struct buf out;
 	uint64_t shown;
 	bool cut; /* by our own limit: say so */
+	struct preview *levels;
 	/* table: cells of all rows, columns.nr each, and the width of each column */
 	struct strvec cells;
 	size_t *widths;
@@ -114,7 +116,7 @@ static bool cell(const struct runindex_row *row, const char *column, struct buf 
 	else if (!strcmp(column, "time"))
 		duration(row->wall_ms, out);
 	else if (!strcmp(column, "level"))
-		buf_addstr(out, row->level);
+		buf_addstr(out, *row->level ? row->level : "-");
 	else if (!strcmp(column, "what"))
 		buf_addstr(out, *row->title ? row->title : row->program);
 	else if (!strcmp(column, "title"))
@@ -318,14 +320,17 @@ static int cmp_text(const void *key, const void *item)
 	return strcmp(key, *s);
 }
 
-static int add_row(void *arg, const struct runindex_row *row, struct err *e)
+static int add_row(void *arg, const struct runindex_row *found, struct err *e)
 {
 	struct listing *l = arg;
+	struct runindex_row judged = *found;
+	const struct runindex_row *row = &judged;
 
 	(void)e;
 	if (l->in_range && (!l->commits.nr || !bsearch(row->commit, l->commits.v, l->commits.nr,
 						       sizeof(*l->commits.v), cmp_text)))
 		return 0;
+	judged.level = preview_level(l->levels, found);
 	switch (l->format) {
 	case FORMAT_TABLE:
 		add_table_row(l, row);
@@ -361,6 +366,15 @@ static int read_range(struct listing *l, struct repo *r, const char *range, stru
 	return rc;
 }
 
+/* Levels that are asked for must be there before the rest is asked. */
+static int find_levels(struct listing *l, const struct runindex_list *q, struct err *e)
+{
+	bool asked =
+		(q->where && strstr(q->where, "level")) || (q->sort && strstr(q->sort, "level"));
+
+	return asked ? preview_all(l->levels, e) : 0;
+}
+
 static int list(struct listing *l, struct repo *r, const struct runindex_list *q, struct err *e)
 {
 	struct runindex *ix = NULL;
@@ -369,6 +383,10 @@ static int list(struct listing *l, struct repo *r, const struct runindex_list *q
 
 	if (rc == 0)
 		rc = runindex_update(ix, NULL, e);
+	if (rc == 0) {
+		l->levels = preview_open(r, ix);
+		rc = find_levels(l, q, e);
+	}
 	if (rc == 0 && l->format == FORMAT_JSON)
 		buf_addstr(&l->out, "{\"version\":1,\"runs\":[");
 	if (rc == 0 && l->format == FORMAT_CSV)
@@ -377,6 +395,7 @@ static int list(struct listing *l, struct repo *r, const struct runindex_list *q
 		rc = runindex_list(ix, q, add_row, l, e);
 	if (rc == 0)
 		rc = runindex_count(ix, &all, e);
+	preview_close(&l->levels);
 	runindex_close(&ix);
 	if (rc < 0)
 		return rc;

@@ -9,7 +9,7 @@
 #include "base/path.h"
 #include "base/xalloc.h"
 #include "cmd.h"
-#include "run/level.h"
+#include "policy/preview.h"
 #include "run/lookup.h"
 #include "run/note.h"
 
@@ -150,16 +150,23 @@ static void add_rerun(struct page *p, const struct record *r)
 		      record_verdict_name(r->compared[i].verdict));
 }
 
-static void add_level(struct page *p, const struct record *r)
+/* As the server will find it, and all that keeps it from R2. */
+static void add_level(struct page *p, struct repo *repo, const struct journal_entry *j)
 {
-	struct buf raise = BUF_INIT;
-	int level = level_of(r, &raise);
+	struct err e = ERR_INIT;
+	struct triple t;
 
-	linef(p, "level", "R%d%s%s", level, raise.len ? ": " : "", raise.p);
-	buf_release(&raise);
+	if (preview_record(repo, j, &t, &e) < 0) {
+		linef(p, "level", "not known: %s", e.msg);
+		return;
+	}
+	linef(p, "level", "R%u", t.level);
+	for (size_t i = 0; i < t.n; i++)
+		line(p, "for R2", t.v[i].text);
+	triple_release(&t);
 }
 
-static void fill(struct page *p, const struct journal_entry *j,
+static void fill(struct page *p, struct repo *repo, const struct journal_entry *j,
 		 const struct runindex_retraction *retracted)
 {
 	const struct record *r = &j->rec;
@@ -192,7 +199,8 @@ static void fill(struct page *p, const struct journal_entry *j,
 	line(p, "host", r->host);
 	add_rerun(p, r);
 	line(p, "partial", r->partial);
-	add_level(p, r);
+	if (r->kind == RECORD_RUN || r->kind == RECORD_RERUN)
+		add_level(p, repo, j);
 }
 
 static int print_json(const struct journal_entry *j, struct err *e)
@@ -225,7 +233,7 @@ static int show(struct repo *repo, const struct journal_entry *j, bool as_json, 
 	}
 	rc = lookup_retracted(repo, j->rec.run, &retracted, e);
 	if (rc == 0) {
-		fill(&p, j, &retracted);
+		fill(&p, repo, j, &retracted);
 		fwrite(p.out.p, 1, p.out.len, stdout);
 	}
 	buf_release(&p.out);

@@ -50,8 +50,31 @@ test_expect_success 'run says what will be missing, with the words of the server
 	test_grep "level R2 once" err
 '
 
-test_expect_success 'what is known before the command is said before it' '
+test_expect_success 'all commands and the note of the server say the same level' '
 	echo "echo outside" >outside.sh &&
+	(
+		cd work &&
+		git deepops run -i in.txt --title out-of-tree -m metrics.json -- sh "$TRASH/outside.sh" 2>../err &&
+		test_grep "level R1" ../err &&
+		run=$(git deepops runs --where title=out-of-tree --csv --columns run | sed 1d) &&
+		git deepops show $run >../shown && test_grep "^level  *R1$" ../shown &&
+		test_grep "^for R2 .*outside.sh" ../shown &&
+		for again in first second
+		do
+			git deepops runs --json --where title=out-of-tree >../json &&
+			test_grep "\"level\":\"R1\"" ../json &&
+			git deepops runs --csv --columns title,level >../csv &&
+			test_grep "^out-of-tree,R1$" ../csv || return 1
+		done &&
+		git deepops runs --csv --columns title --where level=R1 >../csv && test_grep out-of-tree ../csv &&
+		git deepops runs --csv --columns title --where level=R2 >../csv && test_grep ! out-of-tree ../csv &&
+		git deepops push -q
+	) &&
+	policy_settle srv.git && git -C srv.git notes --ref=deepops show main >note &&
+	test_grep "level=R1" note
+'
+
+test_expect_success 'what is known before the command is said before it' '
 	(cd work && git deepops run -i in.txt -- sh "$TRASH/outside.sh" >../out 2>&1) &&
 	test_grep "outside.sh is outside the tree" out && test_grep "level R1" out &&
 	test "$(grep -n "is outside the tree" out | head -n 1 | cut -d: -f1)" -lt "$(grep -n "^outside" out | cut -d: -f1)" &&

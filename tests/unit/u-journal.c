@@ -219,6 +219,23 @@ static int listed(struct runindex *ix, const char *where, const char *sort, stru
 	return runindex_list(ix, &l, count_row, s, &e);
 }
 
+static int unjudged(struct runindex *ix, const char *judge, struct seen *s)
+{
+	s->n = 0;
+	return runindex_unjudged(ix, judge, count_row, s, &e) == 0 ? s->n : -1;
+}
+
+static void test_levels(struct runindex *ix, const struct repo_oid *journal, struct seen *s)
+{
+	struct runindex_level level = {*journal, "R1"};
+
+	is_u64((uint64_t)unjudged(ix, "one", s), 6, "nobody has judged");
+	ok(runindex_levels(ix, &level, 1, "one", &e) == 0, "a level is kept: %s", e.msg);
+	ok(listed(ix, "level<R2", NULL, s) == 0 && s->n == 1, "and found");
+	is_u64((uint64_t)unjudged(ix, "one", s), 5, "the others are to be judged");
+	is_u64((uint64_t)unjudged(ix, "two", s), 6, "and all by another judge");
+}
+
 static void test_index(void)
 {
 	struct repo *r = open_repo("one");
@@ -240,7 +257,7 @@ static void test_index(void)
 	   "three are better: %s", e.msg);
 	is_str(s.runs.nr ? s.runs.v[0] : "", "acc=0.95", "best first");
 	ok(listed(ix, "input:nothing", NULL, &s) == 0 && s.n == 0, "none has that input");
-	ok(listed(ix, "level<R2", NULL, &s) == 0 && s.n == 6, "without a machine it is R1");
+	test_levels(ix, &last.commit, &s);
 	ok(listed(ix, "banana", NULL, &s) == ERR_INPUT, "refused: %s", e.msg);
 	ok(listed(ix, "exit=x", NULL, &s) == ERR_INPUT, "refused: %s", e.msg);
 	ok(listed(ix, NULL, "banana", &s) == ERR_INPUT, "refused: %s", e.msg);

@@ -5,9 +5,6 @@
 #include "base/num.h"
 #include "base/xalloc.h"
 
-/* Another version may find otherwise, and so may this one after a change to what it asks. */
-#define JUDGE "git-deepops " DEEPOPS_VERSION " 1"
-
 /* "<code> <bytes of text> <bytes of fix, or ->\n<text><fix>" for each finding. */
 static void add_finding(struct buf *out, const struct triple_finding *f)
 {
@@ -74,7 +71,8 @@ int triple_kept_get(struct runindex *ix, const struct journal_entry *j, struct t
 {
 	struct buf text = BUF_INIT;
 	const char *at;
-	bool good = ix && runindex_verdict_get(ix, chunkid_text(&j->id).s, JUDGE, &text) == 1;
+	bool good = ix &&
+		    runindex_verdict_get(ix, chunkid_text(&j->id).s, TRIPLE_KEPT_JUDGE, &text) == 1;
 
 	for (at = text.p; good && at < text.p + text.len;)
 		good = take_finding(&at, text.p + text.len, out);
@@ -97,7 +95,7 @@ int triple_kept_put(struct runindex *ix, const struct journal_entry *j, const st
 		}
 		add_finding(&text, &t->v[i]);
 	}
-	rc = runindex_verdict_put(ix, chunkid_text(&j->id).s, JUDGE, &text, e);
+	rc = runindex_verdict_put(ix, chunkid_text(&j->id).s, TRIPLE_KEPT_JUDGE, &text, e);
 	buf_release(&text);
 	return rc;
 }

@@ -11,6 +11,9 @@
 
 #include "policy/triple.h"
 
+/* Another version may find otherwise, and so may this one after a change to what it asks. */
+#define TRIPLE_KEPT_JUDGE "git-deepops " DEEPOPS_VERSION " 1"
+
 /* 1: `out`, which is empty, got the findings; 0: there are none that can be used. */
 int triple_kept_get(struct runindex *ix, const struct journal_entry *j, struct triple *out);
 /* Keep all that `t` has; the caller leaves findings about data out. */

@@ -7,11 +7,10 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
-#include "run/level.h"
 #include "run/runindex_internal.h"
 #include "run/treehash.h"
 
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define BATCH 64 /* entries of one transaction: readers wait no longer than that */
 #define SUMMARY_METRICS 4
 #define LISTED_ITEMS 1000 /* inputs and outputs that a row shows; the record has all */
@@ -21,7 +20,8 @@ static const char schema[] =
 	" id INTEGER PRIMARY KEY, journal TEXT UNIQUE NOT NULL, record TEXT, run TEXT, kind TEXT,"
 	" writer TEXT, seq INTEGER, code_commit TEXT, code_tree TEXT, title TEXT, author TEXT,"
 	" program TEXT, parent TEXT, started INTEGER, wall INTEGER, exit INTEGER, signal INTEGER,"
-	" dirty INTEGER, level TEXT, metrics TEXT, params TEXT, inputs TEXT, outputs TEXT,"
+	" dirty INTEGER, level TEXT, judge TEXT, metrics TEXT, params TEXT, inputs TEXT, outputs "
+	"TEXT,"
 	" summary TEXT, listed INTEGER NOT NULL DEFAULT 0, base_tree TEXT, found INTEGER);"
 	"CREATE INDEX entry_run ON entry(run);"
 	"CREATE INDEX entry_record ON entry(record);"
@@ -272,10 +272,8 @@ static void bind_record(struct db_stmt *q, const struct journal_entry *j)
 {
 	const struct record *r = &j->rec;
 	bool runs = r->kind == RECORD_RUN || r->kind == RECORD_RERUN;
-	char level[4];
 	struct buf b = BUF_INIT;
 
-	snprintf(level, sizeof(level), "R%d", level_of(r, NULL));
 	db_bind_text(q, 3, r->run);
 	db_bind_text(q, 4, record_kind_name(r->kind));
 	db_bind_text(q, 5, r->writer);
@@ -291,15 +289,14 @@ static void bind_record(struct db_stmt *q, const struct journal_entry *j)
 	bind_int(q, 15, r->exit);
 	bind_int(q, 16, r->signal);
 	db_bind_int(q, 17, r->code.dirty);
-	db_bind_text(q, 18, level);
-	bind_json(q, 19, pairs_json(&r->metrics_final));
-	bind_json(q, 20, pairs_json(&r->params));
-	bind_json(q, 21, inputs_json(r));
-	bind_json(q, 22, outputs_json(r));
+	bind_json(q, 18, pairs_json(&r->metrics_final));
+	bind_json(q, 19, pairs_json(&r->params));
+	bind_json(q, 20, inputs_json(r));
+	bind_json(q, 21, outputs_json(r));
 	summary(r, &b);
-	db_bind_text(q, 23, b.p);
-	db_bind_int(q, 24, runs);
-	db_bind_text(q, 25, r->code.base_tree);
+	db_bind_text(q, 22, b.p);
+	db_bind_int(q, 23, runs);
+	db_bind_text(q, 24, r->code.base_tree);
 	buf_release(&b);
 }
 
@@ -398,11 +395,11 @@ static int add_entry(struct runindex *ix, const struct journal_entry *j, struct 
 	static const char insert[] =
 		"INSERT INTO entry (journal, record, run, kind, writer, seq, code_commit, "
 		"code_tree,"
-		" title, author, program, parent, started, wall, exit, signal, dirty, level, "
+		" title, author, program, parent, started, wall, exit, signal, dirty, "
 		"metrics,"
 		" params, inputs, outputs, summary, listed, base_tree) VALUES "
 		"(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,"
-		"?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24,?25) RETURNING id";
+		"?11,?12,?13,?14,?15,?16,?17,?18,?19,?20,?21,?22,?23,?24) RETURNING id";
 	static const char bare[] =
 		"INSERT INTO entry (journal, record) VALUES (?1, ?2) RETURNING id";
 	struct db_stmt *q;
@@ -608,6 +605,26 @@ int runindex_get_found(struct runindex *ix, const struct repo_oid *journal, unsi
 		*level = (unsigned int)db_int(q, 0);
 	db_finish(&q);
 	return found;
+}
+
+int runindex_levels(struct runindex *ix, const struct runindex_level *v, size_t n,
+		    const char *judge, struct err *e)
+{
+	struct db_stmt *q = NULL;
+	int rc = db_begin(ix->db, e);
+
+	if (rc < 0)
+		return rc;
+	rc = db_prepare(ix->db, &q, "UPDATE entry SET level = ?2, judge = ?3 WHERE journal = ?1",
+			e);
+	for (size_t i = 0; rc == 0 && i < n; i++) {
+		db_bind_text(q, 1, v[i].journal.hex);
+		db_bind_text(q, 2, v[i].level);
+		db_bind_text(q, 3, judge);
+		rc = db_run(q, e);
+	}
+	db_finish(&q);
+	return db_end(ix->db, rc, e);
 }
 
 /* ---- which commits show a run ---- */

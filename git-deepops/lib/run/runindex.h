@@ -50,7 +50,8 @@ struct runindex_row {            /* strings valid during the callback only; "" w
 	int64_t started, wall_ms; /* RECORD_NONE where absent */
 	int64_t exit, signal;
 	bool dirty;
-	const char *level; /* the most that the record itself allows, "R0" to "R2"; see level.h */
+	const char *level; /* what `judge` found, "R0" to "R2"; "": nobody looked */
+	const char *judge;
 	/* Canonical JSON for `runs --json`: objects by name, arrays of objects. */
 	const char *metrics, *params, *inputs, *outputs;
 	const char *summary; /* of the metrics, for a table */
@@ -126,6 +127,20 @@ int runindex_found(struct runindex *ix, const struct repo_oid *journal, unsigned
 		   struct err *e) MUST_CHECK;
 int runindex_get_found(struct runindex *ix, const struct repo_oid *journal,
 		       unsigned int *level); /* 1 known, 0 not */
+
+/*
+ * Levels for listings, kept so that each record is judged once.  Who judges is above this layer:
+ * the name of the judge stands with each level, and a row of another judge is to be judged anew.
+ */
+struct runindex_level {
+	struct repo_oid journal;
+	char level[4];
+};
+int runindex_levels(struct runindex *ix, const struct runindex_level *v, size_t n,
+		    const char *judge, struct err *e) MUST_CHECK;
+/* Runs and reruns that have no level of this judge. */
+int runindex_unjudged(struct runindex *ix, const char *judge, runindex_fn cb, void *arg,
+		      struct err *e) MUST_CHECK;
 
 /*
  * Hashes of git trees and blobs, for treehash.h.  What put is given is written by

@@ -14,7 +14,7 @@
 	" entry.parent, entry.started, entry.wall, entry.exit, entry.signal, entry.dirty,"         \
 	" entry.level, entry.metrics, entry.params, entry.inputs, entry.outputs, entry.summary,"   \
 	" EXISTS(SELECT 1 FROM entry AS said WHERE said.parent = entry.run"                        \
-	" AND said.kind = 'retract'), entry.found, entry.base_tree"
+	" AND said.kind = 'retract'), entry.found, entry.base_tree, entry.judge"
 #define PREFIX_MIN_DIGITS 4
 #define FIND_MAX_CANDIDATES 5
 #define WHERE_MAX_TERMS 32
@@ -52,6 +52,7 @@ static void fill_row(struct db_stmt *q, struct runindex_row *row)
 	row->summary = db_text(q, 22);
 	row->retracted = db_int(q, 23) != 0;
 	row->base_tree = db_text(q, 25);
+	row->judge = db_text(q, 26);
 	row->found = db_is_null(q, 24) ? -1 : (int)db_int(q, 24);
 }
 
@@ -240,6 +241,15 @@ int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg, stru
 	}
 	db_finish(&q);
 	return rc;
+}
+
+int runindex_unjudged(struct runindex *ix, const char *judge, runindex_fn cb, void *arg,
+		      struct err *e)
+{
+	const struct keys k = {"SELECT " COLUMNS " FROM entry WHERE listed = 1 AND judge IS NOT ?1",
+			       judge, NULL};
+
+	return by_keys(ix, &k, cb, arg, e);
 }
 
 int runindex_count(struct runindex *ix, uint64_t *runs, struct err *e)
