@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* u-capture.c - a machine capture of a made-up root, its canonical form, the environment */
-#include "machine/capture.h"
+#include "machine/capture_internal.h"
 
 #include <unistd.h>
 
@@ -160,6 +160,43 @@ static void environment(void)
 	strvec_release(&names);
 }
 
+static void owner_is(const char *path, const char *want, const char *label)
+{
+	struct strvec paths = STRVEC_INIT, owners = STRVEC_INIT;
+
+	strvec_push(&paths, path);
+	capture_owners(root, &paths, &owners);
+	is_str(owners.nr == 1 ? owners.v[0] : "(none)", want, label);
+	strvec_release(&paths);
+	strvec_release(&owners);
+}
+
+/* Which package a program belongs to is asked of dpkg once, until dpkg changes. */
+static void owners_are_kept(void)
+{
+	struct strvec lines = STRVEC_INIT, none = STRVEC_INIT;
+	struct buf text = BUF_INIT;
+	struct chunkid stamp, other;
+
+	if (access("/var/lib/dpkg/info", F_OK) < 0)
+		return;
+	capture_packages_stamp("", &none, &text);
+	chunkid_of(&stamp, text.p, text.len);
+	chunkid_of(&other, "older", 5);
+	owner_is("/usr/bin/never was", "", "what no package has");
+	ok(capture_cache_load(root, "owners", &stamp, &lines), "is kept");
+	is_str(lines.nr == 2 ? lines.v[1] : "", "/usr/bin/never was ", "with its path");
+	strvec_push(&lines, "/usr/bin/planted one");
+	capture_cache_save(root, "owners", &stamp, &lines);
+	owner_is("/usr/bin/planted", "one", "what is kept is not asked again");
+	capture_cache_save(root, "owners", &other, &lines);
+	owner_is("/usr/bin/planted", "", "unless dpkg changed");
+	put("owners", "deepops-cache 1\n");
+	owner_is("/usr/bin/planted", "", "a cache that is cut off is none");
+	strvec_release(&lines);
+	buf_release(&text);
+}
+
 int main(void)
 {
 	struct err e = ERR_INIT;
@@ -168,6 +205,7 @@ int main(void)
 		return 1;
 	made_up_root();
 	cached();
+	owners_are_kept();
 	this_machine();
 	environment();
 	if (path_remove_tree(root, &e) < 0)

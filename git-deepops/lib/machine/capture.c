@@ -7,12 +7,10 @@
 #include <sys/utsname.h>
 
 #include "base/io.h"
-#include "base/tempfile.h"
 #include "base/xalloc.h"
 #include "machine/capture_internal.h"
 
 #define CACHE_NAME "packages"
-#define CACHE_HEADER "deepops-packages 1\n"
 
 void capture_init(struct capture *c)
 {
@@ -78,72 +76,17 @@ void capture_add_package(struct capture_lines *l, const char *key, const char *v
 		l->undigested++;
 }
 
-/* ---- cache of the package lines ---- */
+/* ---- the package lines ---- */
 
-/*
- * header, stamp digest, digest of the lines, counts, lines.  The stamp covers
- * every file that the lines were read from or that changes with them.
- */
-static bool cache_load(const char *dir, const struct chunkid *stamp, struct capture_lines *l)
+/* As they were found when the files that they were read from were last changed. */
+static bool from_cache(const char *dir, const struct chunkid *stamp, struct capture_lines *l)
 {
-	struct buf path = BUF_INIT, text = BUF_INIT, head = BUF_INIT;
-	struct chunkid sum;
-	const char *lines, *at;
-	bool good = false;
-
-	buf_addf(&path, "%s/" CACHE_NAME, dir);
-	if (io_read_file(AT_FDCWD, path.p, CAPTURE_MAX_BYTES, &text, NULL) < 0)
-		goto out;
-	buf_addf(&head, CACHE_HEADER "%s\n", chunkid_text(stamp).s);
-	if (!buf_startswith(&text, head.p) || text.len < head.len + HASH_HEX_BYTES + 8)
-		goto out;
-	at = text.p + head.len;
-	lines = strchr(at, '\n');
-	if (!lines)
-		goto out;
-	lines++;
-	chunkid_of(&sum, lines, (size_t)(text.p + text.len - lines));
-	if (strncmp(at, chunkid_text(&sum).s, CHUNKID_TEXT_BYTES - 1) != 0)
-		goto out;
-	for (at = lines; *at; at += strcspn(at, "\n") + 1) {
-		size_t len = strcspn(at, "\n");
-
-		if (!at[len])
-			break;
-		strvec_pushn(&l->lines, at, len);
-		l->packages++;
-		if (len > 5 && !strncmp(at + len - 5, " none", 5))
-			l->undigested++;
-	}
-	good = true;
-out:
-	buf_release(&path);
-	buf_release(&text);
-	buf_release(&head);
-	return good;
-}
-
-/* A cache that cannot be written costs time, nothing else. */
-static void cache_save(const char *dir, const struct chunkid *stamp, const struct strvec *lines)
-{
-	struct buf path = BUF_INIT, text = BUF_INIT, body = BUF_INIT;
-	struct tempfile *t = NULL;
-	struct chunkid sum;
-
-	for (size_t i = 0; i < lines->nr; i++)
-		buf_addf(&body, "%s\n", lines->v[i]);
-	chunkid_of(&sum, body.p, body.len);
-	buf_addf(&text, CACHE_HEADER "%s\n", chunkid_text(stamp).s);
-	buf_addf(&text, "%s\n", chunkid_text(&sum).s);
-	buf_addbuf(&text, &body);
-	buf_addf(&path, "%s/" CACHE_NAME, dir);
-	if (tempfile_create(&t, dir, 0644, NULL) < 0 ||
-	    io_write_all(tempfile_fd(t), text.p, text.len, NULL) < 0 ||
-	    tempfile_close(t, NULL) < 0 || tempfile_rename(&t, path.p, TEMPFILE_REPLACE, NULL) < 0)
-		tempfile_abort(&t);
-	buf_release(&path);
-	buf_release(&text);
-	buf_release(&body);
+	if (!capture_cache_load(dir, CACHE_NAME, stamp, &l->lines))
+		return false;
+	l->packages = l->lines.nr;
+	for (size_t i = 0; i < l->lines.nr; i++)
+		l->undigested += str_endswith(l->lines.v[i], " none");
+	return true;
 }
 
 static void add_packages(const struct capture_opts *o, const char *root, struct capture_lines *all)
@@ -156,11 +99,11 @@ static void add_packages(const struct capture_opts *o, const char *root, struct 
 	capture_python_dirs(root, o->command, &dirs);
 	capture_packages_stamp(root, &dirs, &stamp);
 	chunkid_of(&key, stamp.p, stamp.len);
-	if (!o->cache_dir || !cache_load(o->cache_dir, &key, &l)) {
+	if (!o->cache_dir || !from_cache(o->cache_dir, &key, &l)) {
 		capture_dpkg(root, &l);
 		capture_python(root, &dirs, &l);
 		if (o->cache_dir && !l.absent.nr)
-			cache_save(o->cache_dir, &key, &l.lines);
+			capture_cache_save(o->cache_dir, CACHE_NAME, &key, &l.lines);
 	}
 	for (size_t i = 0; i < l.lines.nr; i++)
 		strvec_push(&all->lines, l.lines.v[i]);

@@ -50,8 +50,11 @@ int capture_machine(const struct capture_opts *o, struct capture *out, struct er
 
 /* ---- programs that ran ---- */
 
-/* Which package owns each absolute path of `paths`?  owners->v[i] is its name, or "". */
-void capture_owners(const struct strvec *paths, struct strvec *owners);
+/*
+ * Which package owns each absolute path of `paths`?  owners->v[i] is its name, or "".  Answers are
+ * kept in `cache_dir` (NULL: nowhere) until a package is installed or removed.
+ */
+void capture_owners(const char *cache_dir, const struct strvec *paths, struct strvec *owners);
 /* Is it the interpreter of a Python or conda environment, or a program that a package of one installed? */
 bool capture_is_environment(const char *path);
 /*

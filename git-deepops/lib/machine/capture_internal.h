@@ -35,6 +35,15 @@ void capture_same_dirs(struct strvec *dirs);
 /* What the package lists depend on: a line a file with its size and times. */
 void capture_packages_stamp(const char *root, const struct strvec *python_dirs, struct buf *out);
 
+/*
+ * Lines (without line ends) in a file `name` of `dir`, which hold as long as the stamp is the same.
+ * False: there are none.  A cache that cannot be written costs time, nothing else.
+ */
+bool capture_cache_load(const char *dir, const char *name, const struct chunkid *stamp,
+			struct strvec *lines);
+void capture_cache_save(const char *dir, const char *name, const struct chunkid *stamp,
+			const struct strvec *lines);
+
 void capture_dpkg(const char *root, struct capture_lines *l);
 void capture_python(const char *root, const struct strvec *dirs, struct capture_lines *l);
 /*

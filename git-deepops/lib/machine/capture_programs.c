@@ -15,6 +15,8 @@
 
 #define META_MAX_BYTES (16 * MIB)
 #define URL_MAX_BYTES (64 * KIB)
+#define OWNERS_NAME "owners"
+#define OWNERS_MAX 10000 /* paths that are remembered; then anew */
 
 static bool exists(const char *dir, const char *name)
 {
@@ -49,7 +51,55 @@ static const char *owner_of(const struct strvec *asked, const struct strvec *own
 	return "";
 }
 
-void capture_owners(const struct strvec *paths, struct strvec *owners)
+/* "<path> <owner>", the owner empty where there is none; sorted by path.  NULL: not known. */
+static const char *known_owner(const struct strvec *lines, const char *path)
+{
+	const char *rest;
+
+	for (size_t i = 0; i < lines->nr; i++)
+		if (str_startswith(lines->v[i], path, &rest) && *rest == ' ' &&
+		    !strchr(rest + 1, ' '))
+			return rest + 1;
+	return NULL;
+}
+
+/* dpkg has a list of files a package: with many packages reading them takes longer than the run. */
+static void cached_owners(const char *dir, const struct strvec *asked, struct strvec *owners)
+{
+	struct strvec lines = STRVEC_INIT, unknown = STRVEC_INIT, found = STRVEC_INIT;
+	const struct strvec none = STRVEC_INIT;
+	struct buf text = BUF_INIT;
+	struct chunkid stamp;
+
+	capture_packages_stamp("", &none, &text);
+	chunkid_of(&stamp, text.p, text.len);
+	if (dir)
+		(void)capture_cache_load(dir, OWNERS_NAME, &stamp, &lines);
+	for (size_t i = 0; i < asked->nr; i++)
+		if (!known_owner(&lines, asked->v[i]))
+			strvec_push(&unknown, asked->v[i]);
+	if (unknown.nr)
+		capture_dpkg_owners("", &unknown, &found);
+	for (size_t i = 0; i < asked->nr; i++) {
+		const char *owner = owner_of(&unknown, &found, asked->v[i]);
+		const char *known = known_owner(&lines, asked->v[i]);
+
+		strvec_push(owners, known ? known : owner);
+	}
+	if (lines.nr + unknown.nr > OWNERS_MAX)
+		strvec_release(&lines);
+	for (size_t i = 0; i < unknown.nr; i++)
+		if (!strchr(unknown.v[i], '\n'))
+			strvec_pushf(&lines, "%s %s", unknown.v[i], found.v[i]);
+	if (dir && unknown.nr)
+		capture_cache_save(dir, OWNERS_NAME, &stamp, &lines);
+	strvec_release(&lines);
+	strvec_release(&unknown);
+	strvec_release(&found);
+	buf_release(&text);
+}
+
+void capture_owners(const char *cache_dir, const struct strvec *paths, struct strvec *owners)
 {
 	bool dpkg = access("/var/lib/dpkg/info", F_OK) == 0;
 	struct strvec asked = STRVEC_INIT, found = STRVEC_INIT;
@@ -65,7 +115,7 @@ void capture_owners(const struct strvec *paths, struct strvec *owners)
 	strvec_sort(&asked);
 	strvec_uniq(&asked);
 	if (asked.nr)
-		capture_dpkg_owners("", &asked, &found);
+		cached_owners(cache_dir, &asked, &found);
 	for (size_t i = 0; i < paths->nr; i++) {
 		const char *path = paths->v[i], *short_path = NULL;
 		const char *owner = owner_of(&asked, &found, path);

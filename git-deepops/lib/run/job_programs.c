@@ -432,7 +432,7 @@ int job_fill_programs(struct job *j, struct tree_builder *parts, struct err *e)
 	for (size_t i = 0; i < j->nprograms; i++)
 		strvec_push(&real,
 			    realpath(j->programs[i].path, path) ? path : j->programs[i].path);
-	capture_owners(&real, &owners);
+	capture_owners(repo_deepops_dir(j->repo), &real, &owners);
 	for (size_t i = 0; i < j->nprograms; i++)
 		fill_one(j, &j->programs[i], real.v[i], owners.v[i]);
 	if (j->more_programs)
