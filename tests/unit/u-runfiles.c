@@ -241,6 +241,103 @@ static void params_typed(const char *name, const char *text, const char *set, co
 	buf_release(&got);
 }
 
+static void test_toml_values(void)
+{
+	params_are("p.toml", "a = 1\n# c\n[m.n]\nb = \"x\\ty\" # t\nc = [1, 2]\nd = 1979-05-27\n",
+		   "a=1 m.n.b=x\ty m.n.c.0=1 m.n.c.1=2 m.n.d=1979-05-27");
+	params_are("p.toml", "\xef\xbb\xbflr = 0.1# c\r\nn = 'a # b' # c", "lr=0.1 n=a # b");
+	params_are("p.toml", "a = [ # c\n  1,\n  [2, 'x'], # d\n\n  {b = 3},\n]\ne = []\nf = [[]]",
+		   "a.0=1 a.1.0=2 a.1.1=x a.2.b=3 e=[] f.0=[]");
+	params_are("p.toml", "a = {b = 1, c.d = \"x, }\", e = {}}\nf = {}",
+		   "a.b=1 a.c.d=x, } a.e={} f={}");
+	params_are("p.toml", "a = \"\"\"\nx \\\n   y\n\"z\"\"\"\"\nb = '''\nC:\\d''e'''",
+		   "a=x y\n\"z\" b=C:\\d''e");
+	params_are("p.toml", "a = \"\\u00e9\\U0001F600\\\\\"\nb = 'C:\\d'",
+		   "a=\xc3\xa9\xf0\x9f\x98\x80\\ b=C:\\d");
+	params_are("p.toml",
+		   "a = 1979-05-27 07:32:00.5-08:00 # c\nb = 07:32:00\nc = [1979-05-27T00:00:00Z]",
+		   "a=1979-05-27 07:32:00.5-08:00 b=07:32:00 c.0=1979-05-27T00:00:00Z");
+	params_are("p.toml", "a = 1_000\nb = 0xff\nc = +5\nd = 0o17\ne = -inf\nf = 1e-3",
+		   "a=1000 b=255 c=5 d=15 e=-inf f=1e-3");
+	params_typed(
+		"p.toml", "a = 1_000\nb = \"20\"\nc = true\nd = ''\ne = 1979-05-27\n", NULL,
+		"{\"a\": 1000, \"b\": \"20\", \"c\": true, \"d\": \"\", \"e\": \"1979-05-27\"}\n");
+}
+
+static void test_toml_tables(void)
+{
+	params_are("p.toml", "a.b.c = 1\na.b.d = 2\n\"x y\".'z' = 3\n[ t . \"u\" ]\n1-2_a = 4",
+		   "a.b.c=1 a.b.d=2 x y.z=3 t.u.1-2_a=4");
+	params_are("p.toml", "[[l]]\nn = 1\n[l.opt]\nlr = 2\n[[l]]\nn = 3\n[[l.sub]]\nx = 4\n[[l]]",
+		   "l.0.n=1 l.0.opt.lr=2 l.1.n=3 l.1.sub.0.x=4 l.2={}");
+	params_are("p.toml", "[a.b]\nx = 1\n[a]\ny = 2\n[e]\n", "a.b.x=1 a.y=2 e={}");
+}
+
+static void test_toml_refused(void)
+{
+	static const struct {
+		const char *text, *want;
+	} cases[] = {
+		{"[a]\nx = 1\n[b]\n[a]\n", "4: a stands twice"},
+		{"a = 1\n\na = 2\n", "3: a stands twice"},
+		{"[a.b]\n[a]\nb.c = 1\n", "3: a.b stands twice"},
+		{"a.b = 1\n[a]\n", "2: a stands twice"},
+		{"a = 1\na.b = 1\n", "2: a stands twice"},
+		{"a = {b = 1}\n[a.c]\n", "2: a stands twice"},
+		{"a = {b = 1, b = 2}\n", "1: a.b stands twice"},
+		{"a = [1]\n[[a]]\n", "2: a stands twice"},
+		{"[[a]]\n[a]\n", "2: a stands twice"},
+		{"[a]\n[[a]]\n", "2: a stands twice"},
+		{"\"a.b\" = 1\na.b = 2\n", "2: a.b stands twice"},
+		{"a = [[1, 2], [3]\n", "2: an array without its end, or without a comma"},
+		{"a = [1 2]\n", "1: an array without its end, or without a comma"},
+		{"a = \"\"\"x\n\n", "1: a string without its end"},
+		{"a = 'x\n'\n", "1: a string without its end"},
+		{"a = \"\\q\"\n", "1: an escape that is not understood"},
+		{"a = \"\\ud800\"\n", "1: an escape that is no character"},
+		{"a = 1 b = 2\n", "1: text behind a value or table"},
+		{"a = yes\n", "1: a value that is not understood"},
+		{"a = 007\n", "1: a value that is not understood"},
+		{"a = 1__0\n", "1: a value that is not understood"},
+		{"a = \n", "1: a key without a value"},
+		{"a\n", "1: not `key = value'"},
+		{"= 1\n", "1: not `key = value' or [table]"},
+		{"\"\" = 1\n", "1: a key without a name"},
+		{"[a\n", "1: a table name without its end"},
+		{"a = {b = 1\n}\n", "1: an inline table without its end, or without a comma"},
+	};
+	struct buf want = BUF_INIT, deep = BUF_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		buf_reset(&want);
+		buf_addf(&want, "error: p.toml:%s", cases[i].want);
+		params_are("p.toml", cases[i].text, want.p);
+	}
+	buf_addstr(&deep, "a = ");
+	for (int i = 0; i < 100000; i++)
+		buf_addch(&deep, '[');
+	params_are("p.toml", deep.p, "error: p.toml:1: nested too deep");
+	buf_reset(&deep);
+	for (int i = 0; i < 40; i++)
+		buf_addstr(&deep, "a.");
+	params_are("p.toml", deep.p, "error: p.toml:1: nested too deep");
+	buf_reset(&deep);
+	buf_addf(&deep, "%02000d = 1", 1);
+	params_are("p.toml", deep.p, "error: p.toml:1: a name that is too long");
+	buf_reset(&deep);
+	buf_addf(&deep, "%0600d:\n %0600d: 1", 1, 2);
+	params_are("p.yaml", deep.p, "error: p.yaml:2: a name of more than 1024 bytes");
+	buf_release(&want);
+	buf_release(&deep);
+}
+
+static void test_toml(void)
+{
+	test_toml_values();
+	test_toml_tables();
+	test_toml_refused();
+}
+
 static void test_params(void)
 {
 	params_are(
@@ -251,13 +348,7 @@ static void test_params(void)
 	params_are("p.json", "\xef\xbb\xbf{\"a\": 1}", "a=1");
 	params_are("p.json", "{\"a.b\": 1, \"a\": {\"b\": 2}}", "error: p.json: a.b stands twice");
 	params_are("p.json", "{\"\": 1}", "error: p.json: a value without a name");
-	params_are("p.toml", "a = 1\n# c\n[m.n]\nb = \"x\\ty\" # t\nc = [1, 2]\nd = 1979-05-27\n",
-		   "a=1 m.n.b=x\ty m.n.c=[1, 2] m.n.d=1979-05-27");
-	params_are("p.toml", "[[x]]\n", "error: p.toml:1: a table of this form is not understood");
-	params_are("p.toml", "a = \"\"\"x\n",
-		   "error: p.toml:1: a value of this form is not understood");
-	params_are("p.toml", "a = {b = 1}\n",
-		   "error: p.toml:1: a value of this form is not understood");
+	test_toml();
 	params_are("p.ini", "a = 1\n", "error: p.ini: parameters are .json, .yaml or .toml");
 	params_typed("p.json", "{\"n\": 20, \"s\": \"20\", \"e\": \"\", \"b\": true, \"z\": null}",
 		     NULL, "{\"b\": true, \"e\": \"\", \"n\": 20, \"s\": \"20\", \"z\": null}\n");

@@ -2,7 +2,6 @@
 /* params.c - parameters out of JSON, YAML and TOML; see params.h */
 #include "run/params.h"
 
-#include <ctype.h>
 #include <stdlib.h>
 
 #include "base/json.h"
@@ -33,7 +32,7 @@ void params_name(struct buf *out, const char *below, const char *key, size_t len
 	buf_add(out, key, len);
 }
 
-static bool is_json_number(const char *s)
+bool params_is_number(const char *s)
 {
 	size_t n;
 
@@ -71,13 +70,15 @@ static const char *literal(const char *s)
 	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 		if (!strcmp(s, words[i].text))
 			return words[i].json;
-	return is_json_number(s) ? s : NULL;
+	return params_is_number(s) ? s : NULL;
 }
 
 int params_add(struct params *p, const char *name, const char *text, bool string, struct err *e)
 {
 	if (!*name)
 		return err_set(e, ERR_INPUT, "a value without a name");
+	if (strlen(name) > PARAMS_MAX_NAME_BYTES)
+		return err_set(e, ERR_LIMIT, "a name of more than %d bytes", PARAMS_MAX_NAME_BYTES);
 	if (record_pair_get(&p->values, name))
 		return err_set(e, ERR_INPUT, "%s stands twice", name);
 	if (p->values.n >= PARAMS_MAX_VALUES)
@@ -138,172 +139,6 @@ static int add_json(struct params *p, const char *name, const struct json *j, st
 	return rc;
 }
 
-/* ---- lines of TOML ---- */
-
-struct lines {
-	const char *name;
-	const char *at, *end;
-	unsigned int line;
-	struct buf text; /* the line, without its comment and trailing blanks */
-};
-
-/* A `#` outside of quotes; in YAML it must stand behind a blank or begin the line. */
-static void strip_comment(struct buf *b)
-{
-	char quote = 0;
-
-	for (size_t i = 0; i < b->len; i++) {
-		char c = b->p[i];
-
-		if (quote) {
-			if (c == '\\' && quote == '"')
-				i++;
-			else if (c == quote)
-				quote = 0;
-		} else if (c == '"' || c == '\'') {
-			quote = c;
-		} else if (c == '#' && (i == 0 || b->p[i - 1] == ' ' || b->p[i - 1] == '\t')) {
-			buf_setlen(b, i);
-			break;
-		}
-	}
-	buf_rtrim(b);
-}
-
-static bool next_line(struct lines *l)
-{
-	while (l->at < l->end) {
-		const char *eol = memchr(l->at, '\n', (size_t)(l->end - l->at));
-		size_t len = eol ? (size_t)(eol - l->at) : (size_t)(l->end - l->at);
-
-		buf_reset(&l->text);
-		buf_add(&l->text, l->at, len);
-		l->at += len + 1;
-		l->line++;
-		strip_comment(&l->text);
-		if (l->text.len)
-			return true;
-	}
-	return false;
-}
-
-static int not_understood(const struct lines *l, const char *what, struct err *e)
-{
-	return err_set(e, ERR_INPUT, "%s:%u: %s", l->name, l->line, what);
-}
-
-/* Take the quotes off; the simple escapes of double quotes only. */
-static int unquote(const struct lines *l, const char *s, struct buf *out, struct err *e)
-{
-	size_t len = strlen(s);
-	char quote = s[0];
-
-	if (quote != '"' && quote != '\'') {
-		buf_addstr(out, s);
-		return 0;
-	}
-	if (len < 2 || s[len - 1] != quote)
-		return not_understood(l, "a string without its end", e);
-	for (size_t i = 1; i + 1 < len; i++) {
-		if (quote == '"' && s[i] == '\\') {
-			static const char from[] = "nt\"\\", to[] = "\n\t\"\\";
-			const char *p = strchr(from, s[++i]);
-
-			if (!p || !*p || i + 1 >= len)
-				return not_understood(l, "an escape that is not understood", e);
-			buf_addch(out, to[p - from]);
-		} else if (s[i] == quote) {
-			/* YAML doubles a single quote; anything else ends the string early. */
-			if (quote != '\'' || s[++i] != quote || i + 1 >= len)
-				return not_understood(l, "text behind a string", e);
-			buf_addch(out, quote);
-		} else {
-			buf_addch(out, s[i]);
-		}
-	}
-	return 0;
-}
-
-static int add_value(struct params *out, const struct lines *l, const char *name, const char *value,
-		     struct err *e)
-{
-	struct buf text = BUF_INIT;
-	int rc;
-
-	rc = unquote(l, value, &text, e);
-	if (rc == 0 && params_add(out, name, text.p, *value == '"' || *value == '\'', e) < 0)
-		rc = err_wrap(e, "%s:%u", l->name, l->line);
-	buf_release(&text);
-	return rc;
-}
-
-/* ---- TOML ---- */
-
-/* [A-Za-z0-9_-] and dots, or one quoted key. */
-static bool toml_key(const char *s)
-{
-	if (!*s || *s == '.' || s[strlen(s) - 1] == '.')
-		return false;
-	for (; *s; s++)
-		if (!isalnum((unsigned char)*s) && *s != '_' && *s != '-' && *s != '.')
-			return false;
-	return true;
-}
-
-static int toml_section(const struct lines *l, char *s, struct buf *section, struct err *e)
-{
-	size_t len = strlen(s);
-
-	if (s[1] == '[' || s[len - 1] != ']')
-		return not_understood(l, "a table of this form is not understood", e);
-	s[len - 1] = '\0';
-	if (!toml_key(s + 1))
-		return not_understood(l, "a table name of this form is not understood", e);
-	buf_sets(section, s + 1);
-	return 0;
-}
-
-static int toml_value(struct params *out, const struct lines *l, const struct buf *section, char *s,
-		      struct err *e)
-{
-	char *eq = strchr(s, '='), *value;
-	struct buf name = BUF_INIT;
-	size_t len;
-	int rc;
-
-	if (!eq)
-		return not_understood(l, "not `key = value'", e);
-	value = eq + 1 + strspn(eq + 1, " \t");
-	while (eq > s && (eq[-1] == ' ' || eq[-1] == '\t'))
-		eq--;
-	*eq = '\0';
-	len = strlen(value);
-	if (!toml_key(s))
-		return not_understood(l, "a key of this form is not understood", e);
-	if (!len || *value == '{' || !strncmp(value, "\"\"\"", 3) || !strncmp(value, "'''", 3) ||
-	    (*value == '[' && value[len - 1] != ']'))
-		return not_understood(l, "a value of this form is not understood", e);
-	buf_addf(&name, "%s%s%s", section->p, section->len ? "." : "", s);
-	rc = add_value(out, l, name.p, value, e);
-	buf_release(&name);
-	return rc;
-}
-
-static int parse_toml(struct params *out, struct lines *l, struct err *e)
-{
-	struct buf section = BUF_INIT;
-	int rc = 0;
-
-	while (rc == 0 && next_line(l)) {
-		char *s = l->text.p + strspn(l->text.p, " \t");
-
-		rc = *s == '[' ? toml_section(l, s, &section, e)
-			       : toml_value(out, l, &section, s, e);
-	}
-	buf_release(&section);
-	return rc;
-}
-
 /* ---- all of them ---- */
 
 static int parse_json(struct params *p, const char *name, const char *text, size_t len,
@@ -328,20 +163,15 @@ static int parse_json(struct params *p, const char *name, const char *text, size
 static int parse_any(struct params *p, const char *name, const void *text, size_t len,
 		     struct err *e)
 {
-	struct lines l = {name, text, (const char *)text + len, 0, BUF_INIT};
-	int rc;
-
 	if (memchr(text, '\0', len))
 		return err_set(e, ERR_INPUT, "%s: a NUL byte", name);
 	if (str_endswith(name, ".json"))
 		return parse_json(p, name, text, len, e);
 	if (str_endswith(name, ".yaml") || str_endswith(name, ".yml"))
 		return params_yaml(p, name, text, len, e);
-	if (!str_endswith(name, ".toml"))
-		return err_set(e, ERR_INPUT, "%s: parameters are .json, .yaml or .toml", name);
-	rc = parse_toml(p, &l, e);
-	buf_release(&l.text);
-	return rc;
+	if (str_endswith(name, ".toml"))
+		return params_toml(p, name, text, len, e);
+	return err_set(e, ERR_INPUT, "%s: parameters are .json, .yaml or .toml", name);
 }
 
 int params_parse(struct params *p, const char *name, const void *text, size_t len, struct err *e)

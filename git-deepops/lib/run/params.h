@@ -7,8 +7,8 @@
  * list items by their number; an empty list or mapping is the value "[]" or "{}".
  *
  * YAML is read by libyaml, with aliases and merge keys; tags other than the standard ones and
- * further documents are refused.  Of TOML the part that configuration files use: tables, one-line
- * values.  What is not understood is refused, naming the line: it must not be recorded wrong.
+ * further documents are refused.  Of TOML 1.0, integers that are not decimal and underscores between
+ * digits are written as JSON has them; dates are texts.  What is not understood is refused, naming the line: it must not be recorded wrong.
  */
 #ifndef RUN_PARAMS_H
 #define RUN_PARAMS_H
