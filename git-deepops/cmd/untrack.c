@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* untrack.c - `git deepops untrack`: stop tracking, keep the data; see git-deepops-untrack(1) */
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/lockfile.h"
@@ -56,6 +58,29 @@ static int drop_ignore(struct repo *r, const char *root, struct err *e)
 	return rc;
 }
 
+/* What is not in the work tree is not kept there: after a drop, or in a clone that fetched nothing. */
+static void warn_absent(struct dataset_env *d, const char *root)
+{
+	struct stat st;
+	bool none =
+		fstatat(repo_worktree_fd(dataset_repo(d)), root, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
+		(errno == ENOENT || errno == ENOTDIR);
+	char *pointer = NULL, *word = NULL, *file = NULL;
+
+	if (!none && !dataset_is_partial(d, root) && !dataset_is_unfinished(d, root))
+		return;
+	pointer = xstrfmt("%s" POINTER_SUFFIX, root);
+	word = path_word(root);
+	file = path_word(pointer);
+	log_warn("%s of '%s' is in the work tree: only versions in git's history name the rest",
+		 none ? "nothing" : "only a part", root);
+	log_hint("git checkout HEAD -- %s && git deepops checkout %s brings back what HEAD has",
+		 file, word);
+	free(file);
+	free(word);
+	free(pointer);
+}
+
 /* The index goes last: as long as it names the dataset, the command can be run again. */
 static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 {
@@ -68,6 +93,7 @@ static int untrack_one(struct dataset_env *d, const char *root, struct err *e)
 		rc = unstage(r, root, e);
 	if (rc < 0)
 		return rc;
+	warn_absent(d, root); /* before the dataset is forgotten, with what is known of it */
 	dataset_forget(d, root);
 	if (log_level() > LOG_QUIET)
 		log_print("no longer tracked: %s", root);

@@ -240,6 +240,20 @@ test_expect_success 'untrack keeps the data and forgets the rest' '
 	)
 '
 
+test_expect_success 'untrack says where data is not here to be kept' '
+	(
+		cd repo &&
+		mkdir -p far/a far/b && echo 1 >far/a/1 && echo 2 >far/b/2 &&
+		git deepops track -q far && git commit -q -m far -- far.deepops && rm -r far &&
+		git deepops untrack far >out 2>err && test_grep "^no longer tracked: far" out &&
+		test_grep "^warning: nothing of .far. is in the work tree" err &&
+		git checkout -q HEAD -- far.deepops && git deepops checkout -q far/a 2>err &&
+		git deepops untrack far 2>err >out && test_grep "^warning: only a part of .far." err &&
+		eval "$(sed -n "s/^hint: \(.*\) brings back.*/\1/p" err)" && test_path_is_file far/b/2 &&
+		git deepops untrack far 2>err && test_must_be_empty err
+	)
+'
+
 test_expect_success 'usage errors exit 129' '
 	(
 		cd repo &&
