@@ -174,8 +174,10 @@ static void test_limits(void)
 static void test_names(void)
 {
 	static const char *const bad[] = {
-		"",          ".",          "a\nb",    "a/../b",     "/a",    "a/.git/b",  ".gitx",
-		"a.deepops", ".deepops/x", "a/.GITx", ".DeepOps/x", "git~1", "a/.git./b", "a\x7f"};
+		"",           ".",        "a\nb",           "a/../b",
+		"/a",         "a/.git/b", ".gitx",          "a.deepops",
+		".deepops/x", "a/.GITx",  ".DeepOps/x",     "git~1",
+		"a/.git./b",  "a\x7f",    ".deepopsignore", ".DeepOpsIgnore"};
 	struct buf root = BUF_INIT;
 	struct err e = ERR_INIT;
 

@@ -10,6 +10,7 @@
 #include "base/num.h"
 #include "base/path.h"
 #include "base/xalloc.h"
+#include "data/leaveout.h"
 
 /* Which keys a section has, in the order in which they stand. */
 static const char *const deepops_keys[] = {"version", "kind", NULL};
@@ -547,9 +548,12 @@ int pointer_check_root(const char *path, struct err *e)
 			       path, strlen(base) + strlen(POINTER_SUFFIX), NAME_MAX_BYTES);
 	if (!path_is_safe(path, strlen(path)))
 		return err_set(e, ERR_INPUT, "'%s' cannot be the name of a dataset", path);
-	/* In any case: some file systems hold `.DEEPOPS` and `.deepops` for one. */
+	/*
+	 * In any case: some file systems hold `.DEEPOPS` and `.deepops` for one.  What .deepopsignore says
+	 * must be in git, for everybody to see: as data, git would ignore it and no diff would show it.
+	 */
 	if (!strncasecmp(base, ".git", 4) || str_endswith(base, POINTER_SUFFIX) ||
-	    !strncasecmp(path, ".deepops/", 9))
+	    !strncasecmp(path, ".deepops/", 9) || !strcasecmp(path, LEAVEOUT_FILE))
 		return err_set(e, ERR_INPUT, "'%s' is reserved and cannot be a dataset", path);
 	return 0;
 }
