@@ -106,6 +106,7 @@ test_expect_success 'a submodule, dirty, and a nested repository that nobody reg
 	runs_and_pushes outer outer.git &&
 	git -C outer.git cat-file blob "$entry:modules/0/l.t" >l && test "$(cat l)" = dirty &&
 	git -C outer.git cat-file blob "$entry:modules/1/untracked" >u && test "$(cat u)" = new &&
+	record outer.git "[m.get(\"dirty\") for m in r[\"code\"][\"modules\"]] == [True, True]" &&
 	test "$(git -C outer status --porcelain lib/.git wild/.git)" = ""
 '
 

@@ -98,6 +98,21 @@ test_expect_success 'match = tree: a program that ran is code, though it is call
 	policy_refused work E-CODE-STALE main && test_grep "write.sh ran with other" work.said && reset
 '
 
+test_expect_success 'match = tree: a submodule is compared by what it held' '
+	git init -q lib && (cd lib && test_commit l) &&
+	(cd work && git -c protocol.file.allow=always submodule --quiet add "$TRASH/lib" lib) &&
+	policy_commit work "a submodule" && policy_push work main &&
+	echo dirty >work/lib/l.t && echo "# other code" >>work/write.sh &&
+	train 0.75 model.npz zz.json && git -C work deepops track model.npz && git -C work/lib checkout -q . &&
+	policy_commit work "not what ran" && policy_refused work E-CODE-STALE main &&
+	test_grep "submodule lib had changes" work.said && reset &&
+	echo dirty >work/lib/l.t && train 0.76 model.npz zz.json && git -C work deepops track model.npz &&
+	git -C work/lib commit -q -a -m "what ran" && policy_commit work "with the library as it ran" &&
+	policy_refused work E-CODE-STALE main && # the commit of the submodule is not here
+	git -C srv.git fetch -q "$TRASH/work/lib" HEAD && git -C work fetch -q "$TRASH/work/lib" HEAD &&
+	policy_push work main
+'
+
 test_expect_success 'results of several runs in one commit are of the code that is there' '
 	policy_rule &&
 	for i in 1 2 3; do

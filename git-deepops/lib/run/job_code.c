@@ -177,6 +177,7 @@ static void fill_modules(struct job *j)
 		record_set(&out->path, m->path);
 		record_set(&out->commit, m->commit.hex);
 		record_set(&out->tree, m->tree.hex);
+		out->dirty = m->dirty;
 	}
 }
 

@@ -106,6 +106,7 @@ struct record_module { /* a gitlink, in bytewise order of path; its tree is modu
 	char *path;
 	char *commit; /* the gitlink's id */
 	char *tree;   /* what was captured */
+	bool dirty;   /* which is not what that commit holds */
 };
 /* Work-tree bytes differ from git's (clean filter, autocrlf): kept as filtered/<n>. */
 struct record_filtered {

@@ -33,6 +33,7 @@ static const struct record_field module_fields[] = {
 	ITEM(module, "path", RT_RAW, RN_ALWAYS, path),
 	ITEM(module, "commit", RT_OID, RN_ALWAYS, commit),
 	ITEM(module, "tree", RT_OID, RN_OPTIONAL, tree),
+	ITEM(module, "dirty", RT_FLAG, RN_OPTIONAL, dirty),
 	ITEM_END,
 };
 static const struct record_field filtered_fields[] = {

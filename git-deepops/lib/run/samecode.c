@@ -249,6 +249,33 @@ static int is_our_change(struct pass *p, const char *path, const struct tree_ent
 	return rc;
 }
 
+/* ---- submodules ---- */
+
+/* Has the commit of this gitlink the tree that ran?  1, 0; also 0 where the commit is not here. */
+static int module_is_committed(struct pass *p, const struct record_module *m,
+			       const struct tree_entry *link, struct err *e)
+{
+	struct repo_oid tree;
+	int rc;
+
+	if (!m->tree || link->mode != TREE_MODE_GITLINK || !repo_has_object(p->s->repo, &link->id))
+		return 0;
+	rc = repo_commit_tree(p->s->repo, &link->id, &tree, e);
+	return rc < 0 ? rc : !strcmp(tree.hex, m->tree);
+}
+
+/* Another commit of a submodule that holds the same. */
+static int is_same_module(struct pass *p, const char *path, const struct tree_entry *b,
+			  struct err *e)
+{
+	const struct record_code *c = &p->rec->code;
+
+	for (size_t i = 0; i < c->nmodules; i++)
+		if (!strcmp(c->modules[i].path, path))
+			return module_is_committed(p, &c->modules[i], b, e);
+	return 0;
+}
+
 /* ---- both trees ---- */
 
 static bool is_skipped(struct pass *p, const char *path, const struct tree_entry *a,
@@ -272,17 +299,30 @@ static int one_change(void *arg, const char *path, const struct tree_entry *a,
 	if (rc == 0)
 		rc = is_our_change(p, path, a, b, e);
 	if (rc == 0)
+		rc = is_same_module(p, path, b, e);
+	if (rc == 0)
 		note(p, "", path, " differs");
 	return MIN(rc, 0);
 }
 
-/* A submodule is compared by its commit, which says nothing where its files were changed. */
-static void modules(struct pass *p)
+/* Each that ran with changes must be there with these changes. */
+static int modules(struct pass *p, struct err *e)
 {
 	const struct record_code *c = &p->rec->code;
+	struct tree_entry found;
+	int rc = 0;
 
-	if (c->dirty && c->nmodules && !c->nlarge && c->base_tree && !strcmp(c->base_tree, c->tree))
-		note(p, "submodule ", c->modules[0].path, " had changes");
+	for (size_t i = 0; i < c->nmodules && rc >= 0 && !p->other; i++) {
+		memset(&found, 0, sizeof(found));
+		if (!c->modules[i].dirty)
+			continue;
+		rc = tree_find(p->s->repo, p->s->tree, c->modules[i].path, &found, e);
+		if (rc >= 0)
+			rc = module_is_committed(p, &c->modules[i], &found, e);
+		if (rc == 0)
+			note(p, "submodule ", c->modules[i].path, " had changes");
+	}
+	return MIN(rc, 0);
 }
 
 /* ---- what the code tree does not hold byte for byte ---- */
@@ -402,8 +442,9 @@ int samecode_differs(const struct samecode *s, struct buf *differs, struct err *
 		return 1;
 	}
 	snprintf(p.ran.hex, sizeof(p.ran.hex), "%s", p.rec->code.tree);
-	modules(&p);
-	rc = p.other ? 0 : tree_diff(s->repo, &p.ran, s->tree, one_change, &p, e);
+	rc = modules(&p, e);
+	if (rc == 0 && !p.other)
+		rc = tree_diff(s->repo, &p.ran, s->tree, one_change, &p, e);
 	if (rc == 0 && s->exact)
 		rc = inexact(&p, e);
 	if (rc == ERR_LIMIT) { /* a tree without an end is not what somebody committed */
