@@ -117,6 +117,30 @@ test_expect_success 'an ordinary user sees as much' '
 	)
 '
 
+test_expect_success 'a command that names sudo and the like keeps its rights' '
+	(
+		cd repo && mkdir ../suid && printf "#!/bin/sh\n" >../suid/apptainer && cp /bin/true ../suid/own &&
+		chmod 755 ../suid ../suid/apptainer && chmod 4755 ../suid/own &&
+		for command in apptainer own "cd . && apptainer x" "(apptainer)"
+		do
+			PATH="$TRASH/suid:$PATH" test_unprivileged git-deepops run --no-data -- \
+				sh -c "sleep 0.3; grep NoNewPrivs /proc/self/status >$TRASH/suid.said; exit 0" "$command" &&
+			test_grep "NoNewPrivs:.*0" ../suid.said && programs >../programs && test_grep "^watched sampled" ../programs || return 1
+		done &&
+		test_unprivileged git-deepops run --no-data -- sh -c "exit 0" apptainer-like "not.su" &&
+		programs >../programs && test_grep "^watched every" ../programs
+	)
+'
+
+test_expect_success 'what is started by a call of another kind is seen' '
+	test "$(uname -m)" = x86_64 || return 0
+	(
+		cd repo && printf "import ctypes\nctypes.CDLL(None).syscall(0x40000208, b\"%s\", 0, 0)\n" \
+			"$TRASH/outside/evil.sh" >x32.py &&
+		git-deepops run --no-data -- "$TEST_PYTHON" x32.py && saw outside "$TRASH/outside/evil.sh"
+	)
+'
+
 test_expect_success 'what the command left behind can go on starting programs' '
 	(
 		cd repo && rm -f ../late &&

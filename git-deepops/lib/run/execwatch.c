@@ -44,7 +44,7 @@ struct alive { /* a process that was sampled */
 struct execwatch {
 	execwatch_fn fn;
 	void *arg;
-	bool sampled_only;
+	enum execwatch_how how;
 	int listener;  /* -1: none */
 	int socket[2]; /* the child sends the listener */
 	int keeper;    /* closing it hands the listener over */
@@ -58,13 +58,13 @@ struct execwatch {
 	size_t nalive, alive_alloc;
 };
 
-struct execwatch *execwatch_new(execwatch_fn fn, void *arg, bool sampled_only)
+struct execwatch *execwatch_new(execwatch_fn fn, void *arg, enum execwatch_how how)
 {
 	struct execwatch *w = xcalloc(1, sizeof(*w));
 
 	w->fn = fn;
 	w->arg = arg;
-	w->sampled_only = sampled_only;
+	w->how = how;
 	w->listener = w->keeper = -1;
 	w->pause_ms = SAMPLE_FIRST_MS;
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, w->socket) < 0)
@@ -110,11 +110,15 @@ void execwatch_free(struct execwatch *w)
 #define OTHER_ARCH AUDIT_ARCH_I386
 #define OTHER_EXECVE 11
 #define OTHER_EXECVEAT 358
+#define MORE_EXECVE (0x40000000 | 520) /* x32: the native architecture with a bit in the number */
+#define MORE_EXECVEAT (0x40000000 | 545)
 #elif defined(__aarch64__)
 #define NATIVE_ARCH AUDIT_ARCH_AARCH64
 #define OTHER_ARCH AUDIT_ARCH_ARM
 #define OTHER_EXECVE 11
 #define OTHER_EXECVEAT 387
+#define MORE_EXECVE __NR_execve /* there are no others */
+#define MORE_EXECVEAT __NR_execveat
 #endif
 
 #ifdef NATIVE_ARCH
@@ -126,10 +130,12 @@ static int install(void)
 {
 	struct sock_filter code[] = {
 		FIELD(arch),
-		IF_EQUAL(NATIVE_ARCH, 0, 3),
+		IF_EQUAL(NATIVE_ARCH, 0, 5),
 		FIELD(nr),
-		IF_EQUAL(__NR_execve, 6, 0),
-		IF_EQUAL(__NR_execveat, 5, 4),
+		IF_EQUAL(__NR_execve, 8, 0),
+		IF_EQUAL(__NR_execveat, 7, 0),
+		IF_EQUAL(MORE_EXECVE, 6, 0),
+		IF_EQUAL(MORE_EXECVEAT, 5, 4),
 		IF_EQUAL(OTHER_ARCH, 0, 3),
 		FIELD(nr),
 		IF_EQUAL(OTHER_EXECVE, 2, 0),
@@ -183,9 +189,10 @@ void execwatch_in_child(void *arg)
 
 	if (w->socket[1] < 0)
 		return;
-	if (!w->sampled_only) {
+	if (w->how != EXECWATCH_SAMPLED) {
 		fd = install();
-		if (fd < 0 && errno == EACCES && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
+		if (fd < 0 && errno == EACCES && w->how == EXECWATCH_BEST &&
+		    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0) {
 			word = 'p';
 			fd = install();
 		}
@@ -405,6 +412,10 @@ static void look_at(struct execwatch *w, const struct seccomp_notif *n)
 	narrow = n->data.arch != NATIVE_ARCH;
 	if (narrow)
 		at = n->data.nr == OTHER_EXECVEAT;
+	else if (n->data.nr == MORE_EXECVE || n->data.nr == MORE_EXECVEAT) {
+		at = n->data.nr == MORE_EXECVEAT;
+		narrow = MORE_EXECVE != __NR_execve; /* its pointers in memory have 32 bits */
+	}
 #endif
 	snprintf(name, sizeof(name), "/proc/%d/mem", (int)n->pid);
 	mem = open(name, O_RDONLY | O_CLOEXEC);

@@ -12,7 +12,7 @@
  * Best is a seccomp filter that tells us of each execve before it happens and lets
  * it go on: nothing is missed, the command is not traced, and only execve is slower
  * (by some 50 us).  As an ordinary user that needs no_new_privs, under which setuid
- * programs (sudo) have no effect: `sampled_only` is for such commands.  Where the
+ * programs (sudo) have no effect: for such commands there is EXECWATCH_KEEP_PRIVILEGES.  Where the
  * filter cannot be installed (an older kernel, a run within a run), /proc is looked at
  * in growing intervals, and what lives between two looks is missed.
  *
@@ -39,7 +39,12 @@ typedef void (*execwatch_fn)(void *arg, const struct execwatch_seen *seen);
 
 struct execwatch;
 
-struct execwatch *execwatch_new(execwatch_fn fn, void *arg, bool sampled_only);
+enum execwatch_how {
+	EXECWATCH_BEST,
+	EXECWATCH_KEEP_PRIVILEGES, /* the filter only where it takes no privileges from anybody */
+	EXECWATCH_SAMPLED,         /* no filter */
+};
+struct execwatch *execwatch_new(execwatch_fn fn, void *arg, enum execwatch_how how);
 void execwatch_free(struct execwatch *w);
 /* For proc.h. */
 void execwatch_in_child(void *w);

@@ -494,36 +494,6 @@ static void take_watch(struct job *j, const struct execwatch *w)
 			execwatch_tamed(w));
 }
 
-static bool is_setuid(const char *word)
-{
-	struct stat st;
-	struct buf path = BUF_INIT;
-	bool found = false;
-
-	if (!strchr(word, '/'))
-		(void)path_in_path(&path, word);
-	else
-		buf_addstr(&path, word);
-	found = path.len && stat(path.p, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 0111) &&
-		(st.st_mode & (S_ISUID | S_ISGID));
-	buf_release(&path);
-	return found;
-}
-
-/* sudo, apptainer: under the watch of an ordinary user they would have no effect. */
-static bool must_keep_privileges(struct job *j)
-{
-	const struct strvec *argv = &j->words;
-	struct buf text = BUF_INIT;
-	bool keep = repo_config_get(j->repo, "deepops.watch", &text, NULL) == 1 &&
-		    !strcmp(text.p, "sample");
-
-	for (size_t i = 0; i < argv->nr && !keep; i++)
-		keep = is_setuid(argv->v[i]);
-	buf_release(&text);
-	return keep;
-}
-
 static int supervise(struct job *j, struct err *e)
 {
 	struct supervise s = {
@@ -532,7 +502,7 @@ static int supervise(struct job *j, struct err *e)
 		.secrets = &j->secrets,
 		.log_fd = {j->spool.log_fd[0], j->spool.log_fd[1]},
 		.in = PROC_INHERIT,
-		.watch = execwatch_new(job_note_program, j, must_keep_privileges(j)),
+		.watch = execwatch_new(job_note_program, j, job_watch_how(j)),
 		.started = on_start,
 		.arg = j,
 	};

@@ -177,6 +177,8 @@ int job_rerun_stdin(struct job *j, int *in, struct err *e) MUST_CHECK;
  * directory; appended.  `program`: it is looked up in PATH unless it has a slash.
  */
 void job_relative_word(const struct job *j, const char *word, bool program, struct buf *out);
+/* How its programs are to be watched, by the words of the command and deepops.watch. */
+enum execwatch_how job_watch_how(struct job *j);
 /* An execwatch_fn; `j` is a struct job. */
 void job_note_program(void *j, const struct execwatch_seen *seen);
 /* What a dead supervisor had noted. */
