@@ -118,7 +118,8 @@ find srv.git/refs repo/.git/refs -name "*.lock" -delete
 cd srv.git
 . "$TRASH/sound"
 cd ..
-git -C srv.git fsck --no-dangling
+# What no ref names is as git left it on its way in.
+git -C srv.git rev-list --objects --all >/dev/null
 arrive () {
 	rm -rf there
 	git clone -q --no-local -b main srv.git there
