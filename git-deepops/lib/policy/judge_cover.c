@@ -92,7 +92,7 @@ static int metric_of_output(struct cover *v, const struct record_output *out, st
 			    struct err *e)
 {
 	struct judge_content want = {.kind = JUDGE_FILE, .known = true};
-	struct tree_entry found;
+	struct tree_entry found = {.mode = 0};
 	int rc = out->id ? chunkid_parse(&want.id, out->id, e) : ERR_NOTFOUND;
 
 	if (rc == 0)

@@ -181,7 +181,7 @@ static int one_inside(void *arg, const char *path, const struct judge_content *c
 				 .holder = d->holder,
 				 .whole = &d->whole,
 				 .content = *content};
-	bool known;
+	bool known = false;
 	int rc = judge_expired(c->p) ? 0 : is_known(c, path, content, &known, e);
 
 	if (rc < 0 || c->p->expired || known)

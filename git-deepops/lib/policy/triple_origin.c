@@ -154,11 +154,14 @@ static void say_script(struct triple_pass *p, const char *path)
 static int tree_program(struct triple_pass *p, const struct record_program *g, struct err *e)
 {
 	struct tree_entry found;
-	int rc = is_kept(p->rec, g) ? 1 : triple_find(p, g->path, &found, e);
+	int rc;
 
+	if (is_kept(p->rec, g))
+		return 0;
+	rc = triple_find(p, g->path, &found, e);
 	if (rc == 0)
 		say_script(p, g->path);
-	if (rc != 1 || !g->id || is_kept(p->rec, g) || found.mode == TREE_MODE_LINK)
+	if (rc != 1 || !g->id || found.mode == TREE_MODE_LINK)
 		return MIN(rc, 0);
 	rc = has_bytes(p, &found, g->id, e);
 	if (rc == 0)
