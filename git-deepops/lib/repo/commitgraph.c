@@ -14,7 +14,7 @@
 #include "base/xalloc.h"
 
 #define LAYERS_MAX 64 /* git keeps a handful */
-#define CHAIN_MAX_BYTES (LAYERS_MAX * (REPO_OID_HEX + 1))
+#define CHAIN_MAX_BYTES ((size_t)LAYERS_MAX * (REPO_OID_HEX + 1))
 #define HEAD_BYTES 8
 #define TOC_BYTES 12
 #define OID_RAW (REPO_OID_HEX / 2)
