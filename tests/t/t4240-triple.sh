@@ -126,6 +126,16 @@ test_expect_success 'C6: programs that were seen, and commands that leave open w
 	done
 '
 
+test_expect_success 'C6: options of a shell in one word' '
+	edit="s/\"recipe\":\"[^\"]*\",//;s/\"argv\":\[[^]]*\]/\"argv\"" &&
+	for argv in \"bash\",\"-euo\",\"pipefail\",\"train.sh\" \"bash\",\"-lc\",\"sh\ train.sh\" \"sh\",\"-e\",\"train.sh\"
+	do
+		passes "$edit:[$argv]/" || return 1
+	done &&
+	broken E-CODE-SCRIPT "$edit:[\"bash\",\"-euo\",\"pipefail\",\"gone.sh\"]/" &&
+	test_grep "gone.sh is in neither" said
+'
+
 test_expect_success 'C7: a key in the record' '
 	broken E-CODE-SECRET "s/\"train.sh\"/&,\"AKIA""ABCDEFGHIJKLMNOP\"/"
 '

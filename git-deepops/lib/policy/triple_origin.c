@@ -30,11 +30,20 @@ static bool is_interpreter(const char *argv0)
 /* The script an interpreter runs; NULL for -c, -m, stdin and what we can't tell. */
 static const char *script_of(const struct strvec *argv)
 {
+	bool shell = str_endswith(path_basename(argv->v[0]), "sh");
+
 	for (size_t i = 1; i < argv->nr; i++) {
 		const char *a = argv->v[i];
 
 		if (a[0] != '-')
 			return a;
+		if (shell && a[1] && a[1] != '-') {
+			/* Letters in one word, as in -lc and -euo pipefail. */
+			if (strpbrk(a, "cs"))
+				return NULL;
+			i += strpbrk(a, "oO") != NULL;
+			continue;
+		}
 		if (!a[1] || !strcmp(a, "-c") || !strcmp(a, "-m") || !strcmp(a, "-e"))
 			return NULL;
 		/* -W and -X of Python take a word; an option we don't know may too. */
