@@ -194,6 +194,12 @@ static void test_metrics(void)
 		    "epoch=2 the, loss=0.25");
 	metrics_are("m.tsv", "a\tb\n1\t2\n", "a=1 b=2");
 	metrics_are("m.csv", "a,b\n1\n", "error: m.csv:2: 1 fields, the header has 2");
+	/* A row that says nothing costs itself alone. */
+	metrics_are("m.jsonl", "{\"loss\": 9}\nepoch done\n \t\n{\"loss\": 1}\n",
+		    "loss=1; m.jsonl:2: line 1 column 5: invalid token near 'epoch': the row is "
+		    "skipped");
+	metrics_are("m.csv", "a,b\n1,2\n3\n5,6\n",
+		    "a=5 b=6; m.csv:3: 1 fields, the header has 2: the row is skipped");
 	metrics_are("m.xml", "<a/>", "error: m.xml: metrics are .json, .jsonl, .csv or .tsv");
 	metrics_that_are_too_many();
 	best_is("acc", false, lines, "0.9");

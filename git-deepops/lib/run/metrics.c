@@ -302,20 +302,63 @@ static int parse_json(struct metrics *m, const char *text, size_t len, uint64_t 
 	return rc;
 }
 
+/* Rows that say nothing: one that a program printed by mistake must not cost those behind it. */
+struct skipped {
+	uint64_t rows;
+	struct err first; /* what is wrong with the first of them */
+};
+
+static void skip_row(struct skipped *s, const struct err *why)
+{
+	if (!s->rows++)
+		s->first = *why;
+}
+
+/* A notice; an error where no row was right, as that is another kind of file. */
+static int tell_skipped(struct metrics *m, const struct skipped *s, bool any, struct err *e)
+{
+	if (!s->rows)
+		return 0;
+	if (!any)
+		return err_set(e, ERR_INPUT, "%s", s->first.msg);
+	if (s->rows == 1)
+		strvec_pushf(&m->notices, "%s: the row is skipped", s->first.msg);
+	else
+		strvec_pushf(&m->notices, "%s: the row is skipped, and %" PRIu64 " more",
+			     s->first.msg, s->rows - 1);
+	return 0;
+}
+
+static bool is_blank(const char *p, size_t n)
+{
+	while (n && strchr(" \t\r", *p) && *p)
+		p++, n--;
+	return n == 0;
+}
+
 int metrics_parse_lines(struct metrics *m, const char *name, const void *text, size_t len,
 			struct err *e)
 {
 	const char *at = text, *end = at + len;
+	struct skipped bad = {0, ERR_INIT};
+	bool any = false;
 
 	for (uint64_t line = 1; at < end; line++) {
 		const char *eol = memchr(at, '\n', (size_t)(end - at));
 		size_t n = eol ? (size_t)(eol - at) : (size_t)(end - at);
+		struct err why = ERR_INIT;
 
-		if (n && parse_json(m, at, n, line, e) < 0)
-			return err_wrap(e, "%s:%" PRIu64, name, line);
+		if (is_blank(at, n)) {
+			; /* a program's empty line */
+		} else if (parse_json(m, at, n, line, &why) == 0) {
+			any = true;
+		} else {
+			err_wrap(&why, "%s:%" PRIu64, name, line);
+			skip_row(&bad, &why);
+		}
 		at += n + 1;
 	}
-	return 0;
+	return tell_skipped(m, &bad, any, e);
 }
 
 /* ---- tables ---- */
@@ -406,21 +449,33 @@ static int parse_table(struct metrics *m, const char *name, const char *text, si
 {
 	struct strvec header = STRVEC_INIT;
 	const char *at = skip_mark(text, len), *end = text + len;
+	struct skipped bad = {0, ERR_INIT};
+	bool any = false;
 	int rc = 0;
 
 	for (uint64_t line = 0; rc == 0 && at < end; line++) {
 		const char *eol = memchr(at, '\n', (size_t)(end - at)), *p = at;
 		const char *stop = eol ? eol : end;
+		struct err why = ERR_INIT;
 
 		at = stop + 1;
 		if (stop > p && stop[-1] == '\r')
 			stop--;
 		m->rows++;
-		if (p != stop)
-			rc = table_line(m, &header, name, sep, line, p, stop, e);
+		if (p == stop)
+			continue;
+		rc = table_line(m, &header, name, sep, line, p, stop, &why);
+		if (rc == 0) {
+			any = any || line;
+		} else if (line) { /* without a header nothing behind it has a name */
+			skip_row(&bad, &why);
+			rc = 0;
+		} else {
+			rc = err_set(e, why.code, "%s", why.msg);
+		}
 	}
 	strvec_release(&header);
-	return rc;
+	return rc == 0 ? tell_skipped(m, &bad, any, e) : rc;
 }
 
 bool metrics_known(const char *name)
