@@ -33,8 +33,8 @@ struct push_input {
 	bool only_deletes;
 };
 
-/* "<local ref> <id> <remote ref> <id>": cut apart; false for a malformed line. */
-static bool cut_line(char *line, char *field[4])
+/* "<local ref> <id> <remote ref> <id>": cut apart, *id the first; false for a malformed line. */
+static bool cut_line(char *line, char *field[4], struct repo_oid *id)
 {
 	for (int i = 0; i < 4; i++) {
 		field[i] = line;
@@ -44,7 +44,7 @@ static bool cut_line(char *line, char *field[4])
 		if (i < 3)
 			*line++ = '\0';
 	}
-	return !*line && repo_oid_ok(field[1]);
+	return !*line && repo_oid_take(id, field[1], '\0');
 }
 
 /* Journals and notes are no branches: what their trees hold is data of the runs. */
@@ -68,12 +68,11 @@ static int add_ref(struct repo *r, struct push_input *in, char *line, struct err
 	struct strvec *list;
 	char *field[4];
 
-	if (!cut_line(line, field))
+	if (!cut_line(line, field, &given))
 		return err_set(e, ERR_INPUT,
 			       "git gave the pre-push hook a line it can't be told from: %.80s",
 			       line);
 	in->any = true;
-	memcpy(given.hex, field[1], sizeof(given.hex));
 	if (repo_oid_is_zero(&given))
 		return 0;
 	in->only_deletes = false;

@@ -245,6 +245,47 @@ static int count_walk(void *arg, const struct repo_oid *id, struct err *e)
 	return 0;
 }
 
+#define D40 "0123456789abcdef0123456789abcdef01234567"
+#define D64 D40 "89abcdef0123456789abcdef"
+
+/* Text of another length is never cut to the name of another object. */
+static void test_oid_text(struct repo *r)
+{
+	static const struct {
+		const char *text;
+		bool well_formed, ours;
+	} v[] = {{D40, true, true},
+		 {D64, true, false},
+		 {D40 "0", false, false},
+		 {D64 "0", false, false},
+		 {D40 + 1, false, false},
+		 {D64 + 1, false, false},
+		 {"", false, false},
+		 {D40 "\n", false, false},
+		 {"0123456789ABCDEF0123456789abcdef01234567", false, false}};
+	const char *line = D40 " x", *behind;
+	struct repo_oid id;
+	struct err e = ERR_INIT;
+
+	for (size_t i = 0; i < ARRAY_SIZE(v); i++) {
+		int rc;
+
+		err_clear(&e);
+		rc = repo_oid_parse(&id, v[i].text, &e);
+		ok(repo_oid_text_ok(v[i].text) == v[i].well_formed &&
+			   repo_oid_ok(v[i].text) == v[i].ours,
+		   "well-formed, ours: %.70s", v[i].text);
+		ok(v[i].ours ? rc == 0 && !strcmp(id.hex, v[i].text)
+			     : rc == ERR_NOTFOUND && repo_oid_is_zero(&id),
+		   "an id, or none at all: %s", e.msg);
+		ok(!repo_oid_here(r, v[i].text, &id), "no such object");
+	}
+	behind = repo_oid_take(&id, line, ' ');
+	ok(behind && !strcmp(behind, "x") && !strcmp(id.hex, D40), "what follows an id");
+	ok(!repo_oid_take(&id, line, '\t') && repo_oid_is_zero(&id), "another byte follows");
+	ok(!repo_oid_take(&id, D64 " x", ' ') && repo_oid_is_zero(&id), "a longer one");
+}
+
 static void test_commits(void)
 {
 	struct err e = ERR_INIT;
@@ -261,6 +302,8 @@ static void test_commits(void)
 	ok(repo_open(&r, NULL, 0, &e) == 0, "open");
 	ok(repo_resolve(r, "HEAD", &b, &e) == 0 && repo_resolve(r, "HEAD~1", &a, &e) == 0,
 	   "resolve");
+	test_oid_text(r);
+	ok(repo_oid_here(r, b.hex, &tree) && repo_oid_equal(&tree, &b), "an object that is here");
 	ok(repo_resolve(r, "nowhere", &tree, &e) == ERR_NOTFOUND && says(&e, "'nowhere'"),
 	   "unknown");
 	ok(repo_resolve(r, "--all", &tree, &e) == ERR_NOTFOUND, "an option is no revision");

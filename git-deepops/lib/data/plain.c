@@ -115,8 +115,9 @@ int plain_in_commit(struct repo *r, const struct repo_oid *commit, plain_fn cb, 
 	if (rc == 0)
 		rc = repo_commit_tree(r, commit, &l.tree, e);
 	if (rc == 0 && parents.nr) {
-		snprintf(parent.hex, sizeof(parent.hex), "%s", parents.v[0]);
-		rc = repo_commit_tree(r, &parent, &base, e);
+		rc = repo_oid_parse(&parent, parents.v[0], e);
+		if (rc == 0)
+			rc = repo_commit_tree(r, &parent, &base, e);
 	}
 	if (rc == 0)
 		rc = tree_diff(r, parents.nr ? &base : NULL, &l.tree, one_change, &l, e);

@@ -53,8 +53,9 @@ static int hash_entry(struct after *a, const struct journal_entry *entry, struct
 
 	if (!entry->rec.code.tree)
 		return 0;
-	memcpy(tree.hex, entry->rec.code.tree, sizeof(tree.hex));
-	rc = treehash_of(a->repo, &tree, &o, &hash, e);
+	rc = repo_oid_parse(&tree, entry->rec.code.tree, e);
+	if (rc == 0)
+		rc = treehash_of(a->repo, &tree, &o, &hash, e);
 	/* The record names what it did not bring, or what can't be read: that's its fault. */
 	if (rc == ERR_NOTFOUND || rc == ERR_LIMIT || rc == ERR_CORRUPT || rc == ERR_INPUT) {
 		err_clear(e);
@@ -215,8 +216,7 @@ static int named_commits(struct commits *c, const struct judge_update *u, struct
 			break;
 		if (!entry->ok || !entry->rec.code.commit)
 			continue;
-		memcpy(commit.hex, entry->rec.code.commit, sizeof(commit.hex));
-		if (repo_has_object(c->a->repo, &commit))
+		if (repo_oid_here(c->a->repo, entry->rec.code.commit, &commit))
 			strvec_push(&c->ids, commit.hex);
 	}
 	journal_iter_release(&it);
@@ -272,8 +272,8 @@ static int notes(struct after *a, struct err *e)
 	if (a->push) {
 		rc = push_commits(&c, e);
 		ids = xcalloc(c.ids.nr + 1, sizeof(*ids));
-		for (size_t i = 0; i < c.ids.nr; i++)
-			memcpy(ids[i].hex, c.ids.v[i], sizeof(ids[i].hex));
+		for (size_t i = 0; rc == 0 && i < c.ids.nr; i++)
+			rc = repo_oid_parse(&ids[i], c.ids.v[i], e);
 		o.commits = ids;
 		o.n = c.ids.nr;
 	}

@@ -77,8 +77,9 @@ static int parent_tree(struct after_roots *a, const struct repo_oid *commit, str
 	bool has = rc == 0 && parents.nr;
 
 	if (has) {
-		memcpy(parent.hex, parents.v[0], sizeof(parent.hex));
-		rc = repo_commit_tree(a->repo, &parent, tree, e);
+		rc = repo_oid_parse(&parent, parents.v[0], e);
+		if (rc == 0)
+			rc = repo_commit_tree(a->repo, &parent, tree, e);
 	}
 	strvec_release(&parents);
 	if (rc == ERR_NOTFOUND) {

@@ -67,10 +67,8 @@ int judge_new_commits(struct judge_pass *p, struct err *e)
 	}
 	strvec_sort(&p->judged);
 	strvec_uniq(&p->judged);
-	if (p->rule->since_commit) {
-		memcpy(since.hex, p->rule->since_commit, sizeof(since.hex));
+	if (p->rule->since_commit && repo_oid_here(r, p->rule->since_commit, &since))
 		add_tip(&hide, &since);
-	}
 	w.hide = hide.v;
 	w.nhide = hide.n;
 	if (rc == 0)
@@ -105,16 +103,16 @@ bool judge_is_new(const struct judge_pass *p, const char *commit)
 int judge_is_settled(const struct judge_pass *p, const char *commit, struct err *e)
 {
 	struct repo_oid since, at;
+	int rc;
 
 	if (is_among(&p->judged, commit))
 		return 1;
 	if (!p->rule->since_commit)
 		return 0;
-	memcpy(since.hex, p->rule->since_commit, sizeof(since.hex));
-	memcpy(at.hex, commit, sizeof(at.hex));
-	return repo_has_object(p->j->in->repo, &since)
-		       ? repo_is_ancestor(p->j->in->repo, &at, &since, e)
-		       : 0;
+	if (!repo_oid_here(p->j->in->repo, p->rule->since_commit, &since))
+		return 0;
+	rc = repo_oid_parse(&at, commit, e);
+	return rc < 0 ? rc : repo_is_ancestor(p->j->in->repo, &at, &since, e);
 }
 
 /* A run of a commit that lacks something; it may turn out not to matter. */

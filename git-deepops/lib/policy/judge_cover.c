@@ -459,10 +459,7 @@ static int is_of_before(struct cover *v, struct err *e)
 	struct repo_oid since, tree;
 	int rc = 0;
 
-	if (!v->p->rule->since_commit)
-		return 0;
-	snprintf(since.hex, sizeof(since.hex), "%s", v->p->rule->since_commit);
-	if (!repo_has_object(repo, &since))
+	if (!v->p->rule->since_commit || !repo_oid_here(repo, v->p->rule->since_commit, &since))
 		return 0;
 	if (!r->content.pointer || !pointer_root_of(r->path, &place))
 		buf_sets(&place, r->path);

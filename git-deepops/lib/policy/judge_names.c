@@ -84,8 +84,9 @@ static int one_commit(void *arg, const struct repo_oid *commit, struct err *e)
 	if (rc == 0)
 		rc = repo_commit_tree(in->repo, commit, &tree, e);
 	if (rc == 0 && parents.nr) {
-		memcpy(parent.hex, parents.v[0], sizeof(parent.hex));
-		rc = repo_commit_tree(in->repo, &parent, &base, e);
+		rc = repo_oid_parse(&parent, parents.v[0], e);
+		if (rc == 0)
+			rc = repo_commit_tree(in->repo, &parent, &base, e);
 	}
 	if (rc == 0)
 		rc = tree_diff(in->repo, parents.nr ? &base : NULL, &tree, one_change, n, e);

@@ -351,11 +351,11 @@ static int scan_links(struct links *l, const struct repo_oid *tree, struct err *
 static int add_base(struct comparison *c, const char *commit, struct err *e)
 {
 	struct repo_oid id;
-	int rc;
+	int rc = repo_oid_parse(&id, commit, e);
 
-	memcpy(id.hex, commit, sizeof(id.hex));
 	XGROW(c->bases, c->n + 1, c->alloc);
-	rc = repo_commit_tree(c->p->j->in->repo, &id, &c->bases[c->n], e);
+	if (rc == 0)
+		rc = repo_commit_tree(c->p->j->in->repo, &id, &c->bases[c->n], e);
 	if (rc == 0)
 		c->n++;
 	return rc;
@@ -434,11 +434,11 @@ static int each_edge(struct comparison *c,
 static int one_edge(struct comparison *c, const char *commit, struct err *e)
 {
 	struct repo_oid id;
-	int rc;
+	int rc = repo_oid_parse(&id, commit, e);
 
-	memcpy(id.hex, commit, sizeof(id.hex));
 	c->commit = &id;
-	rc = add_settled(c, commit, e);
+	if (rc == 0)
+		rc = add_settled(c, commit, e);
 	if (rc == 0)
 		rc = compare(c, e);
 	c->commit = NULL;
@@ -470,8 +470,8 @@ static int by_parents(struct comparison *c, const struct repo_oid *commit, bool 
 	if (rc == 0)
 		rc = compare(c, e);
 	next->hex[0] = '\0';
-	if (parents.nr)
-		memcpy(next->hex, parents.v[0], sizeof(next->hex));
+	if (rc == 0 && parents.nr)
+		rc = repo_oid_parse(next, parents.v[0], e);
 	c->commit = NULL;
 	strvec_release(&parents);
 	return rc;

@@ -85,9 +85,8 @@ static int keep_certificate(struct repo *r, const char *path, struct err *e)
 	struct repo_oid blob;
 	int rc;
 
-	if (!id || !repo_oid_ok(id))
+	if (!id || !repo_oid_take(&blob, id, '\0'))
 		return 0;
-	memcpy(blob.hex, id, sizeof(blob.hex));
 	rc = repo_read_blob(r, &blob, CERTIFICATE_BYTES, &text, e);
 	if (rc == 0)
 		rc = tempfile_write(path, 0644, text.p, text.len, e);
@@ -184,9 +183,8 @@ static bool has_passed(const struct spool *s, const struct record *rec)
 	const char *ref = NULL;
 	struct repo_oid id, now;
 
-	if (!rec->code.commit || !repo_oid_ok(rec->code.commit))
+	if (!rec->code.commit || !repo_oid_take(&id, rec->code.commit, '\0'))
 		return false;
-	memcpy(id.hex, rec->code.commit, sizeof(id.hex));
 	if (!repo_oid_is_zero(&id))
 		return repo_has_object(s->repo, &id);
 	/* A deletion that was allowed: the ref is gone, or was made anew. */

@@ -25,16 +25,6 @@ void push_release(struct push *p)
 	push_init(p);
 }
 
-static bool take_id(const char **p, struct repo_oid *out)
-{
-	if (strnlen(*p, REPO_OID_HEX + 1) <= REPO_OID_HEX || (*p)[REPO_OID_HEX] != ' ')
-		return false;
-	memcpy(out->hex, *p, REPO_OID_HEX);
-	out->hex[REPO_OID_HEX] = '\0';
-	*p += REPO_OID_HEX + 1;
-	return repo_oid_ok(out->hex);
-}
-
 static int add_line(struct push *p, const char *line, size_t len, struct err *e)
 {
 	struct judge_update *u;
@@ -49,8 +39,10 @@ static int add_line(struct push *p, const char *line, size_t len, struct err *e)
 	XGROW(p->updates, p->n + 1, p->alloc);
 	u = &p->updates[p->n];
 	copy = xstrndup(line, len);
-	at = copy;
-	good = take_id(&at, &u->old_id) && take_id(&at, &u->new_id) && *at;
+	at = repo_oid_take(&u->old_id, copy, ' ');
+	if (at)
+		at = repo_oid_take(&u->new_id, at, ' ');
+	good = at && *at;
 	if (good) {
 		u->ref = xstrdup(at);
 		p->n++;

@@ -48,16 +48,12 @@ int triple_find(struct triple_pass *p, const char *path, struct tree_entry *out,
 		if (!path_is_in(path, c->modules[i].path) || !c->modules[i].tree ||
 		    strlen(path) == strlen(c->modules[i].path))
 			continue;
-		memcpy(tree.hex, c->modules[i].tree, sizeof(tree.hex));
-		if (!repo_has_object(p->ctx->repo, &tree))
+		if (!repo_oid_here(p->ctx->repo, c->modules[i].tree, &tree))
 			return 0;
 		return tree_find(p->ctx->repo, &tree, path + strlen(c->modules[i].path) + 1, out,
 				 e);
 	}
-	if (!c->tree)
-		return 0;
-	memcpy(tree.hex, c->tree, sizeof(tree.hex));
-	if (!repo_has_object(p->ctx->repo, &tree))
+	if (!c->tree || !repo_oid_here(p->ctx->repo, c->tree, &tree))
 		return 0; /* C1 says so */
 	return tree_find(p->ctx->repo, &tree, path, out, e);
 }

@@ -14,13 +14,8 @@ static bool same(const char *a, const char *b)
 	return a && b && !strcmp(a, b);
 }
 
-static void oid_of(struct repo_oid *out, const char *hex)
-{
-	memcpy(out->hex, hex, sizeof(out->hex));
-}
-
-/* C1; *there: the tree can be looked into. */
-static int code_tree(struct triple_pass *p, bool *there, struct err *e)
+/* C1; *there: the tree can be looked into, and is *tree. */
+static int code_tree(struct triple_pass *p, struct repo_oid *tree, bool *there, struct err *e)
 {
 	struct tree_entry found;
 	int rc;
@@ -44,7 +39,18 @@ static int code_tree(struct triple_pass *p, bool *there, struct err *e)
 			   found.id.hex, p->rec->code.tree);
 	else
 		*there = true;
+	if (*there)
+		*tree = found.id;
 	return 0;
+}
+
+/* "tree <id>\n" begins a commit. */
+static bool has_tree(const struct buf *raw, const char *id)
+{
+	const char *at;
+
+	return id && str_startswith(raw->p, "tree ", &at) && str_startswith(at, id, &at) &&
+	       *at == '\n';
 }
 
 static void commit_bytes(struct triple_pass *p, const struct buf *raw)
@@ -52,15 +58,13 @@ static void commit_bytes(struct triple_pass *p, const struct buf *raw)
 	const struct record_code *c = &p->rec->code;
 	uint8_t id[20];
 	char hex[sizeof(id) * 2 + 1];
-	const char *tree;
 
 	hash_git_object(id, "commit", raw->p, raw->len);
 	hex_encode(hex, id, sizeof(id));
 	if (!same(hex, c->commit))
 		triple_add(p, REASON_CODE_COMMIT, "the kept bytes are commit %.12s, not %.12s", hex,
 			   c->commit);
-	else if (!str_startswith(raw->p, "tree ", &tree) || strlen(tree) <= REPO_OID_HEX ||
-		 !c->base_tree || strncmp(tree, c->base_tree, REPO_OID_HEX) != 0)
+	else if (!has_tree(raw, c->base_tree))
 		triple_add(p, REASON_CODE_COMMIT,
 			   "commit %.12s has another tree than the record "
 			   "says",
@@ -320,7 +324,7 @@ int triple_code(struct triple_pass *p, struct err *e)
 {
 	struct repo_oid tree;
 	bool there;
-	int rc = code_tree(p, &there, e);
+	int rc = code_tree(p, &tree, &there, e);
 
 	if (p->rec->changed.nr)
 		triple_add(p, REASON_CODE_CHANGED, "%s%s changed during the run",
@@ -331,7 +335,6 @@ int triple_code(struct triple_pass *p, struct err *e)
 		rc = elsewhere(p, e);
 	if (rc < 0 || !there)
 		return rc;
-	oid_of(&tree, p->rec->code.tree);
 	rc = modules(p, &tree, e);
 	if (rc == 0)
 		rc = tree_hash(p, &tree, e);

@@ -335,16 +335,10 @@ static int secrets(struct triple_pass *p, struct err *e)
 
 	if (kind)
 		triple_add(p, REASON_CODE_SECRET, "the record holds what looks like %s", kind);
-	if (!c->tree || (!c->dirty && c->commit))
+	if (!c->tree || (!c->dirty && c->commit) || !repo_oid_here(p->ctx->repo, c->tree, &tree))
 		return 0;
-	memcpy(tree.hex, c->tree, sizeof(tree.hex));
-	if (!repo_has_object(p->ctx->repo, &tree))
-		return 0;
-	if (c->base_tree) {
-		/* A commit that was never pushed: then every file is one that only the run has. */
-		memcpy(base.hex, c->base_tree, sizeof(base.hex));
-		has_base = repo_has_object(p->ctx->repo, &base);
-	}
+	/* A commit that was never pushed: then every file is one that only the run has. */
+	has_base = c->base_tree && repo_oid_here(p->ctx->repo, c->base_tree, &base);
 	rc = tree_diff(p->ctx->repo, has_base ? &base : NULL, &tree, scan_changed, &s, e);
 	if (rc == 0 && s.full)
 		triple_add(p, REASON_CODE_SIZE,

@@ -19,12 +19,7 @@
 /* "<key> <id>\n": the id, and the position behind it; NULL when the line is another. */
 static const char *take_id(const char *at, const char *key, struct repo_oid *out)
 {
-	if (!str_startswith(at, key, &at) || strnlen(at, REPO_OID_HEX + 1) <= REPO_OID_HEX ||
-	    at[REPO_OID_HEX] != '\n')
-		return NULL;
-	memcpy(out->hex, at, REPO_OID_HEX);
-	out->hex[REPO_OID_HEX] = '\0';
-	return repo_oid_ok(out->hex) ? at + REPO_OID_HEX + 1 : NULL;
+	return str_startswith(at, key, &at) ? repo_oid_take(out, at, '\n') : NULL;
 }
 
 /* As git: the number behind the last '>' of the committer's line, which stands behind the author's. */

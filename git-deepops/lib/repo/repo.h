@@ -97,7 +97,18 @@ int repo_write_blob(struct repo *r, const void *p, size_t len, struct repo_oid *
 int repo_write_raw(struct repo *r, const char *type, const void *p, size_t len,
 		   struct repo_oid *out, struct err *e) MUST_CHECK;
 bool repo_has_object(struct repo *r, const struct repo_oid *id);
-bool repo_oid_ok(const char *hex); /* 40 lowercase hex digits */
+/*
+ * Ids as text.  The formats have 40 digits or 64, as the repository that they speak of; a struct
+ * repo_oid is of this one.  All text becomes an id by these functions, so that one of another
+ * length is never cut to the name of something else.
+ */
+bool repo_oid_text_ok(const char *hex); /* lowercase hex digits, 40 or 64 of them */
+bool repo_oid_ok(const char *hex);      /* REPO_OID_HEX of them: what struct repo_oid holds */
+/* The id that begins `at`; the place behind the byte `end` that follows it.  NULL, and *out is zero: none. */
+const char *repo_oid_take(struct repo_oid *out, const char *at, char end);
+/* ERR_NOTFOUND, and *out is zero: nothing here has such an id. */
+int repo_oid_parse(struct repo_oid *out, const char *hex, struct err *e) MUST_CHECK;
+bool repo_oid_here(struct repo *r, const char *hex, struct repo_oid *out); /* the object is here */
 bool repo_oid_is_zero(const struct repo_oid *id);
 bool repo_oid_equal(const struct repo_oid *a, const struct repo_oid *b);
 

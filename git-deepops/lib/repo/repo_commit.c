@@ -20,9 +20,7 @@ static int resolve_by_git(struct repo *r, const char *rev, struct repo_oid *out,
 			      peeled, NULL);
 
 	buf_rtrim(&id);
-	if (rc == 0 && repo_oid_ok(id.p))
-		memcpy(out->hex, id.p, sizeof(out->hex));
-	else
+	if (rc != 0 || !repo_oid_take(out, id.p, '\0'))
 		rc = err_set(e, ERR_NOTFOUND, "unknown revision '%s'", rev);
 	free(peeled);
 	buf_release(&id);

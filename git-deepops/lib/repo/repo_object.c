@@ -3,9 +3,48 @@
 #include "base/xalloc.h"
 #include "repo/repo_internal.h"
 
+#define SHA1_HEX 40
+#define SHA256_HEX 64
+
+static size_t digits(const char *hex)
+{
+	return strspn(hex, "0123456789abcdef");
+}
+
+bool repo_oid_text_ok(const char *hex)
+{
+	size_t n = digits(hex);
+
+	return !hex[n] && (n == SHA1_HEX || n == SHA256_HEX);
+}
+
 bool repo_oid_ok(const char *hex)
 {
-	return strlen(hex) == REPO_OID_HEX && strspn(hex, "0123456789abcdef") == REPO_OID_HEX;
+	return digits(hex) == REPO_OID_HEX && !hex[REPO_OID_HEX];
+}
+
+const char *repo_oid_take(struct repo_oid *out, const char *at, char end)
+{
+	bool good = digits(at) == REPO_OID_HEX && at[REPO_OID_HEX] == end;
+
+	memset(out->hex, '0', REPO_OID_HEX);
+	out->hex[REPO_OID_HEX] = '\0';
+	if (!good)
+		return NULL;
+	memcpy(out->hex, at, REPO_OID_HEX);
+	return at + REPO_OID_HEX + (end ? 1 : 0);
+}
+
+int repo_oid_parse(struct repo_oid *out, const char *hex, struct err *e)
+{
+	if (repo_oid_take(out, hex, '\0'))
+		return 0;
+	return err_set(e, ERR_NOTFOUND, "git object %.64s is not here", hex);
+}
+
+bool repo_oid_here(struct repo *r, const char *hex, struct repo_oid *out)
+{
+	return repo_oid_take(out, hex, '\0') && repo_has_object(r, out);
 }
 
 bool repo_oid_is_zero(const struct repo_oid *id)

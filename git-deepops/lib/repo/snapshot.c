@@ -220,10 +220,8 @@ static int write_tree(struct snapshot_site *s, struct repo_oid *tree, struct err
 	strvec_push(&args, "write-tree");
 	rc = snapshot_site_run(s, &args, NULL, &out, e);
 	buf_rtrim(&out);
-	if (rc == 0 && !repo_oid_ok(out.p))
+	if (rc == 0 && !repo_oid_take(tree, out.p, '\0'))
 		rc = err_set(e, ERR_CORRUPT, "git write-tree printed '%.60s'", out.p);
-	if (rc == 0)
-		memcpy(tree->hex, out.p, sizeof(tree->hex));
 	strvec_release(&args);
 	buf_release(&out);
 	return rc;

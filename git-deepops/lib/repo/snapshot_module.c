@@ -64,9 +64,7 @@ static int read_oid(const char *dir, const char *rev, struct repo_oid *id, struc
 	struct buf out = BUF_INIT;
 	int rc = run_in(dir, &out, e, "rev-parse", "--verify", rev, NULL);
 
-	if (rc == 0 && repo_oid_ok(out.p))
-		memcpy(id->hex, out.p, sizeof(id->hex));
-	else if (rc == 0)
+	if (rc == 0 && !repo_oid_take(id, out.p, '\0'))
 		rc = err_set(e, ERR_INPUT, "'%.70s' is no SHA-1 object id", out.p);
 	buf_release(&out);
 	return rc;

@@ -165,8 +165,9 @@ static int add_entry(struct snapshot_site *s, char *line, struct err *e)
 {
 	static const size_t id_at = 9;
 	struct snapshot_entry *entry;
+	const char *behind;
 
-	if (strlen(line) < id_at + REPO_OID_HEX + 4 || line[id_at + REPO_OID_HEX + 2] != '\t')
+	if (strlen(line) < id_at)
 		return err_set(e, ERR_CORRUPT, "git ls-files printed '%.60s'", line);
 	XGROW(s->entries, s->nentries + 1, s->alloc);
 	entry = &s->entries[s->nentries];
@@ -174,11 +175,10 @@ static int add_entry(struct snapshot_site *s, char *line, struct err *e)
 	entry->mode = 0;
 	for (const char *digit = line + 2; *digit >= '0' && *digit <= '7'; digit++)
 		entry->mode = entry->mode * 8 + (uint32_t)(*digit - '0');
-	memcpy(entry->id.hex, line + id_at, REPO_OID_HEX);
-	entry->id.hex[REPO_OID_HEX] = '\0';
-	entry->path = line + id_at + REPO_OID_HEX + 3;
-	if (!repo_oid_ok(entry->id.hex))
+	behind = repo_oid_take(&entry->id, line + id_at, ' ');
+	if (!behind || !behind[0] || behind[1] != '\t' || !behind[2])
 		return err_set(e, ERR_CORRUPT, "git ls-files printed '%.60s'", line);
+	entry->path = line + (behind + 2 - line);
 	s->nentries++;
 	return 0;
 }

@@ -78,8 +78,8 @@ static void project(struct job *j)
 
 	if (!j->ix || !j->rec.code.commit)
 		return;
-	snprintf(commit.hex, sizeof(commit.hex), "%s", j->rec.code.commit);
-	if (runindex_update(j->ix, NULL, &e) < 0 || note_project(j->repo, j->ix, &o, &e) < 0)
+	if (repo_oid_parse(&commit, j->rec.code.commit, &e) < 0 ||
+	    runindex_update(j->ix, NULL, &e) < 0 || note_project(j->repo, j->ix, &o, &e) < 0)
 		strvec_pushf(&j->warnings, "%s (git deepops notes rebuild)", e.msg);
 }
 

@@ -278,7 +278,7 @@ static int in_code(struct job *j, const char *path, struct err *e)
 	const struct record_code *c = &j->rec.code;
 	struct tree_entry found = {0};
 	struct repo_oid tree;
-	const char *rest = path;
+	const char *rest = path, *of = c->tree;
 	int rc;
 
 	if (!c->tree || !*path)
@@ -286,15 +286,16 @@ static int in_code(struct job *j, const char *path, struct err *e)
 	for (size_t i = 0; i < c->nlarge; i++)
 		if (!strcmp(c->large[i].path, path))
 			return 1;
-	snprintf(tree.hex, sizeof(tree.hex), "%s", c->tree);
 	for (size_t i = 0; i < c->nmodules; i++) {
 		if (c->modules[i].tree && path_is_in(path, c->modules[i].path)) {
-			snprintf(tree.hex, sizeof(tree.hex), "%s", c->modules[i].tree);
+			of = c->modules[i].tree;
 			rest = path + strlen(c->modules[i].path);
 			rest += *rest == '/';
 		}
 	}
-	rc = tree_find(j->repo, &tree, rest, &found, e);
+	rc = repo_oid_parse(&tree, of, e);
+	if (rc == 0)
+		rc = tree_find(j->repo, &tree, rest, &found, e);
 	if (rc < 0)
 		return rc;
 	return rc == 1 && (found.mode == TREE_MODE_FILE || found.mode == TREE_MODE_EXEC);

@@ -29,19 +29,19 @@ static int parse_commit(const char *text, struct journal_entry *j, struct err *e
 {
 	const char *p;
 
-	if (!str_startswith(text, "tree ", &p) || strlen(p) < REPO_OID_HEX + 1)
+	if (!str_startswith(text, "tree ", &p))
 		return err_set(e, ERR_CORRUPT, "not a commit");
-	memcpy(j->tree.hex, p, REPO_OID_HEX);
-	j->tree.hex[REPO_OID_HEX] = '\0';
+	p = repo_oid_take(&j->tree, p, '\n');
+	if (!p)
+		return err_set(e, ERR_CORRUPT, "not a commit");
 	memset(j->parent.hex, '0', REPO_OID_HEX);
 	j->parent.hex[REPO_OID_HEX] = '\0';
-	p += REPO_OID_HEX + 1;
 	if (!str_startswith(p, "parent ", &p))
 		return 0;
-	if (strlen(p) < REPO_OID_HEX + 1)
+	p = repo_oid_take(&j->parent, p, '\n');
+	if (!p)
 		return err_set(e, ERR_CORRUPT, "not a commit");
-	memcpy(j->parent.hex, p, REPO_OID_HEX);
-	if (str_startswith(p + REPO_OID_HEX + 1, "parent ", NULL))
+	if (str_startswith(p, "parent ", NULL))
 		return err_set(e, ERR_INPUT, "a journal commit has one parent");
 	return 0;
 }

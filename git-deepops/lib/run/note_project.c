@@ -195,8 +195,9 @@ static int collect(struct project *p, struct err *e)
 	if (rc == 0)
 		rc = repo_commit_tree(p->repo, p->commit, &p->tree, e);
 	if (has_parent && rc == 0) {
-		snprintf(parent.hex, sizeof(parent.hex), "%s", parents.v[0]);
-		rc = repo_commit_tree(p->repo, &parent, &before, e);
+		rc = repo_oid_parse(&parent, parents.v[0], e);
+		if (rc == 0)
+			rc = repo_commit_tree(p->repo, &parent, &before, e);
 		if (rc == ERR_NOTFOUND) { /* the edge of a shallow clone brings in nothing */
 			err_clear(e);
 			rc = 0;

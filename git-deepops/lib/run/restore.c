@@ -117,10 +117,7 @@ static int point_head(struct restore *x, struct repo *site, struct err *e)
 				     own.msg);
 		free(ref);
 	}
-	if (!code->commit)
-		return 0;
-	snprintf(commit.hex, sizeof(commit.hex), "%s", code->commit);
-	if (!repo_has_object(x->from, &commit))
+	if (!code->commit || !repo_oid_here(x->from, code->commit, &commit))
 		return 0; /* journals bring the tree, not the history */
 	if (code->branch)
 		rc = repo_git_run(site, NULL, e, "update-ref", "HEAD", commit.hex, NULL);
@@ -136,8 +133,11 @@ static int point_head(struct restore *x, struct repo *site, struct err *e)
 
 static int check_out(struct repo *site, const char *tree, struct err *e)
 {
-	int rc = repo_git_run(site, NULL, e, "read-tree", tree, NULL);
+	struct repo_oid id;
+	int rc = repo_oid_parse(&id, tree, e);
 
+	if (rc == 0)
+		rc = repo_git_run(site, NULL, e, "read-tree", id.hex, NULL);
 	return rc < 0 ? rc : repo_git_run(site, NULL, e, "checkout-index", "-a", "-f", "-q", NULL);
 }
 

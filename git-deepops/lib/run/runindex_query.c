@@ -27,7 +27,7 @@ static int64_t int_or_none(struct db_stmt *q, int col)
 static void fill_row(struct db_stmt *q, struct runindex_row *row)
 {
 	memset(row, 0, sizeof(*row));
-	snprintf(row->journal.hex, sizeof(row->journal.hex), "%s", db_text(q, 0));
+	(void)repo_oid_take(&row->journal, db_text(q, 0), '\0');
 	row->record = db_text(q, 1);
 	row->run = db_text(q, 2);
 	row->kind = db_text(q, 3);
@@ -212,7 +212,8 @@ int runindex_shown_on(struct runindex *ix, const char *run, runindex_commit_fn c
 		return err_wrap(e, "run index");
 	db_bind_text(q, 1, run);
 	while ((rc = db_step(q, e)) == 1) {
-		snprintf(id.hex, sizeof(id.hex), "%s", db_text(q, 0));
+		if (!repo_oid_take(&id, db_text(q, 0), '\0'))
+			continue;
 		rc = cb(arg, &id, e);
 		if (rc < 0)
 			break;
@@ -234,7 +235,8 @@ int runindex_commits(struct runindex *ix, runindex_commit_fn cb, void *arg, stru
 	if (rc < 0)
 		return err_wrap(e, "run index");
 	while ((rc = db_step(q, e)) == 1) {
-		snprintf(id.hex, sizeof(id.hex), "%s", db_text(q, 0));
+		if (!repo_oid_take(&id, db_text(q, 0), '\0')) /* of another kind of repository */
+			continue;
 		rc = cb(arg, &id, e);
 		if (rc < 0)
 			break;
@@ -324,7 +326,7 @@ int runindex_find(struct runindex *ix, const char *prefix, struct repo_oid *jour
 		rc = err_set(e, ERR_INPUT, "'%s' stands for more than one run", prefix);
 		err_hint(e, "one of%s", names.p);
 	} else if (rc == 0) {
-		snprintf(journal->hex, sizeof(journal->hex), "%s", c.journals.v[0]);
+		rc = repo_oid_parse(journal, c.journals.v[0], e);
 	}
 	free(record);
 	buf_release(&names);

@@ -441,8 +441,9 @@ int samecode_differs(const struct samecode *s, struct buf *differs, struct err *
 		note(&p, "the record has no code", "", "");
 		return 1;
 	}
-	snprintf(p.ran.hex, sizeof(p.ran.hex), "%s", p.rec->code.tree);
-	rc = modules(&p, e);
+	rc = repo_oid_parse(&p.ran, p.rec->code.tree, e);
+	if (rc == 0)
+		rc = modules(&p, e);
 	if (rc == 0 && !p.other)
 		rc = tree_diff(s->repo, &p.ran, s->tree, one_change, &p, e);
 	if (rc == 0 && s->exact)

@@ -119,10 +119,8 @@ static int add_entry(struct repo *r, struct sync_plan *plan, const char *line, b
 	struct repo_oid id;
 	int rc = 0;
 
-	if (!path || strlen(line) < 7 + REPO_OID_HEX)
+	if (!path || path < line + 7 || !repo_oid_take(&id, line + 7, ' '))
 		return err_set(e, ERR_CORRUPT, "git ls-files printed '%.60s'", line);
-	memcpy(id.hex, line + 7, REPO_OID_HEX);
-	id.hex[REPO_OID_HEX] = '\0';
 	if (repo_read_blob(r, &id, POINTER_MAX_BYTES, &text, NULL) == 0)
 		rc = add_text(plan, path + 1, &text, e);
 	buf_reset(&text);

@@ -39,9 +39,7 @@ static int remembered(const struct journal_push *j, struct repo_oid *id)
 	if (io_read_file(AT_FDCWD, j->memory.p, 1 * KIB, &text, NULL) == 0 &&
 	    str_startswith(text.p, j->ref.p, &hex) && *hex == ' ') {
 		buf_rtrim(&text);
-		found = repo_oid_ok(hex + 1);
-		if (found)
-			memcpy(id->hex, hex + 1, sizeof(id->hex));
+		found = repo_oid_take(id, hex + 1, '\0') != NULL;
 	}
 	buf_release(&text);
 	return found;
@@ -58,12 +56,8 @@ static int ask_remote(struct journal_push *j, struct repo_oid *id, struct err *e
 	strvec_pushl(&p.args, "ls-remote", "--quiet", "--", j->where->git_url.p, j->ref.p, NULL);
 	strvec_push(&p.env, SYNC_GUARD_ENV "=1");
 	rc = repo_git_finish(&p, NULL, &out, e);
-	if (rc == 0 && out.len > REPO_OID_HEX && out.p[REPO_OID_HEX] == '\t') {
-		out.p[REPO_OID_HEX] = '\0';
-		rc = repo_oid_ok(out.p);
-		if (rc)
-			memcpy(id->hex, out.p, sizeof(id->hex));
-	}
+	if (rc == 0)
+		rc = repo_oid_take(id, out.p, '\t') != NULL;
 	buf_release(&out);
 	return rc;
 }
@@ -168,9 +162,11 @@ static void remember(const struct journal_push *j, const char *oid)
 static int note_pushed(struct journal_push *j, const char *oid, struct err *e)
 {
 	struct repo_oid id;
+	int rc = repo_oid_parse(&id, oid, e);
 
+	if (rc < 0)
+		return rc;
 	remember(j, oid);
-	memcpy(id.hex, oid, sizeof(id.hex));
 	return repo_ref_set(j->repo, j->tracking.p, &id, NULL, "deepops: pushed journal", e);
 }
 

@@ -177,10 +177,8 @@ static bool take_line(struct sync_memory *m, const char *line)
 		return take_probe(m, v);
 	if (str_startswith(line, "absent ", &v))
 		return take_absent(m, v);
-	if (str_startswith(line, "journal ", &v) && repo_oid_ok(v)) {
-		memcpy(m->journal.hex, v, sizeof(m->journal.hex));
+	if (str_startswith(line, "journal ", &v) && repo_oid_take(&m->journal, v, '\0'))
 		return true;
-	}
 	if (str_startswith(line, "generation ", &v))
 		return num_parse_u64(v, 0, UINT64_MAX, &m->generation, NULL) == 0;
 	if (str_startswith(line, "since ", &v) && num_parse_u64(v, 0, INT64_MAX, &n, NULL) == 0) {

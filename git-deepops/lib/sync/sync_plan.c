@@ -197,9 +197,7 @@ static int plan_raw_entry(struct plan_walk *w, const char *meta, const char *pat
 	if (strlen(meta) < 97 || meta[0] != ':' ||
 	    !pointer_is_entry(strncmp(meta + 8, "100", 3) ? 0 : TREE_MODE_FILE, path))
 		return 0;
-	memcpy(blob.hex, meta + 56, REPO_OID_HEX);
-	blob.hex[REPO_OID_HEX] = '\0';
-	if (!repo_oid_ok(blob.hex))
+	if (!repo_oid_take(&blob, meta + 56, ' '))
 		return err_set(e, ERR_PROTO, "git log printed an entry that is not understood");
 	if (w->only_here && !repo_has_object(w->repo, &blob)) {
 		w->plan->unread++;
@@ -278,10 +276,7 @@ static void push_known(struct repo *r, const struct strvec *ids, struct strvec *
 	for (size_t i = 0; i < ids->nr; i++) {
 		struct repo_oid id;
 
-		if (!repo_oid_ok(ids->v[i]))
-			continue;
-		memcpy(id.hex, ids->v[i], sizeof(id.hex));
-		if (repo_has_object(r, &id))
+		if (repo_oid_here(r, ids->v[i], &id))
 			strvec_push(out, id.hex);
 	}
 }
