@@ -140,6 +140,10 @@ test_expect_success 'since = COMMIT: what is older needs no record, nor does goi
 	git deepops server install --policy floor old.git >out &&
 	policy_refused oldwork E-EXEC-NORECORD main && tr -s " \n" " " <oldwork.said | sed "s/remote: //g" >line &&
 	test_grep "since = COMMIT" line &&
+	# An id of the other length names nothing here, and is not cut to one that does.
+	{ cat floor && printf "\tsince = %s%024d\n" "$(git -C oldwork rev-parse HEAD)" 0; } >floor64 &&
+	git deepops server install --policy floor64 old.git >out &&
+	policy_refused oldwork E-EXEC-NORECORD main &&
 	{ cat floor && printf "\tsince = %s\n" "$(git -C oldwork rev-parse HEAD)"; } >floor2 &&
 	git deepops server install --policy floor2 old.git >out &&
 	policy_push oldwork main && policy_run oldwork 5 && policy_push oldwork main &&

@@ -266,4 +266,13 @@ test_expect_success 'C4: more code than the hook reads, until the server has has
 	git -C work push -q --no-verify ../once.git main
 '
 
+# Cut to 40 digits they would be the ids of what is here.
+test_expect_success 'git ids of 64 digits are well-formed, and name nothing here; of two lengths they are refused' '
+	pad=$(printf %024d 0) id="\"\([0-9a-f]\{40\}\)\"" &&
+	broken E-CODE-TREE "s/$id/\"\1$pad\"/g" &&
+	test_grep ! -F "[E-RECORD-MALFORMED]" said &&
+	broken E-RECORD-MALFORMED "s/$id/\"\1$pad\"/" &&
+	test_grep "code.base_tree: 64 hex digits, other git ids have 40" said
+'
+
 test_done

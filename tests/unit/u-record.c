@@ -141,6 +141,7 @@ static void refusals(void)
 	refuse(&good, ",\"metrics\":{", ",\"logs\":{},\"metrics\":{", "an empty group");
 	refuse(&good, "{\"name\":\"loss\",\"value\":\"0.21\"}", "{\"name\":\"loss\"}",
 	       "half a pair");
+	refuse(&good, "\"value\":\"0.21\"", "\"value\":\"\"", "a pair without a value");
 	record_release(&r);
 	buf_release(&good);
 }
@@ -283,6 +284,38 @@ static void every_list(void)
 	buf_release(&text);
 }
 
+/* A list beside the record speaks of the same repository as the record. */
+static void mixed_ids(void)
+{
+	struct buf text = BUF_INIT;
+	struct record_lists lists;
+	struct record r, back;
+	struct err e = ERR_INIT;
+
+	record_init(&r);
+	record_init(&back);
+	record_lists_init(&lists);
+	fill(&r);
+	for (int i = 0; i < RECORD_MAX_ITEMS + 1; i++) {
+		struct record_module *m = record_add_module(&r);
+
+		record_setf(&m->path, "module/%04d", i);
+		record_setf(&m->commit, "%064d", i);
+	}
+	ok(record_format(&r, &text, &e) == ERR_INPUT, "not written: %s", e.msg);
+	ok(strstr(e.msg, "code.modules[0]") != NULL, "the first that differs is named");
+	err_clear(&e);
+	ok(record_spill(&r, &lists, &e) == 0 && r.moved[RECORD_MODULES], "they move out: %s",
+	   e.msg);
+	ok(record_format(&r, &text, &e) == 0 && record_parse(&back, text.p, text.len, &e) == 0,
+	   "the rest is of one length: %s", e.msg);
+	ok(record_unspill(&back, &lists, &e) == ERR_INPUT, "and they do not come back: %s", e.msg);
+	record_release(&r);
+	record_release(&back);
+	record_lists_release(&lists);
+	buf_release(&text);
+}
+
 /* Names and parameters leave only where there is no other way. */
 static void many_names(void)
 {
@@ -419,6 +452,7 @@ int main(void)
 	refusals();
 	limits();
 	every_list();
+	mixed_ids();
 	many_names();
 	cut_lists();
 	text_bytes();

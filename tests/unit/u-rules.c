@@ -55,6 +55,37 @@ static void test_full(void)
 	rules_release(&r);
 }
 
+/* The length of an id is that of the repository. */
+static void test_since_id(void)
+{
+	static const int good[] = {40, 64}, wrong[] = {39, 41, 63, 65};
+	struct err e = ERR_INIT;
+	struct buf text = BUF_INIT;
+	struct rules r;
+
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		rules_init(&r);
+		buf_reset(&text);
+		buf_addf(&text, "[rule \"a\"]\n\tref = refs/heads/a\n\tsince = %0*d\n", good[i], 7);
+		ok(rules_parse(&r, text.p, text.len, "p", &e) == 0, "%d digits: %s", good[i],
+		   e.msg);
+		ok(r.n == 1 && r.v[0].since_commit &&
+			   strlen(r.v[0].since_commit) == (size_t)good[i],
+		   "kept whole");
+		rules_release(&r);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		rules_init(&r);
+		buf_reset(&text);
+		buf_addf(&text, "[rule \"a\"]\n\tref = refs/heads/a\n\tsince = %0*d\n", wrong[i],
+			 7);
+		ok(rules_parse(&r, text.p, text.len, "p", &e) < 0, "refused: %s", e.msg);
+		rules_release(&r);
+		err_clear(&e);
+	}
+	buf_release(&text);
+}
+
 /* Paths that would hide results if they were links. */
 static void test_leads(void)
 {
@@ -239,6 +270,7 @@ int main(void)
 {
 	test_places();
 	test_full();
+	test_since_id();
 	test_leads();
 	test_bad();
 	unsupported("level = R3", "levels above R2");

@@ -806,8 +806,9 @@ def pairs(v):
     check(raw == sorted(set(raw)), "order of pairs")
 
 
+GIT_ID = r"[0-9a-f]{40}([0-9a-f]{24})?"
 TYPES = {"text": text, "word": match(r"[!#-~][!-~]*"), "hex 16": match(r"[0-9a-f]{16}"),
-         "hex 32": match(r"[0-9a-f]{32}"), "git id": match(r"[0-9a-f]{40}"),
+         "hex 32": match(r"[0-9a-f]{32}"), "git id": match(GIT_ID),
          "digest": match(r"sha256:[0-9a-f]{64}"), "integer": integer, "time": time, "flag": flag,
          "text list": text_list, "text set": text_set, "pairs": pairs}
 
@@ -871,6 +872,17 @@ SPILLED = {"inputs": "inputs", "outputs": "outputs", "filtered": "code.filtered"
            "params_values": "params.values"}
 
 
+def git_ids(got, prefix=""):
+    """The git ids of a record, wherever they stand."""
+    for key, value in got.items():
+        type_ = fields()[prefix + key][0]
+        if type_ == "git id":
+            yield value
+        elif type_ == "objects":
+            for item in value:
+                yield from git_ids(item, prefix + key + "[].")
+
+
 def record(data):
     check(len(data) <= 65536, "too long")
     top = canonical_json(data)
@@ -881,6 +893,7 @@ def record(data):
     check(("prev" in got) == (got["seq"] != 1) and got["seq"] >= 1, "seq and prev")
     check(not ("exec.exit" in got and "exec.signal" in got), "exit and signal")
     check("exec.ended" in got or not ("exec.exit" in got or "exec.signal" in got), "no end")
+    check(len({len(id_) for id_ in git_ids(got)}) <= 1, "git ids of two lengths")
     check((got["kind"] == "fork") == ("fork.writer" in got) == ("fork.seq" in got), "fork")
     for part in ("inputs", "outputs"):
         check(len(got.get(part, ())) <= 100, "too many")
@@ -956,7 +969,7 @@ def like(pattern):
 
 
 def since(v):
-    if re.fullmatch(rb"[0-9a-f]{40}", v):
+    if re.fullmatch(GIT_ID.encode(), v):
         return
     m = re.fullmatch(rb"(\d{4}-\d\d-\d\d)(T\d\d:\d\d:\d\d(?:\.\d{3})?Z)?", v)
     check(m, "since")
@@ -1193,6 +1206,7 @@ def spilled(git, tree, r):
             check_objects(r[part], r["kind"], part + "[].")
         else:
             TYPES[type_](r[part])
+    check(len({len(id_) for id_ in git_ids(r)}) <= 1, "git ids of two lengths")
 
 
 def check_pointer_of(item, data):

@@ -10,6 +10,7 @@
 #include "base/wildmatch.h"
 #include "base/xalloc.h"
 #include "data/pointer.h"
+#include "repo/repo.h"
 
 #define RULES_MAX 1000 /* each pushed ref is compared with each */
 
@@ -143,7 +144,7 @@ static int set_since(const struct place *p, struct rules_rule *r)
 {
 	const char *s = p->line->value;
 
-	if (strlen(s) == 40 && s[strspn(s, "0123456789abcdef")] == '\0') {
+	if (repo_oid_text_ok(s)) {
 		r->since_commit = xstrdup(s);
 		return 0;
 	}

@@ -47,7 +47,7 @@ struct rules_rule {
 	struct strvec refs;
 	enum rules_mode mode;
 	bool mode_given;
-	char *since_commit; /* 40 hex digits: history that is not judged */
+	char *since_commit; /* 40 or 64 hex digits: history that is not judged */
 	int64_t since_ms;   /* before that time only warnings; 0: none */
 	unsigned int level, trust;
 	bool machine_image; /* machine = image */

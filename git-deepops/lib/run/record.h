@@ -249,7 +249,7 @@ struct record_lists { /* canonical text of what moved out: an array and LF; empt
 void record_init(struct record *r);
 void record_release(struct record *r);
 
-/* Strict.  ERR_INPUT names the field ("record: code.tree: not 40 hex digits"), ERR_LIMIT. */
+/* Strict.  ERR_INPUT names the field ("record: code.tree: not 40 or 64 hex digits"), ERR_LIMIT. */
 int record_parse(struct record *r, const void *bytes, size_t len, struct err *e) MUST_CHECK;
 /* Append the canonical bytes, LF included.  Call record_sort() first.  ERR_INPUT, ERR_LIMIT. */
 int record_format(const struct record *r, struct buf *out, struct err *e) MUST_CHECK;

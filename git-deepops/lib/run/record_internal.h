@@ -20,7 +20,7 @@ enum record_type {
 	RT_WORD,   /* char *: [!-~]+, made by us */
 	RT_HEX16,  /* char *: 16 hex digits */
 	RT_HEX32,  /* char *: 32 hex digits */
-	RT_OID,    /* char *: 40 hex digits */
+	RT_OID,    /* char *: 40 or 64 hex digits, one length in a record */
 	RT_DIGEST, /* char *: sha256: and 64 hex digits */
 	RT_INT,    /* int64_t, 0 to 2^53-1 */
 	RT_TIME,   /* int64_t ms, RFC 3339 text */
@@ -74,6 +74,8 @@ int record_json_to_value(const struct json *j, const struct record_field *f, voi
 			 struct err *e) MUST_CHECK;
 /* Is a value that is there as its type asks for? */
 int record_check_value(const struct record_field *f, const void *base, struct err *e) MUST_CHECK;
+/* One record speaks of one repository: its git ids have one length. */
+int record_check_oids(const struct record *r, struct err *e) MUST_CHECK;
 /* The bytes of `r` as it is, without checks. */
 int record_format_any(const struct record *r, struct buf *out, struct err *e) MUST_CHECK;
 const struct record_field *record_movable_field(enum record_movable list);

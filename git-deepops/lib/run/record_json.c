@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "base/path.h"
 #include "base/xalloc.h"
+#include "repo/repo.h"
 #include "run/record_internal.h"
 
 /* ---- writing ---- */
@@ -211,7 +212,9 @@ static int check_string(const struct record_field *f, const char *s, struct err 
 	case RT_HEX32:
 		return is_hex(s, 32) ? 0 : err_set(e, ERR_INPUT, "%s: not 32 hex digits", f->path);
 	case RT_OID:
-		return is_hex(s, 40) ? 0 : err_set(e, ERR_INPUT, "%s: not 40 hex digits", f->path);
+		return repo_oid_text_ok(s)
+			       ? 0
+			       : err_set(e, ERR_INPUT, "%s: not 40 or 64 hex digits", f->path);
 	case RT_DIGEST:
 		if (str_startswith(s, "sha256:", &digits) && is_hex(digits, HASH_HEX_BYTES))
 			return 0;
@@ -248,6 +251,8 @@ static int check_pairs(const struct record_field *f, const struct record_pairs *
 	for (size_t i = 0; i < p->n; i++) {
 		if (!*p->v[i].name)
 			return err_set(e, ERR_INPUT, "%s: empty name", f->path);
+		if (!*p->v[i].value)
+			return err_set(e, ERR_INPUT, "%s: empty value", f->path);
 		if (i && strcmp(p->v[i - 1].name, p->v[i].name) >= 0)
 			return err_set(e, ERR_INPUT, "%s: not sorted, or twice the same", f->path);
 	}
@@ -346,12 +351,49 @@ static int check_fields(const struct record_field *f, const void *base, bool run
 	return 0;
 }
 
+/* *first: the id that was met first, NULL before that. */
+static int check_lengths(const struct record_field *f, const void *base, const char **first,
+			 struct err *e)
+{
+	int rc = 0;
+
+	for (; rc == 0 && f->path; f++) {
+		const char *v = f->type == RT_OID || f->type == RT_LIST
+					? *CMEMBER(char *, base, f->at)
+					: NULL;
+
+		if (f->type == RT_LIST) {
+			size_t n = *CMEMBER(size_t, base, f->items->n);
+
+			for (size_t i = 0; rc == 0 && i < n; i++) {
+				rc = check_lengths(f->items->fields, v + i * f->items->size, first,
+						   e);
+				if (rc < 0)
+					err_wrap(e, "%s[%zu]", f->path, i);
+			}
+		} else if (v && *first && strlen(*first) != strlen(v)) {
+			rc = err_set(e, ERR_INPUT, "%s: %zu hex digits, other git ids have %zu",
+				     f->path, strlen(v), strlen(*first));
+		} else if (v && !*first) {
+			*first = v;
+		}
+	}
+	return rc;
+}
+
+int record_check_oids(const struct record *r, struct err *e)
+{
+	const char *first = NULL;
+
+	return check_lengths(record_fields, r, &first, e);
+}
+
 /* What no single field can say. */
 static int check_whole(const struct record *r, struct err *e)
 {
 	bool runs = r->kind == RECORD_RUN || r->kind == RECORD_RERUN;
 
-	if (check_fields(record_fields, r, runs, e) < 0)
+	if (check_fields(record_fields, r, runs, e) < 0 || record_check_oids(r, e) < 0)
 		return err_wrap(e, "record");
 	if (r->seq < 1 || (r->seq == 1) != !r->prev)
 		return err_set(e, ERR_INPUT, "record: seq and prev disagree");

@@ -157,6 +157,8 @@ int record_unspill(struct record *r, const struct record_lists *in, struct err *
 
 	for (unsigned int i = 0; rc == 0 && i < RECORD_LISTS; i++)
 		rc = unspill_list(r, (enum record_movable)i, &in->v[i], e);
+	if (rc == 0 && record_check_oids(r, e) < 0)
+		rc = err_wrap(e, "record");
 	return rc;
 }
 

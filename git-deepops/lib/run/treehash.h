@@ -4,7 +4,7 @@
  *
  * Per directory: SHA-256 over the entries sorted bytewise by name, each
  * `mode SP name NUL hash[32]`; blob = SHA-256 of its content, link = of its
- * target, gitlink = of the 40 hex digits of the commit id, directory = its own
+ * target, gitlink = of the 40 or 64 hex digits of the commit id, directory = its own
  * hash.  Modes as git writes them: 100644 100755 120000 160000 40000.  A file
  * kept out of git (`large`) counts at its path, by content.
  * gitformat-deepops-record(5).
