@@ -441,9 +441,11 @@ int samecode_differs(const struct samecode *s, struct buf *differs, struct err *
 		note(&p, "the record has no code", "", "");
 		return 1;
 	}
-	rc = repo_oid_parse(&p.ran, p.rec->code.tree, e);
-	if (rc == 0)
-		rc = modules(&p, e);
+	if (!repo_oid_here(s->repo, p.rec->code.tree, &p.ran)) {
+		note(&p, "the code that ran is not here", "", "");
+		return 1;
+	}
+	rc = modules(&p, e);
 	if (rc == 0 && !p.other)
 		rc = tree_diff(s->repo, &p.ran, s->tree, one_change, &p, e);
 	if (rc == 0 && s->exact)
