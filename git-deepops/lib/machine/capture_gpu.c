@@ -10,6 +10,7 @@
 
 #include "base/limits.h"
 #include "base/num.h"
+#include "base/path.h"
 #include "base/proc.h"
 #include "base/xalloc.h"
 #include "machine/capture_internal.h"
@@ -157,12 +158,18 @@ static bool smi_line(struct capture_lines *l, unsigned int i, char *line, struct
 static void smi_devices(struct capture_lines *l, char *device, size_t len)
 {
 	struct proc p = PROC_INIT;
-	struct buf out = BUF_INIT, first = BUF_INIT;
+	struct buf program = BUF_INIT, out = BUF_INIT, first = BUF_INIT;
 	unsigned int n = 0;
 	bool good, none;
 	int rc;
 
-	strvec_pushl(&p.args, "timeout", "-k", "1", SMI_SECONDS, "nvidia-smi",
+	/* By ourselves: where a directory of PATH may not be entered, timeout takes that for a failure. */
+	if (!path_in_path(&program, "nvidia-smi")) {
+		capture_add(l, "gpu.count", "0");
+		buf_release(&program);
+		return;
+	}
+	strvec_pushl(&p.args, "timeout", "-k", "1", SMI_SECONDS, program.p,
 		     "--query-gpu=name,memory.total,driver_version",
 		     "--format=csv,noheader,nounits", NULL);
 	p.err = PROC_NULL;
@@ -187,6 +194,7 @@ static void smi_devices(struct capture_lines *l, char *device, size_t len)
 		device_word(first.p, n, device, len);
 	buf_release(&first);
 	buf_release(&out);
+	buf_release(&program);
 	proc_release(&p);
 }
 
