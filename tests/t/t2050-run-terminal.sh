@@ -18,8 +18,8 @@ all_recorded () {
 test_expect_success 'set up' '
 	git init repo && ( cd repo && test_commit one ) &&
 	cat >count.py <<-\END &&
-	import signal, sys, time
-	signal.signal(signal.SIGINT, lambda *a: print("interrupted", flush=True))
+	import os, signal, time
+	signal.signal(signal.SIGINT, lambda *a: os.write(1, b"interrupted\n"))
 	print("ready now", flush=True)
 	end = time.monotonic() + 1
 	while time.monotonic() < end:
